@@ -1,0 +1,31 @@
+# Two commands matter: `make up` starts everything, `make test` tests everything.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.PHONY: up test check bench wheel clean
+up: $(INSTALLED)           ## start the shop behind the gateway; Ctrl-C stops it
+	@$(BIN)/gatehouse up
+
+test: $(INSTALLED)         ## the whole test suite
+	@$(BIN)/python -m pytest
+
+check: $(INSTALLED)        ## linters and type checker
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: $(INSTALLED)        ## side by side with every peer found on this machine
+	@$(BIN)/python -m benchmarks
+
+wheel: $(INSTALLED)        ## build dist/gatehouse-*.whl
+	@$(BIN)/python -m hatchling build -t wheel
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@echo "Creating $(VENV) and installing pinned dependencies (once)…"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Gatehouse needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 …")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:                     ## remove the environment and caches (never your shop's state)
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

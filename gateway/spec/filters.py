@@ -1,0 +1,103 @@
+"""The configuration of the filters that come with the gateway, one model each.
+
+The problem: a filter's file should read as behaviour, not as parsing. The rule: everything a filter can be
+told stands here; names and meanings follow the Gateway API where it has the filter.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gateway.spec.fields import Duration, HeaderName, Hostname, Name
+from gateway.spec.models import FilterSpec, Model
+
+
+class Jwt(FilterSpec):
+    """Require a valid token of one provider (RFC 6750, RFC 8725)."""
+
+    type: Literal["JWT"] = "JWT"
+    provider: Name
+
+
+class Authorize(FilterSpec):
+    """Require scopes (all of them) and claims (any listed value each) of the verified token."""
+
+    type: Literal["Authorize"] = "Authorize"
+    scopes: tuple[str, ...] = ()
+    claims: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+
+class RateLimitKey(Model):
+    """Whose bucket it is; claims are read from the verified token only."""
+
+    type: Literal["Address", "Claim", "Header", "Route"] = "Address"
+    name: str | None = None
+
+
+class RateLimit(FilterSpec):
+    """At most `requests` per `per` and key, with bursts up to `burst` (GCRA)."""
+
+    type: Literal["RateLimit"] = "RateLimit"
+    name: Name = "default"
+    key: RateLimitKey = RateLimitKey()
+    requests: int = Field(gt=0, le=1_000_000_000)
+    per: Duration = 60.0
+    burst: int | None = Field(None, gt=0)
+    enforced: bool = True
+    """False is shadow mode: evaluated and counted, never refused (Envoy: filter_enforced)."""
+    max_keys: int = Field(100_000, gt=0)
+
+
+class Header(Model):
+    """A header name and value to set or add."""
+
+    name: HeaderName
+    value: str = Field(pattern=r"^[\t\x20-\x7e\x80-\xff]*$", max_length=4_096)
+
+
+class HeaderModifier(FilterSpec):
+    """Gateway API HTTPHeaderFilter: `set` replaces, `add` appends, `remove` takes away."""
+
+    set: tuple[Header, ...] = ()
+    add: tuple[Header, ...] = ()
+    remove: tuple[HeaderName, ...] = ()
+
+
+class RequestHeaderModifier(HeaderModifier):
+    """Change what the upstream receives."""
+
+    type: Literal["RequestHeaderModifier"] = "RequestHeaderModifier"
+
+
+class ResponseHeaderModifier(HeaderModifier):
+    """Change what the client receives."""
+
+    type: Literal["ResponseHeaderModifier"] = "ResponseHeaderModifier"
+
+
+class PathModifier(Model):
+    """Gateway API HTTPPathModifier."""
+
+    type: Literal["ReplaceFullPath", "ReplacePrefixMatch"]
+    value: str = Field(pattern=r"^/")
+
+
+class UrlRewrite(FilterSpec):
+    """Gateway API URLRewrite: another path or host name for the upstream, unseen by the client."""
+
+    type: Literal["URLRewrite"] = "URLRewrite"
+    hostname: Hostname | None = None
+    path: PathModifier | None = None
+
+
+class RequestRedirect(FilterSpec):
+    """Gateway API RequestRedirect: tell the client to go elsewhere."""
+
+    type: Literal["RequestRedirect"] = "RequestRedirect"
+    scheme: Literal["http", "https"] | None = None
+    hostname: Hostname | None = None
+    port: int | None = Field(None, ge=1, le=65_535)
+    path: PathModifier | None = None
+    status_code: Literal[301, 302, 303, 307, 308] = 302

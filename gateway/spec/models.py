@@ -1,0 +1,179 @@
+"""Desired state: what a configuration file may say, and nothing else.
+
+The problem: a gateway that guesses what a file meant is a gateway that opens by mistake. The rule: every
+model is frozen and forbids unknown keys, names follow the Kubernetes Gateway API where it has one
+(HTTPRoute: https://gateway-api.sigs.k8s.io/api-types/httproute/), and whatever cannot be decided from one
+model alone (references, duplicate names, protection of routes) is checked in `gateway.spec.checks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic.alias_generators import to_camel
+
+from gateway.spec.fields import Address, Duration, HeaderName, Hostname, Name, Percent, Port, Token
+
+
+class Model(BaseModel):
+    """A frozen piece of configuration; keys are camelCase in files, snake_case in Python."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Listener(Model):
+    """Where clients connect. Loopback unless told otherwise."""
+
+    name: Name
+    address: Address = "127.0.0.1"
+    port: Port
+    max_connections: int = Field(10_000, gt=0)
+    max_header_bytes: int = Field(32_768, ge=1_024, le=1_048_576)
+    max_body_bytes: int = Field(10_485_760, ge=0)
+    header_timeout: Duration = 10.0
+    idle_timeout: Duration = 60.0
+    trusted_hops: int = Field(0, ge=0, le=10)
+    """How many proxies in front of us are ours, counted from the nearest (Envoy: xff_num_trusted_hops)."""
+
+
+class JwksSource(Model):
+    """Where an issuer's public keys are: a path on a cluster, never an address taken from a token."""
+
+    cluster: Name
+    path: str = Field(pattern=r"^/")
+    refresh: Duration = 300.0
+    cooldown: Duration = 30.0
+
+
+class JwtProvider(Model):
+    """An issuer whose tokens are believed (RFC 7519, RFC 8725, RFC 9068)."""
+
+    name: Name
+    issuer: str = Field(min_length=1)
+    audiences: tuple[str, ...] = Field(min_length=1)
+    algorithms: tuple[Literal["RS256", "PS256", "ES256", "EdDSA"], ...] = ("RS256", "EdDSA")
+    jwks: JwksSource
+    leeway: Annotated[Duration, Field(le=60.0)] = 30.0
+    cache_entries: int = Field(10_000, gt=0)
+
+
+class Cluster(Model):
+    """A named set of endpoints that do the same work: listed here, or found by service name."""
+
+    name: Name
+    service: Name | None = None
+    endpoints: tuple[str, ...] = ()
+    load_balancing: Literal["round_robin", "least_request"] = "least_request"
+    connect_timeout: Duration = 1.0
+    idle_timeout: Duration = 30.0
+    max_connections: int = Field(1_024, gt=0)
+    max_pending: int = Field(1_024, ge=0)
+
+
+class PathMatch(Model):
+    """Gateway API HTTPPathMatch; PathPrefix compares whole segments."""
+
+    type: Literal["Exact", "PathPrefix", "RegularExpression"] = "PathPrefix"
+    value: str = Field(pattern=r"^/", max_length=1_024)
+
+
+class ValueMatch(Model):
+    """One header or query parameter that must have this value."""
+
+    type: Literal["Exact", "RegularExpression"] = "Exact"
+    name: str = Field(min_length=1, max_length=256)
+    value: str = Field(max_length=4_096)
+
+
+class Match(Model):
+    """All conditions of one match hold together; a route needs one of its matches."""
+
+    path: PathMatch = PathMatch(value="/")
+    method: Token | None = None
+    headers: tuple[ValueMatch, ...] = ()
+    query_params: tuple[ValueMatch, ...] = ()
+
+
+class FilterSpec(Model):
+    """The base of every filter's configuration: `type` names the filter, its own fields follow."""
+
+    type: str
+    where: str = Field("", exclude=False, repr=False)
+    """`file:line` of this filter, filled in by the loader; what a denied client may be told."""
+
+
+class BackendRef(Model):
+    """A share of the route's traffic for one cluster; weight 0 gets nothing."""
+
+    cluster: Name
+    weight: int = Field(1, ge=0, le=1_000_000)
+
+
+class Timeouts(Model):
+    """`request` covers the whole exchange, `backendRequest` one try (GEP-1742); 0s switches one off."""
+
+    request: Duration = 15.0
+    backend_request: Duration = 15.0
+    idle: Duration = 60.0
+
+
+class Route(Model):
+    """Which requests, through which filters, to which clusters."""
+
+    name: Name
+    listeners: tuple[Name, ...] = ()
+    hostnames: tuple[Hostname, ...] = ()
+    matches: tuple[Match, ...] = (Match(),)
+    public: bool = False
+    errors: Literal["problem", "soap", "graphql"] = "problem"
+    filters: tuple[SerializeAsAny[FilterSpec], ...] = ()
+    backend_refs: tuple[BackendRef, ...] = ()
+    timeouts: Timeouts = Timeouts()
+    owner: str = ""
+    version: str = ""
+    lifecycle: Literal["experimental", "active", "deprecated", "retired"] = "active"
+    where: str = Field("", repr=False)
+
+
+class Tracing(Model):
+    """Which share of requests is recorded as spans. Context always travels on."""
+
+    sampled: Percent = 1.0
+
+
+class AccessLog(Model):
+    """One JSON line per request; `path` is relative to the state directory, `-` is standard output."""
+
+    enabled: bool = True
+    path: str = "gateway-access.log"
+
+
+class Spec(Model):
+    """A whole configuration."""
+
+    schema_version: ClassVar[int] = 1
+
+    listeners: tuple[Listener, ...] = Field(min_length=1)
+    providers: tuple[JwtProvider, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    filters: tuple[SerializeAsAny[FilterSpec], ...] = ()
+    """Run on every route, before the route's own."""
+    routes: tuple[Route, ...] = ()
+    tracing: Tracing = Tracing()
+    access_log: AccessLog = AccessLog()
+    workers: int = Field(2, ge=1, le=64)
+    drain_timeout: Duration = 10.0
+
+
+FilterTypes = Mapping[str, type[FilterSpec]]
+"""Every known filter's configuration model, by its `type`; the compiler hands it to the loader."""
+
+Document = Mapping[str, Any]
+"""A parsed YAML document before it is believed."""
+
+__all__ = [
+    "AccessLog", "BackendRef", "Cluster", "Document", "FilterSpec", "FilterTypes", "HeaderName", "JwksSource",
+    "JwtProvider", "Listener", "Match", "Model", "PathMatch", "Route", "Spec", "Timeouts", "Tracing", "ValueMatch",
+]
