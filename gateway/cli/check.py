@@ -1,0 +1,125 @@
+"""`gatehouse check`: what is wrong in a configuration file, shown where it stands.
+
+The problem: "validation failed" sends people searching. The rule: file, line and column as every editor
+understands them, the line itself with a caret under the offending text, and what to write instead. Nothing
+is started, and the very same loader serves `up`, `run` and `reload`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli.console import Misuse, console, print_json
+from gateway.cli.options import config_argument, json_option
+from gateway.cli.text import visible
+
+if TYPE_CHECKING:
+    from gateway.spec.errors import SpecError, SpecErrors
+    from gateway.spec.models import Spec
+
+DEFAULT_VARIABLES = {"GATEHOUSE_PUBLIC_PORT": "8088", "GATEHOUSE_INTERNAL_PORT": "8089"}
+"""What `gatehouse up` gives a configuration when it takes the default ports."""
+
+
+@click.command()
+@config_argument
+@json_option
+def check(config: Path, as_json: bool) -> None:
+    """Check a configuration file; nothing is started.
+
+    Exit code 2 when it has errors.
+
+    \b
+    Examples:
+      gatehouse check config/shop.yaml
+      gatehouse check --json mine.yaml
+    """
+    from gateway.spec.errors import SpecErrors
+
+    try:
+        spec = load(config)
+    except SpecErrors as errors:
+        if as_json:
+            print_json({"valid": False, "errors": [as_dict(error) for error in errors.errors]})
+            raise click.exceptions.Exit(Misuse.exit_code) from None
+        raise refusal(errors) from None
+    if as_json:
+        print_json({"valid": True, "errors": []})
+    else:
+        counts = (
+            (len(spec.listeners), "listener"),
+            (len(spec.routes), "route"),
+            (len(spec.clusters), "cluster"),
+        )
+        told = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+        console().print(f"{visible(config)} is good: {told}.")
+
+
+def load(config: Path) -> Spec:
+    """A configuration, read as `gatehouse up` reads it with its default ports.
+
+    Raises:
+        SpecErrors: everything that is wrong in it.
+    """
+    from gateway.compile.load import load_spec
+
+    return load_spec(config, DEFAULT_VARIABLES | dict(os.environ))
+
+
+def load_or_exit(config: Path) -> Spec:
+    """The same for other commands: errors are printed as `check` prints them, exit code 2."""
+    from gateway.spec.errors import SpecErrors
+
+    try:
+        return load(config)
+    except SpecErrors as errors:
+        raise refusal(errors) from None
+
+
+def refusal(errors: SpecErrors) -> Misuse:
+    """All errors of a file as one message."""
+    count = len(errors.errors)
+    told = "\n\n".join(picture(error) for error in errors.errors)
+    return Misuse(
+        f"{count} {'problem' if count == 1 else 'problems'} in the configuration; nothing is started.\n\n{told}"
+    )
+
+
+def picture(error: SpecError) -> str:
+    """One error as text: where, what, the line with a caret under the offending text, and what to write."""
+    facts = as_dict(error)
+    where = ":".join(visible(part) for part in (facts["file"], facts["line"], facts["column"]) if part)
+    lines = [f"{where}: {visible(facts['message'])}"]
+    if source := _source_line(Path(facts["file"]), facts["line"]):
+        lines += _caret(source, facts["line"], facts["column"] or 1, facts["text"])
+    if facts["suggestion"]:
+        lines.append(f"  {visible(facts['suggestion'])}")
+    return "\n".join(lines)
+
+
+def as_dict(error: SpecError) -> dict[str, Any]:
+    """An error's fields, as `--json` gives them."""
+    names = ("file", "line", "column", "message", "text", "suggestion")
+    facts = {name: getattr(error, name, None) for name in names}
+    return facts | {"file": str(facts["file"])}
+
+
+def _source_line(file: Path, line: int | None) -> str:
+    if not line:
+        return ""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").splitlines()[line - 1]
+    except (OSError, IndexError):
+        return ""
+
+
+def _caret(source: str, line: int, column: int, text: str | None) -> list[str]:
+    margin = f"  {line} | "
+    before = visible(source[: column - 1])
+    offending = str(text or "").splitlines()[0] if text else ""
+    length = len(offending) if offending and source[column - 1 :].startswith(offending) else 1
+    return [margin + visible(source), " " * (len(margin) + len(before)) + "^" * length]

