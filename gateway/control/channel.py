@@ -1,0 +1,186 @@
+"""The control side of `control.sock`, to which the gateway's workers connect.
+
+The problem: workers must get their configuration and report what they see, yet must never depend on the
+control process, and it must survive a worker that hangs, lies or floods. The rule: workers connect (and
+reconnect) to us; a line has a maximum length; a worker that breaks the protocol or does not read what we send
+is disconnected, counted, and serves on with what it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from gateway.control.messages import MAX_LINE, Ack, Answer, Hello, Requests, Stats, encode, parse
+
+log = logging.getLogger(__name__)
+
+MAX_WORKERS = 128
+MAX_UNSENT = 32 * 1024 * 1024
+MAX_QUESTIONS = 64
+HELLO_SECONDS = 5.0
+
+
+class NoWorkerError(Exception):
+    """No worker is connected that could answer."""
+
+
+@dataclass(eq=False)
+class Worker:
+    """One connected worker. `version` is the last one it accepted."""
+
+    name: str
+    role: str
+    pid: int
+    version: int | None
+    writer: asyncio.StreamWriter
+    rss_bytes: int = 0
+    clusters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    questions: dict[str, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
+
+    def send(self, line: bytes) -> None:
+        """Queue a line; a worker that has stopped reading is cut off instead of filling our memory."""
+        if self.writer.transport.get_write_buffer_size() > MAX_UNSENT:
+            log.warning("worker does not read, disconnected", extra={"worker": self.name})
+            self.writer.transport.abort()
+        else:
+            self.writer.write(line)
+
+
+class Events(Protocol):
+    """What the channel tells the rest of the control process."""
+
+    def hello(self, worker: Worker) -> None:
+        """A worker has come; it wants the current configuration."""
+
+    def ack(self, worker: Worker, ack: Ack) -> None:
+        """A worker has accepted or rejected a version."""
+
+    def stats(self, worker: Worker, stats: Stats) -> None:
+        """A worker's numbers."""
+
+    def requests(self, worker: Worker, records: list[dict[str, Any]]) -> None:
+        """A worker's latest access records."""
+
+    def gone(self, worker: Worker) -> None:
+        """A worker's connection has ended."""
+
+    def broken(self, error: str) -> None:
+        """A connection was closed because it broke the protocol."""
+
+
+class Channel:
+    """The listening socket and the connected workers."""
+
+    def __init__(self, path: Path, events: Events) -> None:
+        self._path = path
+        self._events = events
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.workers: list[Worker] = []
+
+    async def start(self) -> None:
+        """Listen; only this user can connect (mode 0600 from the first moment on)."""
+        self._path.unlink(missing_ok=True)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = os.umask(0o177)
+        try:
+            listening.bind(str(self._path))
+        finally:
+            os.umask(mask)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=MAX_LINE)
+
+    async def stop(self) -> None:
+        """Close every connection; the workers serve on."""
+        if self._server is None:
+            return
+        self._server.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+        self._path.unlink(missing_ok=True)
+
+    def broadcast(self, message: dict[str, Any]) -> None:
+        """Send one message to every worker."""
+        line = encode(message)
+        for worker in self.workers:
+            worker.send(line)
+
+    async def ask(self, ask: str, request: dict[str, Any], within: float = 5.0) -> dict[str, Any]:
+        """Ask one worker, the one with the newest configuration.
+
+        Raises:
+            NoWorkerError: none is connected, or it has too many open questions.
+            TimeoutError: no answer within `within` seconds.
+        """
+        worker = max(self.workers, key=lambda one: one.version or 0, default=None)
+        if worker is None or len(worker.questions) >= MAX_QUESTIONS:
+            raise NoWorkerError
+        number, answer = secrets.token_hex(8), asyncio.get_running_loop().create_future()
+        worker.questions[number] = answer
+        worker.send(encode({"type": "question", "id": number, "ask": ask, "request": request}))
+        try:
+            return await asyncio.wait_for(answer, within)
+        finally:
+            del worker.questions[number]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            if len(self.workers) < MAX_WORKERS:
+                await self._converse(reader, writer)
+        except (ValueError, TimeoutError) as error:  # a ValueError is also what an over-long line raises
+            log.warning("broken message on the control channel", extra={"error": str(error)[:500]})
+            self._events.broken(str(error))
+        except ConnectionError:
+            pass  # it went away; _converse has told so
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = await asyncio.wait_for(reader.readline(), HELLO_SECONDS)
+        if not line:
+            return  # somebody only looked whether we are here
+        hello = parse(line)
+        if not isinstance(hello, Hello):
+            raise ValueError(f"expected hello, got {hello.type}")
+        worker = Worker(hello.worker, hello.role, hello.pid, hello.version, writer)
+        self.workers.append(worker)
+        self._events.hello(worker)
+        try:
+            while line := await reader.readline():
+                self._receive(worker, line)
+        finally:
+            self.workers.remove(worker)
+            for question in worker.questions.values():
+                if not question.done():
+                    question.set_exception(NoWorkerError())
+            self._events.gone(worker)
+
+    def _receive(self, worker: Worker, line: bytes) -> None:
+        message = parse(line)
+        match message:
+            case Ack():
+                worker.version = message.version if message.accepted else worker.version
+                self._events.ack(worker, message)
+            case Stats():
+                worker.rss_bytes, worker.clusters = message.rss_bytes, message.clusters
+                self._events.stats(worker, message)
+            case Requests():
+                self._events.requests(worker, message.records)
+            case Answer():
+                question = worker.questions.get(message.id)
+                if question is not None and not question.done():
+                    question.set_result(message.result)
+            case Hello():
+                raise ValueError("a second hello on one connection")

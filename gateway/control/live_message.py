@@ -1,0 +1,98 @@
+"""The one message per second from which the console draws its first page."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gateway.control.plane import ControlPlane
+
+MAX_ROUTES = 60
+MAX_REQUESTS = 60
+
+
+def live_message(plane: ControlPlane) -> dict[str, Any]:
+    """Numbers, processes, configuration, the latest requests; bounded however large the configuration."""
+    routes = route_views(plane)
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "total": plane.rates.total(),
+        "routes": routes[:MAX_ROUTES],
+        "routes_in_all": len(routes),
+        "services": plane.services.view(),
+        "processes": plane.services.processes,
+        "supervisor_error": plane.services.supervisor_error,
+        "config": config_view(plane),
+        "workers": worker_views(plane),
+        "requests": plane.request_log.latest(MAX_REQUESTS),
+        "traffic": traffic_state(plane),
+    }
+
+
+def route_views(plane: ControlPlane) -> list[dict[str, Any]]:
+    """Every configured route with its numbers, and other names that have traffic; busiest first."""
+    spec = plane.reloader.current.spec if plane.reloader.current else {}
+    configured = {route["name"]: route for route in spec.get("routes", [])}
+    names = list(configured) + [name for name in plane.rates.keys() if name not in configured]  # noqa: SIM118
+    views = [_route_view(name, configured.get(name), plane) for name in names]
+    return sorted(views, key=lambda view: -view["rate"])
+
+
+def _route_view(name: str, route: dict[str, Any] | None, plane: ControlPlane) -> dict[str, Any]:
+    return {
+        "name": name,
+        "public": route["public"] if route else None,
+        "clusters": [ref["cluster"] for ref in route["backendRefs"]] if route else [],
+        "match": ", ".join(match_text(match) for match in route["matches"]) if route else "",
+        **plane.rates.view(name),
+    }
+
+
+def match_text(match: dict[str, Any]) -> str:
+    """A match in a few characters: `GET /orders*`; `=` marks an exact path, `~` a regular expression."""
+    path = match["path"]
+    mark = {"Exact": "=", "RegularExpression": "~"}.get(path["type"], "")
+    method = f"{match['method']} " if match.get("method") else ""
+    return f"{method}{mark}{path['value']}{'' if mark else '*'}"
+
+
+def config_view(plane: ControlPlane) -> dict[str, Any]:
+    """Version, file, and how the latest reload went."""
+    history = plane.reloader.history
+    return {
+        "version": plane.reloader.current.version if plane.reloader.current else None,
+        "file": str(plane.settings.config),
+        "last": asdict(history[0]) if history else None,
+        "ready": plane.reloader.ready(),
+        "listeners": listener_views(plane),
+    }
+
+
+def listener_views(plane: ControlPlane) -> list[dict[str, Any]]:
+    """Where clients connect."""
+    spec = plane.reloader.current.spec if plane.reloader.current else {}
+    return [{name: one[name] for name in ("name", "address", "port")} for one in spec.get("listeners", [])]
+
+
+def worker_views(plane: ControlPlane) -> list[dict[str, Any]]:
+    """The connected workers."""
+    return [
+        {
+            "name": worker.name,
+            "role": worker.role,
+            "pid": worker.pid,
+            "version": worker.version,
+            "rss_bytes": worker.rss_bytes,
+        }
+        for worker in sorted(plane.channel.workers, key=lambda one: one.name)
+    ]
+
+
+def traffic_state(plane: ControlPlane) -> str:
+    """`running`, `stopped`, … of the traffic process; `absent` where the instance has none."""
+    for process in plane.services.processes:
+        if process.get("name") == "traffic":
+            return str(process.get("state", "unknown"))
+    return "absent"

@@ -1,0 +1,109 @@
+"""What workers and the control process say to each other: one JSON object per line, both ways.
+
+The problem: a worker that runs wild must not take the control process with it. The rule: every message is
+checked against its model before anything looks at it, and lists, names and texts have limits.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+
+MAX_LINE = 16 * 1024 * 1024
+
+Text = Annotated[str, StringConstraints(max_length=4_096)]
+ProcessName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+MetricName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,127}$")]
+LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,63}$")]
+Labels = dict[LabelName, Annotated[str, StringConstraints(max_length=1_024)]]
+
+
+class Message(BaseModel):
+    """Unknown fields are ignored, so that either side can be newer."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Hello(Message):
+    """A worker introduces itself; `version` is the configuration it already serves."""
+
+    type: Literal["hello"]
+    role: Text
+    worker: ProcessName
+    pid: int = Field(gt=0)
+    version: int | None = None
+
+
+class Ack(Message):
+    """A worker serves a version, or says why it does not."""
+
+    type: Literal["ack"]
+    version: int
+    accepted: bool
+    error: Text | None = None
+    stall_ms: float | None = None
+
+
+class Exemplar(Message):
+    """One observed request that a count can be traced to."""
+
+    labels: Labels = Field(max_length=8)
+    value: float
+    timestamp: float | None = None
+
+
+Sample = tuple[MetricName, Labels, float, Exemplar | None]
+
+
+class FamilyMessage(Message):
+    """One metric family with cumulative values."""
+
+    name: MetricName
+    type: Literal["counter", "gauge", "histogram"]
+    help: Text = ""
+    unit: Text = ""
+    samples: list[Sample] = Field(max_length=200_000)
+
+
+class Stats(Message):
+    """A worker's numbers, every second."""
+
+    type: Literal["stats"]
+    families: list[FamilyMessage] = Field(max_length=500)
+    clusters: dict[str, dict[str, Any]] = Field(default_factory=dict, max_length=2_000)
+    rss_bytes: int = 0
+
+
+class Requests(Message):
+    """The latest access records."""
+
+    type: Literal["requests"]
+    records: list[dict[str, Any]] = Field(max_length=2_000)
+
+
+class Answer(Message):
+    """A worker's answer to a question."""
+
+    type: Literal["answer"]
+    id: Text
+    result: dict[str, Any]
+
+
+FromWorker = Annotated[Hello | Ack | Stats | Requests | Answer, Field(discriminator="type")]
+_ADAPTER: TypeAdapter[Hello | Ack | Stats | Requests | Answer] = TypeAdapter(FromWorker)
+
+
+def parse(line: bytes) -> Hello | Ack | Stats | Requests | Answer:
+    """A worker's message.
+
+    Raises:
+        ValueError: not JSON, or none of the known messages.
+    """
+    return _ADAPTER.validate_json(line)
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """One line to send."""
+    return orjson.dumps(message) + b"\n"

@@ -1,0 +1,143 @@
+"""The parts of the control process, put together; what one learns, the others are told here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gateway.control.channel import Channel, Events, Worker
+from gateway.control.live import Live
+from gateway.control.live_message import live_message
+from gateway.control.messages import Ack, FamilyMessage, Stats
+from gateway.control.metrics_merge import MetricsBook
+from gateway.control.metrics_render import ControlMetrics
+from gateway.control.rates import HISTOGRAM, RateBook, Tally, Totals
+from gateway.control.reload import Loader, Reloader, Source
+from gateway.control.request_log import RequestLog
+from gateway.control.services import Services
+from gateway.control.settings import ControlSettings
+from gateway.control.supervisor_client import SupervisorClient
+from gateway.control.trace_store import TraceStore
+from gateway.control.watch import watch
+
+log = logging.getLogger(__name__)
+
+RESTART_SECONDS = 1.0
+
+
+class ControlPlane(Events):
+    """Everything the admin API shows and does."""
+
+    def __init__(self, settings: ControlSettings, load: Loader) -> None:
+        self.settings = settings
+        self.book = MetricsBook()
+        self.metrics = ControlMetrics(self.book)
+        self.rates = RateBook()
+        self.request_log = RequestLog()
+        self.traces = TraceStore()
+        self.supervisor = SupervisorClient(settings.supervisor_socket)
+        self.services = Services(settings.services, self.supervisor)
+        self.channel = Channel(settings.control_socket, self)
+        source = Source(
+            settings.config,
+            settings.state_dir / "last-good.json",
+            load,
+            settings.variables,
+            settings.endpoints,
+        )
+        self.reloader = Reloader(source, self.channel, self.metrics)
+        self.live = Live(lambda: live_message(self), self._tick)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Load the configuration, then let workers connect and start looking around.
+
+        Raises:
+            RuntimeError: there is no usable configuration.
+            OSError: the control socket cannot be bound.
+        """
+        await self.reloader.start()
+        await self.channel.start()
+        jobs = (self._watch, self.services.run, self.live.run)
+        self._tasks = [asyncio.create_task(_forever(job)) for job in jobs]
+
+    async def stop(self) -> None:
+        """End the console's streams and every background job; workers serve on."""
+        self.live.spread(None)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.channel.stop()
+
+    async def _watch(self) -> None:
+        await watch(self.settings.config, lambda: self.reloader.reload("file"))
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.rates.tick(now)
+        self.services.rates.tick(now)
+
+    def hello(self, worker: Worker) -> None:
+        """Give a new worker its configuration, and count what it counts."""
+        log.info("worker connected", extra={"worker": worker.name, "worker_pid": worker.pid})
+        self.book.hello(worker.name, worker.pid)
+        self.metrics.workers.set(len(self.channel.workers))
+        self.reloader.hello(worker)
+
+    def ack(self, worker: Worker, ack: Ack) -> None:
+        """Tell the reloader."""
+        self.reloader.ack(worker, ack)
+
+    def stats(self, worker: Worker, stats: Stats) -> None:
+        """Merge a worker's numbers."""
+        self.book.stats(worker.name, stats.families)
+        self.rates.report(_source(worker), by_route(stats.families))
+
+    def requests(self, worker: Worker, records: list[dict[str, Any]]) -> None:
+        """Keep the latest requests."""
+        self.request_log.add(worker.name, records)
+
+    def gone(self, worker: Worker) -> None:
+        """Keep what a worker had counted; stop waiting for it."""
+        log.info("worker gone", extra={"worker": worker.name, "worker_pid": worker.pid})
+        self.book.gone(worker.name, worker.pid)
+        self.rates.forget(_source(worker))
+        self.metrics.workers.set(len(self.channel.workers))
+        self.reloader.gone(worker)
+
+    def broken(self, error: str) -> None:
+        """Count it."""
+        self.metrics.broken.inc()
+
+    def count_spans(self, result: str, number: int) -> None:
+        """Told by the collector."""
+        self.metrics.spans.labels(result).inc(number)
+        self.metrics.traces.set(len(self.traces))
+        self.metrics.trace_bytes.set(self.traces.size)
+
+
+def by_route(families: list[FamilyMessage]) -> dict[str, Totals]:
+    """A worker's request totals per route."""
+    tally = Tally()
+    for family in families:
+        if family.name == HISTOGRAM:
+            for name, labels, value, _ in family.samples:
+                tally.add(labels.get("http_route", ""), name, labels, value)
+    return tally.totals()
+
+
+def _source(worker: Worker) -> str:
+    return f"{worker.name}/{worker.pid}"
+
+
+async def _forever(job: Callable[[], Awaitable[None]]) -> None:
+    """A job that ends by an error is logged and begun again."""
+    while True:
+        try:
+            await job()
+        except Exception:
+            log.exception("background job failed, begun again")
+        await asyncio.sleep(RESTART_SECONDS)

@@ -1,0 +1,82 @@
+"""Reading what people send to the admin API."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.control.problems import Problem
+
+
+class ExplainBody(BaseModel):
+    """The body of POST /explain."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    method: str = Field("GET", pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$")
+    url: str = Field(min_length=1, max_length=8_192)
+    headers: list[tuple[str, str]] | dict[str, str] = Field(default_factory=list, max_length=100)
+    claims: dict[str, Any] | None = None
+    client: str = Field("127.0.0.1", max_length=64)
+
+
+async def json_object(request: web.Request) -> dict[str, Any]:
+    """The body as a JSON object; an empty body is an empty one.
+
+    Raises:
+        Problem: 415 for another media type, 400 for anything else than an object.
+    """
+    body = await request.read()
+    if not body:
+        return {}
+    if request.content_type != "application/json":
+        raise Problem(415, "json_required", "send application/json")
+    try:
+        document = orjson.loads(body)
+    except ValueError as error:
+        raise Problem(400, "malformed_json", str(error)) from None
+    if not isinstance(document, dict):
+        raise Problem(400, "malformed_json", "the body must be an object")
+    return document
+
+
+def explain_request(document: dict[str, Any]) -> dict[str, Any]:
+    """A question to a worker: the URL split into a Host header and the target.
+
+    Raises:
+        Problem: 422, with the fields that are wrong.
+    """
+    try:
+        body = ExplainBody.model_validate(document)
+        parts = urlsplit(body.url)
+    except ValidationError as error:
+        fields = [{"field": ".".join(map(str, one["loc"])), "error": one["msg"]} for one in error.errors()]
+        raise Problem(422, "invalid_body", "the question is not understood", errors=fields) from None
+    except ValueError as error:
+        raise Problem(422, "invalid_body", f"url: {error}") from None
+    headers = list(body.headers.items()) if isinstance(body.headers, dict) else body.headers
+    if parts.netloc and not any(name.lower() == "host" for name, _ in headers):
+        headers = [("Host", parts.netloc), *headers]
+    return {
+        "method": body.method,
+        "target": (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+        "headers": [list(pair) for pair in headers],
+        "claims": body.claims,
+        "client": body.client,
+    }
+
+
+def number(request: web.Request, name: str, default: int, most: int) -> int:
+    """A whole number from the query.
+
+    Raises:
+        Problem: 400, not a number between 1 and `most`.
+    """
+    text = request.query.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 8 and 1 <= int(text) <= most):
+        raise Problem(400, "invalid_query", f"{name} must be a number from 1 to {most}")
+    return int(text)

@@ -1,0 +1,57 @@
+"""The latest requests, for people to look at.
+
+The problem: access records carry what strangers sent. The rule: only known fields are kept, texts are cut
+to a length, only so many records are held; showing them safely is the page's task (text, never markup).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+FIELDS = (
+    "start_time", "method", "path", "route", "protocol", "status", "reason", "response_flags",
+    "bytes_received", "bytes_sent", "duration_ms", "upstream_duration_ms", "upstream_cluster",
+    "upstream_endpoint", "attempts", "subject", "client_address", "user_agent", "request_id",
+    "trace_id", "span_id", "policy", "decided_by",
+)  # fmt: skip
+MAX_TEXT = 512
+
+
+class RequestLog:
+    """A ring of access records; `seq` grows by one with every record."""
+
+    def __init__(self, size: int = 500) -> None:
+        self._records: deque[dict[str, Any]] = deque(maxlen=size)
+        self._seq = 0
+
+    @property
+    def seq(self) -> int:
+        """The number of the newest record."""
+        return self._seq
+
+    def add(self, worker: str, records: list[dict[str, Any]]) -> None:
+        """Keep what a worker reported."""
+        for record in records:
+            self._seq += 1
+            self._records.append({"seq": self._seq, **clean(record), "worker": worker})
+
+    def latest(self, limit: int, after: int = 0) -> list[dict[str, Any]]:
+        """The newest records first, at most `limit`, only those behind number `after`."""
+        found = []
+        for record in reversed(self._records):
+            if len(found) >= limit or record["seq"] <= after:
+                break
+            found.append(record)
+        return found
+
+
+def clean(record: dict[str, Any]) -> dict[str, Any]:
+    """The known fields with scalar values, texts cut to MAX_TEXT characters."""
+    return {name: _scalar(record[name]) for name in FIELDS if record.get(name) is not None}
+
+
+def _scalar(value: Any) -> str | int | float | bool:
+    if isinstance(value, bool | int | float):
+        return value
+    return str(value)[:MAX_TEXT]

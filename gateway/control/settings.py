@@ -1,0 +1,64 @@
+"""What the control process is told when it starts.
+
+The problem: arguments and environment variables can be read by every process of the same user (`ps`, /proc).
+The rule: settings with secrets arrive as JSON on an inherited pipe, which is read to its end and closed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+MAX_SETTINGS = 1024 * 1024
+
+
+class Place(BaseModel):
+    """A host and port to bind; port 0 takes any free one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: int = Field(ge=0, le=65_535)
+
+
+class Service(BaseModel):
+    """One service of the shop: what it is called, where it answers, what it is for."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    url: str | None = None
+    about: str = ""
+    public: bool = False
+
+
+class ControlSettings(BaseModel):
+    """Everything the control process needs; paths are absolute."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state_dir: Path
+    config: Path
+    variables: dict[str, str] = Field(default_factory=dict)
+    endpoints: dict[str, list[str]] = Field(default_factory=dict)
+    """Service name → addresses (`host:port`), sent to the workers with every configuration."""
+    services: tuple[Service, ...] = ()
+    admin: Place = Place(port=9901)
+    collector: Place = Place(port=4318)
+    admin_secret: SecretStr = Field(min_length=16)
+    otlp_secret: SecretStr = Field(min_length=16)
+    control_socket: Path
+    supervisor_socket: Path
+    lifeline_fd: int | None = None
+
+
+def read_settings(fd: int) -> ControlSettings:
+    """Read the settings from an inherited descriptor and close it.
+
+    Raises:
+        ValueError: not JSON, or not settings (pydantic.ValidationError is a ValueError).
+    """
+    with os.fdopen(fd, "rb") as pipe:
+        return ControlSettings.model_validate_json(pipe.read(MAX_SETTINGS))

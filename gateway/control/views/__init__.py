@@ -1,0 +1,1 @@
+"""The admin API's views, one file per topic; each has a `routes(plane, …)` that lists its addresses."""

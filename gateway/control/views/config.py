@@ -1,0 +1,121 @@
+"""/config, /routes, /clusters: what is in force; /reload and /explain."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from aiohttp import web
+
+from gateway.control.channel import NoWorkerError
+from gateway.control.live_message import match_text, worker_views
+from gateway.control.plane import ControlPlane
+from gateway.control.problems import Problem, answer
+from gateway.control.questions import explain_request, json_object
+
+STATUS = {"accepted": 200, "unchanged": 200, "rejected": 422, "rolled_back": 409}
+
+
+def routes(plane: ControlPlane) -> list[web.RouteDef]:
+    """The addresses of this topic."""
+
+    async def config(_: web.Request) -> web.Response:
+        return answer(config_document(plane))
+
+    async def route_list(_: web.Request) -> web.Response:
+        return answer({"routes": [route_document(route, plane) for route in _spec(plane)["routes"]]})
+
+    async def clusters(_: web.Request) -> web.Response:
+        return answer({"clusters": [cluster_document(one, plane) for one in _spec(plane)["clusters"]]})
+
+    async def reload(_: web.Request) -> web.Response:
+        result = await plane.reloader.reload("request")
+        if STATUS[result.result] != 200:
+            extra = {name: value for name, value in asdict(result).items() if name != "result"}
+            raise Problem(STATUS[result.result], f"config_{result.result}", "\n".join(result.errors), **extra)
+        return answer(asdict(result))
+
+    async def explain(request: web.Request) -> web.Response:
+        question = explain_request(await json_object(request))
+        try:
+            return answer(await plane.channel.ask("explain", question))
+        except NoWorkerError:
+            raise Problem(503, "no_worker", "no gateway worker is connected") from None
+        except TimeoutError:
+            raise Problem(504, "worker_timeout", "the worker did not answer in time") from None
+
+    return [
+        web.get("/config", config),
+        web.get("/routes", route_list),
+        web.get("/clusters", clusters),
+        web.post("/reload", reload),
+        web.post("/explain", explain),
+    ]
+
+
+def _spec(plane: ControlPlane) -> dict[str, Any]:
+    if plane.reloader.current is None:
+        raise Problem(503, "no_config", "no configuration is loaded")
+    return plane.reloader.current.spec
+
+
+def config_document(plane: ControlPlane) -> dict[str, Any]:
+    """The effective configuration and the results of the latest reloads, newest first."""
+    reloader = plane.reloader
+    return {
+        "version": reloader.current.version if reloader.current else None,
+        "last_good_version": reloader.good.version if reloader.good else None,
+        "file": str(plane.settings.config),
+        "spec": _spec(plane),
+        "endpoints": reloader.current.endpoints if reloader.current else {},
+        "workers": worker_views(plane),
+        "history": [asdict(result) for result in reloader.history],
+    }
+
+
+def route_document(route: dict[str, Any], plane: ControlPlane) -> dict[str, Any]:
+    """A route as configured, its filters in order (those of every route first), and its numbers."""
+    filters = [*_spec(plane)["filters"], *route["filters"]]
+    return {
+        "name": route["name"],
+        "listeners": route["listeners"],
+        "hostnames": route["hostnames"],
+        "matches": [match_text(match) for match in route["matches"]],
+        "public": route["public"],
+        "lifecycle": route["lifecycle"],
+        "filters": [{"type": one["type"], "where": one["where"]} for one in filters],
+        "clusters": [{"name": ref["cluster"], "weight": ref["weight"]} for ref in route["backendRefs"]],
+        "where": route["where"],
+        **plane.rates.view(route["name"]),
+    }
+
+
+def cluster_document(cluster: dict[str, Any], plane: ControlPlane) -> dict[str, Any]:
+    """A cluster as configured, and its endpoints as the workers see them."""
+    reports = [worker.clusters.get(cluster["name"], {}) for worker in plane.channel.workers]
+    seen = merge_endpoints([report.get("endpoints", []) for report in reports])
+    revision = plane.reloader.current
+    configured = list(cluster["endpoints"])
+    if revision is not None and cluster.get("service"):
+        configured += revision.endpoints.get(cluster["service"], [])
+    for address in configured:
+        seen.setdefault(address, {"address": address})
+    return {
+        "name": cluster["name"],
+        "service": cluster.get("service"),
+        "load_balancing": cluster["loadBalancing"],
+        "endpoints": list(seen.values()),
+    }
+
+
+def merge_endpoints(reports: list[list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """By address: numbers summed over workers; healthy only if every worker says so."""
+    merged: dict[str, dict[str, Any]] = {}
+    for endpoint in (one for report in reports for one in report):
+        total = merged.setdefault(str(endpoint.get("address")), {"address": endpoint.get("address")})
+        for name, value in endpoint.items():
+            if isinstance(value, bool):
+                total[name] = total.get(name, True) and value
+            elif isinstance(value, int | float):
+                total[name] = total.get(name, 0) + value
+    return merged

@@ -1,0 +1,59 @@
+"""The console page, its files, and how it gets the right to change things.
+
+The rule: the page is the same for everyone; opened with `?key=…` (a one-time code, or the secret) it
+becomes a session: a cookie that scripts cannot read, and a token in the address's fragment, which browsers
+never send and which the page takes away at once (see gateway.control.guard for why both).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aiohttp import web
+
+from gateway.control.guard import Guard
+from gateway.control.problems import answer
+from gateway.control.resources import console_dir
+
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+def routes(guard: Guard) -> list[web.RouteDef]:
+    """The addresses of this topic."""
+    directory = console_dir()
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        key = request.query.get("key")
+        return _file(directory / "index.html") if key is None else _open(guard, key)
+
+    async def session(request: web.Request) -> web.Response:
+        return answer({"may_change": guard.has_session(request)})
+
+    async def code(_: web.Request) -> web.Response:
+        return answer({"code": guard.new_code()})
+
+    files = sorted(path for path in directory.iterdir() if path.suffix in TYPES)
+    return [
+        web.get("/", page),
+        web.get("/session", session),
+        web.post("/console/code", code),
+        *(web.get(f"/console/{path.name}", _serve(path)) for path in files),
+    ]
+
+
+def _serve(path: Path):  # type: ignore[no-untyped-def]
+    async def serve(_: web.Request) -> web.Response:
+        return _file(path)
+
+    return serve
+
+
+def _file(path: Path) -> web.Response:
+    return web.Response(text=path.read_text("utf-8"), content_type=TYPES[path.suffix], charset="utf-8")
+
+
+def _open(guard: Guard, key: str) -> web.Response:
+    session, token = guard.open_session(key)
+    response = web.Response(status=303, headers={"Location": f"/#token={token}"})
+    response.set_cookie(guard.cookie, session, httponly=True, samesite="Strict", path="/")
+    return response
