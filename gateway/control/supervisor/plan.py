@@ -1,0 +1,185 @@
+"""What to run: a pure function from what is known to descriptions of processes.
+
+Nothing is started, opened or read here, so a test (or a reader) sees the whole system as one value.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from gateway.control.supervisor.installation import Installation
+from gateway.control.supervisor.manifest import Manifest, ServiceEntry
+from gateway.control.supervisor.options import Options
+from gateway.control.supervisor.readiness import HttpProbe, Probe
+from gateway.control.supervisor.state_dir import StateDir
+
+Kind = Literal["redis", "control", "worker", "service"]
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class ProcessPlan:
+    """One process to keep alive."""
+
+    name: str
+    kind: Kind
+    argv: tuple[str, ...]
+    cwd: Path
+    log: Path
+    settings: Mapping[str, Any] | None = field(default=None, repr=False)
+    """Written as JSON to an inherited pipe (`--settings-fd N`): secrets stay out of argv and environment."""
+    keep_fds: tuple[int, ...] = ()
+    """Further descriptors it inherits: listening sockets."""
+    port: int | None = None
+    probe: Probe | None = None
+    """None: it counts as ready once it runs."""
+    autostart: bool = True
+    grace: float = 5.0
+    """Seconds between SIGTERM and SIGKILL."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything the plan depends on."""
+
+    options: Options
+    state: StateDir
+    config: Path
+    variables: Mapping[str, str] = field(repr=False)
+    ports: Mapping[str, int]
+    manifest: Manifest
+    installation: Installation
+    listeners: Mapping[str, int]
+    """Inherited listening sockets: listener name → descriptor."""
+    public_url: str
+    workers: int
+    drain_timeout: float
+    admin_secret: str = field(repr=False)
+    otlp_secret: str = field(repr=False)
+    otlp: Mapping[str, Any] = field(repr=False)
+    """Where spans go: endpoint and headers."""
+    redis_url: str | None = None
+    redis_user_prefix: str = ""
+
+
+def make_plan(site: Site) -> tuple[ProcessPlan, ...]:
+    """Control, the gateway's workers, and the services."""
+    workers = (_worker(site, f"gateway-{number}") for number in range(1, site.workers + 1))
+    services = (_service(site, entry) for entry in site.manifest.services)
+    return (_control(site), *workers, *services)
+
+
+def python_module(module: str) -> tuple[str, ...]:
+    """The command that runs a module; `-P`: files in the current directory do not shadow libraries."""
+    return (sys.executable, "-P", "-m", module)
+
+
+def base_url(site: Site, service: str) -> str:
+    """Where a service listens."""
+    return f"http://{LOOPBACK}:{site.ports[service]}"
+
+
+def _control(site: Site) -> ProcessPlan:
+    port, state = site.ports["admin"], site.state
+    serving = [entry for entry in site.manifest.services if entry.port]
+    settings = {
+        "state_dir": str(state.root),
+        "config": str(site.config),
+        "variables": dict(site.variables),
+        "endpoints": {entry.name: [f"{LOOPBACK}:{site.ports[entry.name]}"] for entry in serving},
+        "services": [
+            {"name": entry.name, "url": base_url(site, entry.name), "about": entry.about, "public": entry.public}
+            for entry in serving
+        ],
+        "admin": {"host": LOOPBACK, "port": port},
+        "collector": {"host": LOOPBACK, "port": site.ports["collector"]},
+        "admin_secret": site.admin_secret,
+        "otlp_secret": site.otlp_secret,
+        "control_socket": str(state.control_socket),
+        "supervisor_socket": str(state.supervisor_socket),
+    }
+    return ProcessPlan(
+        name="control",
+        kind="control",
+        argv=python_module(site.options.control_module),
+        cwd=state.root,
+        log=state.log("control"),
+        settings=settings,
+        port=port,
+        probe=HttpProbe(LOOPBACK, port, "/healthz"),
+    )
+
+
+def _worker(site: Site, name: str) -> ProcessPlan:
+    state = site.state
+    settings = {
+        "worker": name,
+        "listeners": dict(site.listeners),
+        "control_socket": str(state.control_socket),
+        "last_good": str(state.last_good),
+        "state_dir": str(state.root),
+        "otlp": dict(site.otlp),
+    }
+    return ProcessPlan(
+        name=name,
+        kind="worker",
+        argv=python_module(site.options.worker_module),
+        cwd=state.root,
+        log=state.log(name),
+        settings=settings,
+        keep_fds=tuple(site.listeners.values()),
+        grace=site.drain_timeout + 2,
+    )
+
+
+def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
+    port = site.ports[entry.name] if entry.port else None
+    settings = {
+        **site.manifest.settings,
+        "service": entry.name,
+        "instance": f"{entry.name}-1",
+        "host": LOOPBACK,
+        "port": port,
+        "data_dir": str(site.state.data(entry.name)),
+        "peers": {peer: base_url(site, peer) for peer in entry.peers},
+        "public_url": site.public_url,
+        "redis": _redis(site, entry),
+        "otlp": dict(site.otlp),
+        "secrets": _secrets(site.installation, entry),
+    }
+    return ProcessPlan(
+        name=entry.name,
+        kind="service",
+        argv=python_module(entry.module),
+        cwd=site.state.data(entry.name),
+        log=site.state.log(entry.name),
+        settings=settings,
+        port=port,
+        probe=HttpProbe(LOOPBACK, port, "/readyz") if port else None,
+        autostart=entry.autostart,
+    )
+
+
+def _redis(site: Site, entry: ServiceEntry) -> dict[str, str] | None:
+    if not entry.redis or site.redis_url is None:
+        return None
+    user = site.redis_user_prefix + entry.name
+    return {"url": site.redis_url, "username": user, "password": site.installation.redis[entry.name]}
+
+
+def _secrets(installation: Installation, entry: ServiceEntry) -> dict[str, Any]:
+    """What this service must know and nothing more (least privilege)."""
+    given: dict[str, Any] = {}
+    if entry.secrets.get("users"):
+        given["users"] = dict(installation.users)
+    clients = entry.secrets.get("clients")
+    if clients == "own":
+        given["client_secret"] = installation.clients[entry.name]
+    elif clients:
+        names = installation.clients if clients == "all" else clients
+        given["clients"] = {name: installation.clients[name] for name in names}
+    return given

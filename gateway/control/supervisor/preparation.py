@@ -1,0 +1,238 @@
+"""Everything that can be wrong is found before anything is started.
+
+The order: state directory and lock, manifest, ports, configuration, Redis, free ports; then the installation's
+secrets, the listening sockets, and the plan. What was taken is registered on an exit stack, to be given back
+in reverse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import secrets
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gateway.control.supervisor import logs, ports, redis_server, state_dir
+from gateway.control.supervisor.errors import CannotStart
+from gateway.control.supervisor.installation import Installation, open_installation
+from gateway.control.supervisor.manifest import Manifest, load_manifest
+from gateway.control.supervisor.options import Options, default_config
+from gateway.control.supervisor.plan import LOOPBACK, ProcessPlan, Site, make_plan, python_module
+from gateway.control.supervisor.ports import Need
+from gateway.control.supervisor.process import reduced_environment
+from gateway.control.supervisor.read_spec import ListenerPlace, SpecSummary, parse_summary
+from gateway.control.supervisor.resp import RedisAddress, parse_url
+
+PREDECESSOR_SECONDS = 8.0
+"""How long the orphans of a killed supervisor may take to leave their ports."""
+FOREIGN_USER_PREFIX = "gatehouse-"
+"""On a Redis that we do not own, our users do not collide with others'."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Ready to start."""
+
+    site: Site
+    plans: tuple[ProcessPlan, ...]
+    notes: tuple[str, ...]
+    """What people should know, such as an old Redis."""
+    ports: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Redis:
+    """What serves Redis: a program of ours, or somebody else's server."""
+
+    binary: redis_server.Binary | None = None
+    foreign: RedisAddress | None = field(default=None, repr=False)
+
+
+async def prepare(options: Options, environ: Mapping[str, str], stack: AsyncExitStack) -> Prepared:
+    """Check and gather everything.
+
+    Raises:
+        CannotStart: what is wrong, for the person to read; nothing was started.
+    """
+    state = state_dir.prepare(Path(options.state_dir))
+    stack.callback(os.close, state_dir.take_lock(state))
+    logs.log_to(state.log("supervisor"))
+    manifest = load_manifest(Path(options.manifest)) if options.manifest else Manifest()
+    numbers = _assign_ports(options, manifest)
+    variables = {**environ, **_port_variables(numbers)}
+    config = Path(options.config) if options.config else default_config()
+    spec = await read_summary(config, variables)
+    redis = _choose_redis(options, environ)
+    await _check_ports(state, _needs(spec, numbers, manifest, redis))
+    installation = _installation(state, manifest)
+    if redis.foreign:
+        await _adopt(redis.foreign, manifest, installation, stack)
+    sockets = _listen(spec, stack)
+    site = Site(
+        options=options,
+        state=state,
+        config=config,
+        variables=variables,
+        ports=numbers,
+        manifest=manifest,
+        installation=installation,
+        listeners={name: bound.fileno() for name, bound in sockets.items()},
+        public_url=_public_url(spec, sockets),
+        workers=spec.workers,
+        drain_timeout=spec.drain_timeout,
+        admin_secret=secrets.token_urlsafe(32),
+        otlp_secret=(otlp_secret := secrets.token_urlsafe(32)),
+        otlp=otlp_target(environ, numbers["collector"], otlp_secret),
+        redis_url=_redis_url(redis, numbers),
+        redis_user_prefix=FOREIGN_USER_PREFIX if redis.foreign else "",
+    )
+    bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
+    return Prepared(site, _plans(site, redis), _notes(redis), _used_ports(site, redis) | bound)
+
+
+def _assign_ports(options: Options, manifest: Manifest) -> dict[str, int]:
+    names = [entry.name for entry in manifest.services if entry.port]
+    base = options.port_base
+    if base == 0:
+        base = ports.find_block(random.SystemRandom(), ports.is_free, ports.ephemeral_range())
+    return ports.assign(names, base)
+
+
+def _port_variables(numbers: Mapping[str, int]) -> dict[str, str]:
+    """What a configuration may say as `${GATEHOUSE_PUBLIC_PORT}`."""
+    return {f"GATEHOUSE_{name.upper()}_PORT": str(numbers[name]) for name in ("public", "internal")}
+
+
+async def read_summary(config: Path, variables: Mapping[str, str]) -> SpecSummary:
+    """Let a child read the configuration (see read_spec).
+
+    Raises:
+        CannotStart: the configuration's errors.
+    """
+    child = await asyncio.create_subprocess_exec(
+        *python_module("gateway.control.supervisor.read_spec"),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env=reduced_environment(os.environ),
+    )  # fmt: skip
+    question = json.dumps({"path": str(config), "variables": dict(variables)})
+    out, err = await child.communicate(question.encode())
+    if child.returncode:
+        raise CannotStart(f"the configuration could not be read:\n{err.decode('utf-8', 'replace')[-2_000:]}")
+    answer: dict[str, Any] = json.loads(out)
+    if "error" in answer:
+        raise CannotStart(answer["error"])
+    return parse_summary(answer)
+
+
+def _choose_redis(options: Options, environ: Mapping[str, str]) -> _Redis:
+    if not options.redis:
+        return _Redis()
+    url = environ.get("GATEHOUSE_REDIS_URL")
+    if not url:
+        return _Redis(binary=redis_server.find_binary())
+    try:
+        return _Redis(foreign=parse_url(url))
+    except ValueError as error:
+        raise CannotStart(f"GATEHOUSE_REDIS_URL: {error}") from None
+
+
+def _needs(spec: SpecSummary, numbers: Mapping[str, int], manifest: Manifest, redis: _Redis) -> list[Need]:
+    listeners = [Need(f"listener {place.name}", place.address, place.port) for place in spec.listeners]
+    names = ["admin", "collector", *(entry.name for entry in manifest.services if entry.port)]
+    names += ["redis"] if redis.binary else []
+    return [*listeners, *(Need(name, LOOPBACK, numbers[name]) for name in names)]
+
+
+async def _check_ports(state: state_dir.StateDir, needs: list[Need]) -> None:
+    """Check; after a predecessor was killed, its orphans may need some seconds to go."""
+    killed = state.supervisor_socket.exists()
+    for leftover in (state.instance, state.supervisor_socket, state.control_socket):
+        leftover.unlink(missing_ok=True)
+    end = asyncio.get_running_loop().time() + PREDECESSOR_SECONDS
+    while killed and asyncio.get_running_loop().time() < end:
+        if all(need.port == 0 or ports.is_free(need.port, need.address) for need in needs):
+            break
+        await asyncio.sleep(0.1)
+    ports.check(needs)
+
+
+def _installation(state: state_dir.StateDir, manifest: Manifest) -> Installation:
+    return open_installation(
+        state.installation,
+        users=manifest.users,
+        clients=(*manifest.clients, *manifest.own_clients),
+        redis=("supervisor", *(entry.name for entry in manifest.services if entry.redis)),
+    )
+
+
+async def _adopt(foreign: RedisAddress, manifest: Manifest, installation: Installation, stack: AsyncExitStack) -> None:
+    entries = manifest.services
+    await redis_server.adopt(foreign, entries, installation.redis, FOREIGN_USER_PREFIX)
+    stack.push_async_callback(redis_server.release, foreign, entries, FOREIGN_USER_PREFIX)
+
+
+def _listen(spec: SpecSummary, stack: AsyncExitStack) -> dict[str, socket.socket]:
+    """We hold the listening sockets, so that a worker's end loses no queued connection."""
+    sockets = {}
+    for place in spec.listeners:
+        try:
+            sockets[place.name] = ports.bind(place.address, place.port)
+        except OSError as error:  # taken since the check
+            raise CannotStart(f"port {place.port} (listener {place.name}): {error.strerror}") from error
+        stack.callback(sockets[place.name].close)
+    return sockets
+
+
+def _public_url(spec: SpecSummary, sockets: Mapping[str, socket.socket]) -> str:
+    named = [place for place in spec.listeners if place.name == "public"]
+    place: ListenerPlace = (named or list(spec.listeners))[0]
+    host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(place.address, place.address)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{sockets[place.name].getsockname()[1]}"
+
+
+def otlp_target(environ: Mapping[str, str], collector: int, secret: str) -> dict[str, Any]:
+    """Where spans go: the built-in collector, or what OpenTelemetry's own variables say."""
+    endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    if not endpoint:
+        headers = {"authorization": f"Bearer {secret}"}
+        return {"endpoint": f"http://{LOOPBACK}:{collector}", "headers": headers}
+    pairs = (pair.partition("=") for pair in environ.get("OTEL_EXPORTER_OTLP_HEADERS", "").split(",") if "=" in pair)
+    return {"endpoint": endpoint, "headers": {name.strip().lower(): value.strip() for name, _, value in pairs}}
+
+
+def _redis_url(redis: _Redis, numbers: Mapping[str, int]) -> str | None:
+    if redis.foreign:
+        return redis.foreign.url
+    return f"redis://{LOOPBACK}:{numbers['redis']}/0" if redis.binary else None
+
+
+def _plans(site: Site, redis: _Redis) -> tuple[ProcessPlan, ...]:
+    plans = make_plan(site)
+    if redis.binary is None:
+        return plans
+    entries, passwords = site.manifest.services, site.installation.redis
+    return (redis_server.redis_plan(redis.binary, site.state, site.ports["redis"], entries, passwords), *plans)
+
+
+def _used_ports(site: Site, redis: _Redis) -> dict[str, int]:
+    unused = {"public", "internal"} | (set() if redis.binary else {"redis"})
+    return {name: port for name, port in site.ports.items() if name not in unused}
+
+
+def _notes(redis: _Redis) -> tuple[str, ...]:
+    notes = []
+    if redis.binary:
+        notes.append(redis.binary.about)
+    if redis.foreign:
+        notes.append(f"Redis: the one at {redis.foreign.url} (GATEHOUSE_REDIS_URL)")
+    if sys.platform != "linux":
+        notes.append("memory is shown as resident size: this system does not tell proportional shares")
+    return tuple(notes)

@@ -1,0 +1,125 @@
+"""One child process from its start to its end.
+
+The problem: a child that shares our terminal dies of the user's Ctrl-C before we can stop it in order, one
+that inherits our environment and arguments leaks secrets to `ps`, and one that outlives us keeps ports. The
+rule: each has its own session, a reduced environment, its settings on a pipe, a lifeline (a pipe that ends
+when we are gone), and its output in its own log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.control.supervisor.guard_program import send
+from gateway.control.supervisor.logs import open_log
+from gateway.control.supervisor.plan import ProcessPlan
+
+_KEEP = {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+_KEEP_PREFIXES = ("LC_", "PYTHON", "OTEL_")
+_SECRET = {"OTEL_EXPORTER_OTLP_HEADERS"}
+"""Reaches the children through their settings instead."""
+
+
+def reduced_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a child needs of our environment; tokens and keys of the user's shell stay out."""
+    kept = (name for name in environ if name in _KEEP or name.startswith(_KEEP_PREFIXES))
+    return {name: environ[name] for name in kept if name not in _SECRET}
+
+
+class Lifeline:
+    """A pipe nobody writes to: its read end reaches EOF in every child when this process ends."""
+
+    def __init__(self) -> None:
+        self.read_fd, self._write_fd = os.pipe()
+
+    def close(self) -> None:
+        """End it."""
+        os.close(self.read_fd)
+        os.close(self._write_fd)
+
+
+class Child:
+    """A running process."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    async def wait(self) -> str:
+        """How it ended, in words; grandchildren left in its group are ended, too."""
+        code = await self._process.wait()
+        send(self.pid, signal.SIGKILL)
+        return describe(code)
+
+    def kill(self) -> None:
+        """End it and its group at once."""
+        send(self.pid, signal.SIGKILL)
+
+    async def end(self, grace: float) -> None:
+        """SIGTERM, and SIGKILL after `grace` seconds."""
+        send(self.pid, signal.SIGTERM)
+        try:
+            async with asyncio.timeout(grace):
+                await self._process.wait()
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
+
+
+def describe(code: int) -> str:
+    """`exit code 3` or `signal SIGKILL`."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"
+
+
+async def spawn(plan: ProcessPlan, lifeline: Lifeline, environ: Mapping[str, str]) -> Child:
+    """Start a process.
+
+    Raises:
+        OSError: the program cannot be run, or its log not be opened.
+    """
+    plan.cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
+    inherited = [*plan.keep_fds]
+    arguments = list(plan.argv)
+    settings_read = settings_write = -1
+    if plan.settings is not None:
+        settings_read, settings_write = os.pipe()
+        inherited += [settings_read, lifeline.read_fd]
+        arguments += ["--settings-fd", str(settings_read)]
+    log = open_log(plan.log)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *arguments, cwd=plan.cwd, env=dict(environ), pass_fds=inherited, start_new_session=True,
+            stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+        )  # fmt: skip
+    except OSError:
+        _close(settings_write)
+        raise
+    finally:
+        os.close(log)
+        _close(settings_read)
+    if plan.settings is not None:
+        await _send_settings(settings_write, {**plan.settings, "lifeline_fd": lifeline.read_fd})
+    return Child(process)
+
+
+def _close(fd: int) -> None:
+    if fd >= 0:
+        os.close(fd)
+
+
+async def _send_settings(fd: int, settings: Mapping[str, Any]) -> None:
+    """Without waiting for the child to read: settings may be longer than the pipe, and a child may die first."""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(fd, "wb"))
+    transport.write(json.dumps(settings).encode())
+    transport.write_eof()  # closes once everything is written

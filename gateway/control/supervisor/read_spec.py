@@ -1,0 +1,60 @@
+"""Read a configuration in a process of its own and tell only what the supervisor needs of it.
+
+The problem: checking a configuration needs pydantic and the filters, some 20 MiB, and the supervisor stays
+for days. The rule: a short-lived child reads it; the supervisor learns listeners and worker count.
+
+    python -m gateway.control.supervisor.read_spec < {"path": …, "variables": {…}}  > {"listeners": …} | {"error": …}
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ListenerPlace:
+    """Where a listener is to be bound."""
+
+    name: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class SpecSummary:
+    """What the supervisor needs to know of a configuration."""
+
+    listeners: tuple[ListenerPlace, ...]
+    workers: int
+    drain_timeout: float
+
+
+def read(path: Path, variables: Mapping[str, str]) -> dict[str, Any]:
+    """The summary as plain data, or the error's text."""
+    from gateway.compile.load import load_spec
+    from gateway.spec.errors import SpecErrors
+
+    try:
+        spec = load_spec(path, variables)
+    except (SpecErrors, OSError) as error:
+        return {"error": str(error)}
+    listeners = [
+        {"name": listener.name, "address": listener.address, "port": listener.port} for listener in spec.listeners
+    ]
+    return {"listeners": listeners, "workers": spec.workers, "drain_timeout": spec.drain_timeout}
+
+
+def parse_summary(document: Mapping[str, Any]) -> SpecSummary:
+    """The summary from its plain form."""
+    listeners = tuple(ListenerPlace(**listener) for listener in document["listeners"])
+    return SpecSummary(listeners, document["workers"], document["drain_timeout"])
+
+
+if __name__ == "__main__":
+    question = json.load(sys.stdin)
+    json.dump(read(Path(question["path"]), question["variables"]), sys.stdout)

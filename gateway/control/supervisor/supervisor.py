@@ -1,0 +1,256 @@
+"""One instance from its start to its end.
+
+    prepare ─▶ start everything ─▶ ready ─▶ (keep alive, answer questions) ─▶ stop in order
+       │                │                                                        ▲
+       └── CannotStart ─┴── not ready in time ───────────────────────────────────┘
+
+Whatever is taken (lock, sockets, processes, files) goes on one exit stack and is given back in reverse, on
+every way out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
+from gateway.control.supervisor import logs, memory
+from gateway.control.supervisor.errors import CannotStart
+from gateway.control.supervisor.events import Events
+from gateway.control.supervisor.fleet import Fleet, UnknownProcess
+from gateway.control.supervisor.options import Options
+from gateway.control.supervisor.plan import LOOPBACK
+from gateway.control.supervisor.preparation import Prepared, prepare
+from gateway.control.supervisor.process import reduced_environment
+from gateway.control.supervisor.readiness import HttpProbe, until_ready
+from gateway.control.supervisor.socket_api import Refused, SocketApi
+from gateway.control.supervisor.state_dir import write_private
+
+READY_WITHIN = 30.0
+RESTART_WITHIN = 12.0
+ROTATE_EVERY = 30.0
+OPEN_FILES = 16_384
+"""A gateway worker keeps two sockets per request in flight; the usual soft limit is 256 to 1 024."""
+log = logging.getLogger(__name__)
+
+
+class StopRequest:
+    """Somebody wants us to stop: a signal, the terminal's command is gone, or `down`."""
+
+    def __init__(self, foreground_fd: int | None) -> None:
+        self._event = asyncio.Event()
+        self.when_repeated: Callable[[], None] = lambda: None
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.signalled)
+        if foreground_fd is not None:
+            loop.add_reader(foreground_fd, self._terminal_gone, foreground_fd)
+
+    def set(self) -> None:
+        """Stop in order."""
+        self._event.set()
+
+    def signalled(self) -> None:
+        """Stop in order; the second time, without patience."""
+        if self._event.is_set():
+            self.when_repeated()
+        self.set()
+
+    async def wait(self) -> None:
+        """Return when it is time to stop."""
+        await self._event.wait()
+
+    def _terminal_gone(self, fd: int) -> None:
+        asyncio.get_running_loop().remove_reader(fd)
+        self.set()
+
+
+class Supervisor:
+    """Runs one instance."""
+
+    def __init__(self, options: Options, events: Events, stop: StopRequest) -> None:
+        self._options, self._events, self._stop = options, events, stop
+        self._begun = time.monotonic()
+        self._began_at = options.started or time.time()
+        self._stack = AsyncExitStack()
+        self._changing = asyncio.Lock()
+        self._fleet: Fleet | None = None
+        self._rotation: asyncio.Task[None] | None = None
+
+    async def up(self) -> None:
+        """Start everything and return when it is ready.
+
+        Raises:
+            CannotStart: what is wrong; `down` gives back what was taken until then.
+        """
+        self._events.tell("checking")
+        prepared = await prepare(self._options, os.environ, self._stack)
+        for note in prepared.notes:
+            self._events.tell("note", text=note)
+        limit_resources()
+        await self._start(prepared)
+        await self._fleet_of().wait_ready(READY_WITHIN, also=self._gateway_ready(prepared))
+        self._announce(prepared)
+
+    async def down(self) -> None:
+        """Stop everything; afterwards no process, port or socket is left."""
+        await self._stack.aclose()
+
+    async def _start(self, prepared: Prepared) -> None:
+        state = prepared.site.state
+        fleet = self._fleet = Fleet(prepared.plans, reduced_environment(os.environ), self._events.tell)
+        self._stop.when_repeated = fleet.hurry
+        self._stack.callback(state.control_socket.unlink, missing_ok=True)
+        self._stack.push_async_callback(fleet.stop)
+        api = SocketApi(state.supervisor_socket, self.answer)
+        await api.start()
+        self._stack.callback(api.close)
+        self._rotation = asyncio.create_task(self._rotate(prepared), name="log rotation")
+        self._stack.callback(self._rotation.cancel)
+        self._events.tell("starting", processes=[plan.name for plan in prepared.plans if plan.autostart])
+        await fleet.start()
+
+    def _gateway_ready(self, prepared: Prepared) -> Callable[[], Coroutine[Any, Any, None]]:
+        """Every worker has accepted a configuration: only control knows."""
+        probe = HttpProbe(LOOPBACK, prepared.site.ports["admin"], "/readyz")
+        return lambda: until_ready(probe)
+
+    def _announce(self, prepared: Prepared) -> None:
+        """Write instance.json: from now on commands find us."""
+        site = prepared.site
+        document = {
+            "supervisor_pid": os.getpid(),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._began_at)),
+            "config": str(site.config),
+            "admin_url": f"http://{LOOPBACK}:{site.ports['admin']}",
+            "admin_secret": site.admin_secret,
+            "supervisor_socket": str(site.state.supervisor_socket),
+            "control_socket": str(site.state.control_socket),
+            "public_url": site.public_url,
+            "collector_url": f"http://{LOOPBACK}:{site.ports['collector']}",
+            "ports": dict(prepared.ports),
+            "ready_seconds": round(time.time() - self._began_at, 2),
+            "pss_mib": memory.total_mib([os.getpid(), *self._fleet_of().pids()]),
+        }
+        self._stack.callback(site.state.instance.unlink, missing_ok=True)
+        write_private(site.state.instance, document)
+        log.info("ready", extra={"ready_seconds": document["ready_seconds"], "pss_mib": document["pss_mib"]})
+        public = {name: value for name, value in document.items() if name != "admin_secret"}
+        self._events.tell("up", instance=public)
+
+    async def _rotate(self, prepared: Prepared) -> None:
+        while True:
+            await asyncio.sleep(ROTATE_EVERY)
+            self._fleet_of().rotate_logs()
+            logs.rotate(prepared.site.state.log("supervisor"))
+
+    def _fleet_of(self) -> Fleet:
+        if self._fleet is None:
+            raise Refused("nothing is started yet")
+        return self._fleet
+
+    async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        """What supervisor.sock is asked.
+
+        Raises:
+            Refused: an unknown question or process, or a process that does not become ready.
+        """
+        match question:
+            case {"do": "ps"}:
+                return {"processes": [*self._fleet_of().describe(), *self._ourselves()]}
+            case {"do": "down"}:
+                self._stop.set()
+                return {"ok": True, "pid": os.getpid()}
+            case {"do": "stop" | "start" | "restart" as action, "name": str(name)}:
+                async with self._changing:
+                    return await self._change(action, name)
+        raise Refused("ask ps, down, or stop, start, restart with a name")
+
+    async def _change(self, action: str, name: str) -> dict[str, Any]:
+        try:
+            keepers = self._fleet_of().find(name)
+        except UnknownProcess as unknown:
+            raise Refused(str(unknown)) from None
+        log.info("%s %s, as asked", action, name)
+        for keeper in keepers:  # one after the other: workers take over from each other
+            if action in ("stop", "restart"):
+                await keeper.stop()
+            if action in ("start", "restart"):
+                keeper.start()
+                try:
+                    await asyncio.wait_for(keeper.wait_ready(), RESTART_WITHIN)
+                except TimeoutError:
+                    raise Refused(f"{keeper.plan.name} was started and is not ready yet; see its log") from None
+        return {"ok": True, "state": keepers[-1].state}
+
+    def _ourselves(self) -> list[dict[str, Any]]:
+        rows = [("supervisor", os.getpid()), ("guard", self._fleet_of().guard.pid)]
+        return [
+            {
+                "name": name,
+                "kind": "supervisor",
+                "pid": pid,
+                "state": "running",
+                "restarts": 0,
+                "uptime_s": round(time.monotonic() - self._begun, 1),
+                "rss_bytes": memory.resident(pid),
+                "pss_bytes": memory.proportional(pid),
+                "port": None,
+                "log": f"{self._options.state_dir}/logs/supervisor.log",
+            }
+            for name, pid in rows
+            if pid
+        ]
+
+
+def limit_resources() -> None:
+    """Room for connections, and no core dumps: they would hold keys. Children inherit both."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+async def run(options: Options) -> int:
+    """Run an instance until it is told to stop; the exit code (0, or that of CannotStart)."""
+    os.umask(0o077)
+    events = Events(options.events_fd)
+    stop = StopRequest(options.foreground_fd)
+    supervisor = Supervisor(options, events, stop)
+    try:
+        return await _until_stopped(supervisor, options, events, stop)
+    finally:
+        events.close()
+
+
+async def _until_stopped(supervisor: Supervisor, options: Options, events: Events, stop: StopRequest) -> int:
+    starting = asyncio.create_task(supervisor.up(), name="up")
+    asked = asyncio.create_task(stop.wait(), name="stop")
+    failure: CannotStart | None = None
+    try:
+        await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            if options.foreground_fd is None:
+                events.close()  # detached: nobody reads on
+            await asked
+    except CannotStart as error:
+        log.error("cannot start: %s", error)
+        failure = error
+    for task in (starting, asked):
+        task.cancel()
+    await asyncio.gather(starting, asked, return_exceptions=True)
+    events.tell("stopping")
+    await supervisor.down()
+    if failure:
+        events.tell("failed", reason=str(failure), exit_code=failure.exit_code)
+        return failure.exit_code
+    log.info("stopped")
+    events.tell("stopped")
+    return 0
