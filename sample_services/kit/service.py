@@ -1,0 +1,187 @@
+"""A service of the shop: what it is made of and how it lives.
+
+The problem: a process that starts half, hangs when it stops, or outlives its supervisor is worse than one that
+crashes. The rule: one start (settings, database, the service's own set-up, then the port) and one stop (no new
+requests, finish those running, cancel background work, send the last spans, close the database), within 3 s,
+whether the cause is a signal, Ctrl-C or the supervisor's end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sqlite3
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from sample_services.kit.auth import TokenVerifier
+from sample_services.kit.background import Tasks
+from sample_services.kit.body import MAX_BYTES
+from sample_services.kit.client import HttpClient
+from sample_services.kit.database import Database
+from sample_services.kit.lifecycle import stop_requested
+from sample_services.kit.logs import configure_logging
+from sample_services.kit.metrics import Metrics
+from sample_services.kit.observe import Observer
+from sample_services.kit.probes import add_probes
+from sample_services.kit.settings import Settings, read_settings_or_exit
+from sample_services.kit.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+FINISH_REQUESTS_S = 1.5
+"""How long running requests may take after the stop; the whole stop stays under 3 s."""
+
+Setup = Callable[["Service"], Awaitable[None]]
+Seed = Callable[[sqlite3.Connection, Settings], None]
+
+
+class Service:
+    """What a service's own set-up gets: everything here is ready to use, except that nothing listens yet."""
+
+    settings: Settings
+    app: web.Application
+    """Add routes here."""
+    db: Database
+    log: logging.Logger
+    http: HttpClient
+    """Calls peers by name."""
+    auth: TokenVerifier
+    """Replace it with a verifier of your own if the keys are not identity's to fetch."""
+    metrics: Metrics
+    telemetry: Telemetry
+    ready_checks: list[Callable[[], Awaitable[None]]]
+    """/readyz asks all of them; one that raises makes the service not ready. The database is in already."""
+
+    def __init__(self, settings: Settings, log: logging.Logger) -> None:
+        self.settings = settings
+        self.log = log
+        self.metrics = Metrics()
+        self.telemetry = Telemetry(settings, self.metrics)
+        self.http = HttpClient(settings, self.telemetry, self.metrics)
+        self.auth = TokenVerifier(settings.issuer, settings.audience, self._fetch_keys)
+        self.app = web.Application(
+            middlewares=[Observer(self.telemetry, self.metrics).middleware()], client_max_size=MAX_BYTES
+        )
+        self.app.on_response_prepare.append(_hide_software)
+        self.ready_checks = []
+        self._tasks = Tasks(log, self.metrics.task_failures)
+        self._redis: Redis | None = None
+
+    @property
+    def redis(self) -> Redis:
+        """The connection pool of this service's own Redis user; opened at the first use.
+
+        Raises:
+            RuntimeError: the settings name no Redis.
+        """
+        if self._redis is None:
+            self._redis = _open_redis(self.settings)
+        return self._redis
+
+    def background(self, work: Callable[[], Awaitable[None]], name: str) -> None:
+        """Run `work()` until the service stops; when it raises it is logged, counted and started again.
+
+        It runs outside of any trace: use `telemetry.span(…, traceparent=…)` for work that belongs to one.
+        """
+        self._tasks.start(work, name)
+
+    async def open(self, schema: str, seed: Seed) -> None:
+        """Open the database and add the probes."""
+        path = self.settings.data_dir / f"{self.settings.service}.db"
+        self.db = await Database.open(
+            path, self.settings.service, self.telemetry, schema, lambda connection: seed(connection, self.settings)
+        )
+        self.ready_checks.append(self.db.ping)
+        add_probes(self.app, self.ready_checks, self.metrics)
+
+    async def close(self) -> None:
+        """Stop background work and close everything; the database last, since the others may still use it."""
+        await self._tasks.stop()
+        await self.http.close()
+        if self._redis is not None:
+            await self._redis.aclose()
+        await asyncio.to_thread(self.telemetry.close)
+        if hasattr(self, "db"):
+            await self.db.close()
+
+    async def _fetch_keys(self) -> dict[str, Any]:
+        answer = await self.http.request("identity", "GET", "/jwks.json")
+        document: dict[str, Any] = answer.expect(200).json()
+        return document
+
+
+def run(name: str, setup: Setup, schema: str, seed: Seed) -> None:
+    """Be the service `name` until told to stop; does not return but exits: 0 stopped, 1 failed, 2 bad settings."""
+    settings = read_settings_or_exit(sys.argv[1:])
+    os.umask(0o077)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = configure_logging(name, settings.instance)
+    try:
+        asyncio.run(serve(settings, log, setup, schema, seed))
+    except Exception:
+        log.exception("%s failed", name)
+        raise SystemExit(1) from None
+    raise SystemExit(0)
+
+
+async def serve(settings: Settings, log: logging.Logger, setup: Setup, schema: str, seed: Seed) -> None:
+    """Start, listen until a stop is requested, and stop.
+
+    Raises:
+        OSError: the port is taken; and whatever `setup` or `seed` raise.
+    """
+    with stop_requested(settings.lifeline_fd) as stop:
+        service = Service(settings, log)
+        runner: web.AppRunner | None = None
+        try:
+            await service.open(schema, seed)
+            await setup(service)
+            runner = await _listen(service)
+            await stop.wait()
+            log.info("stopping")
+        finally:
+            if runner is not None:
+                await runner.cleanup()
+            await service.close()
+    log.info("stopped")
+
+
+async def _listen(service: Service) -> web.AppRunner:
+    runner = web.AppRunner(service.app, access_log=None, handle_signals=False, shutdown_timeout=FINISH_REQUESTS_S)
+    await runner.setup()
+    settings = service.settings
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    service.log.info("listening", extra={"host": settings.host, "port": runner.addresses[0][1]})
+    return runner
+
+
+async def _hide_software(_: web.Request, response: web.StreamResponse) -> None:
+    """Name and version of the server software help only those who look for its known holes."""
+    response.headers.popall("Server", None)
+
+
+def _open_redis(settings: Settings) -> Redis:
+    from redis.asyncio import Redis
+
+    if settings.redis is None:
+        raise RuntimeError("the settings of this service name no Redis")
+    return Redis.from_url(
+        settings.redis.url,
+        username=settings.redis.username,
+        password=settings.redis.password,
+        socket_connect_timeout=1.0,
+        socket_timeout=10.0,
+        max_connections=20,
+        health_check_interval=15,
+        decode_responses=True,
+    )
