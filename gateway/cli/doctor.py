@@ -17,9 +17,7 @@ from gateway.cli.options import json_option, state_dir_option
 
 
 @click.command()
-@click.option(
-    "--port-base", type=click.IntRange(1024, 65_000), help="Look at the ports that `up --port-base N` takes."
-)
+@click.option("--port-base", type=click.IntRange(1024, 65_000), help="Look at the ports that `up --port-base N` takes.")
 @state_dir_option
 @json_option
 def doctor(port_base: int | None, state_dir: Path | None, as_json: bool) -> None:
@@ -47,6 +45,4 @@ def doctor(port_base: int | None, state_dir: Path | None, as_json: bool) -> None
 
 def findings_rows(findings: list[Finding]) -> list[tuple[str, str, str, str]]:
     """The table's rows; a check that is good needs no explanation."""
-    return [
-        (item.name, item.verdict, item.found, "" if item.verdict == "ok" else item.means) for item in findings
-    ]
+    return [(item.name, item.verdict, item.found, "" if item.verdict == "ok" else item.means) for item in findings]

@@ -17,20 +17,21 @@ import click
 
 from gateway.cli.console import Failure, print_json
 from gateway.cli.explanation import print_explanation
+from gateway.cli.hints import command
 from gateway.cli.instance import Instance, find
+from gateway.cli.instance import state_dir as directory_of
 from gateway.cli.options import header_option, json_option, split_header, state_dir_option
+from gateway.cli.text import visible
 from gateway.cli.tokens import NOBODY, claims_of, token_for
 
-OTHER_OUTCOMES = ("deny", "no_route")
+REFUSALS = ("deny", "no_route")
 
 
 @click.command()
 @click.argument("method")
 @click.argument("url")
 @header_option
-@click.option(
-    "--as", "user", metavar="USER", help="As this user: alice, bob, carol, admin, partner, or nobody."
-)
+@click.option("--as", "user", metavar="USER", help="As this user: alice, bob, carol, admin, partner, or nobody.")
 @click.option("--claims", metavar="JSON", help="As the bearer of a verified token with these claims.")
 @click.option(
     "--config",
@@ -49,9 +50,10 @@ def explain(
     state_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Say what would happen to a request; nothing is sent, and no quota is spent.
+    """Say what would happen to a request; nothing is sent.
 
-    URL is a path, or a whole address where the host name matters. Exit code 1 when it would be refused.
+    No quota is spent either. URL is a path, or a whole address where the host
+    name matters. Exit code 1 when it would be refused.
 
     \b
     Examples:
@@ -64,20 +66,16 @@ def explain(
         raise click.UsageError("--as and --claims both say who asks; give one of them")
     said = _claims(user, claims, state_dir)
     request = _request(method, url, headers, said)
-    if config is not None:
-        directory = None
-        answer = _offline(config, request)
-    else:
-        instance = find(state_dir)
-        directory = instance.state_dir
-        answer = _ask(instance, request, url)
+    answer = _offline(config, request) if config else _ask(find(state_dir), request)
     if as_json:
         print_json(answer)
     else:
-        print_explanation(
-            answer, user or str((said or {}).get("sub", NOBODY)), directory, sendable=claims is None
-        )
-    if answer.get("outcome") in OTHER_OUTCOMES:
+        who = user or str((said or {}).get("sub", NOBODY))
+        print_explanation(answer, who)
+        if not (config or claims or headers):  # then `call` sends the very same request
+            line = command(directory_of(state_dir), "call", who, request["method"], request["target"])
+            click.echo(f"Send it: {visible(line)}")
+    if answer.get("outcome") in REFUSALS:
         raise click.exceptions.Exit(Failure.exit_code)
 
 
@@ -89,9 +87,7 @@ def _claims(user: str | None, given: str | None, state_dir: Path | None) -> dict
         except ValueError as error:
             raise click.BadParameter(f"--claims is no JSON: {error}") from None
         if not isinstance(parsed, dict):
-            raise click.BadParameter(
-                '--claims is no JSON object, like {"sub": "eve", "scope": "orders:read"}'
-            )
+            raise click.BadParameter('--claims is no JSON object, like {"sub": "eve", "scope": "orders:read"}')
         return parsed
     if user in (None, NOBODY):
         return None
@@ -99,34 +95,25 @@ def _claims(user: str | None, given: str | None, state_dir: Path | None) -> dict
 
 
 def _request(method: str, url: str, headers: Iterable[str], claims: dict[str, Any] | None) -> dict[str, Any]:
-    parts = urlsplit(url)
+    """The request to ask about; a path is taken as it was typed, dots, slashes and all."""
     pairs = [list(split_header(header)) for header in headers]
-    if parts.netloc and not any(name.lower() == "host" for name, _ in pairs):
-        pairs.insert(0, ["Host", parts.netloc])
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not target.startswith("/"):
-        raise click.BadParameter(
-            f"{url!r} is neither a path like /orders nor an address like http://host/orders"
-        )
-    return {
-        "method": method.upper(),
-        "target": target,
-        "headers": pairs,
-        "claims": claims,
-        "client": "127.0.0.1",
-    }
+    target, host = url, ""
+    if not url.startswith("/"):
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise click.BadParameter(f"{url!r} is neither a path like /orders nor an address like http://host/orders")
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        host = parts.netloc
+    if host and not any(name.lower() == "host" for name, _ in pairs):
+        pairs.insert(0, ["Host", host])
+    return {"method": method.upper(), "target": target, "headers": pairs, "claims": claims}
 
 
-def _ask(instance: Instance, request: dict[str, Any], url: str) -> dict[str, Any]:
-    question = {
-        "method": request["method"],
-        "url": request["target"],
-        "headers": request["headers"],
-        "claims": request["claims"],
-    }
-    answer = instance.admin("POST", "/explain", question)
+def _ask(instance: Instance, request: dict[str, Any]) -> dict[str, Any]:
+    question = {name: request[name] for name in ("method", "headers", "claims")}
+    answer = instance.admin("POST", "/explain", question | {"url": instance.public_url + request["target"]})
     if not isinstance(answer, dict):
-        raise Failure(f"The gateway gave no explanation for {url!r}.")
+        raise Failure("The gateway gave no explanation.")
     return answer
 
 
@@ -134,5 +121,5 @@ def _offline(config: Path, request: dict[str, Any]) -> dict[str, Any]:
     from gateway.cli.check import load_or_exit
     from gateway.roles.explain import explain_offline
 
-    answer: dict[str, Any] = explain_offline(load_or_exit(config), request)
+    answer: dict[str, Any] = explain_offline(load_or_exit(config), request | {"client": "127.0.0.1"})
     return answer

@@ -1,13 +1,10 @@
-"""How an explanation is printed: the route, each filter's decision with its line, the outcome, the limits of it."""
+"""How an explanation is printed: the route, each filter's decision with its line, the outcome, its limits."""
 
 from __future__ import annotations
 
-import shlex
-from pathlib import Path
 from typing import Any
 
 from gateway.cli.console import STATE_STYLES, console
-from gateway.cli.hints import command
 from gateway.cli.text import visible
 
 STATUS_WORDS = {
@@ -18,8 +15,8 @@ STATUS_WORDS = {
 }
 
 
-def print_explanation(answer: dict[str, Any], who: str, directory: Path | None, *, sendable: bool) -> None:
-    """Print what the gateway said; `sendable` when `gatehouse call` could send the very same request."""
+def print_explanation(answer: dict[str, Any], who: str) -> None:
+    """Print what the gateway said about a request of `who`."""
     from rich.table import Table
     from rich.text import Text
 
@@ -35,9 +32,7 @@ def print_explanation(answer: dict[str, Any], who: str, directory: Path | None, 
     if route:
         public = " (public)" if route.get("public") else ""
         what = Text(visible(f"{route['name']}{public}"), "bold")
-        grid.add_row(
-            "route", what, visible(route.get("match", "")), Text(visible(route.get("where", "")), "dim")
-        )
+        grid.add_row("route", what, visible(route.get("match", "")), Text(visible(route.get("where", "")), "dim"))
     file = _file_of(route.get("where", "") if route else "")
     for number, step in enumerate(answer.get("steps", ()), 1):
         grid.add_row(*_step_row(number, step, file))
@@ -47,8 +42,6 @@ def print_explanation(answer: dict[str, Any], who: str, directory: Path | None, 
     out.print(_outcome(answer))
     for open_question in answer.get("not_decided_here", ()):
         out.print(f"NOT DECIDED HERE: {visible(open_question)}")
-    if directory is not None and sendable:
-        out.print(_send_it(answer, who, directory), soft_wrap=True)
 
 
 def _step_row(number: int, step: dict[str, Any], file: str) -> tuple[Any, ...]:
@@ -86,8 +79,3 @@ def _outcome(answer: dict[str, Any]) -> Any:
     reason = f", reason {visible(answer['reason'])}" if answer.get("reason") else ""
     style = STATE_STYLES.get(outcome, "yellow")
     return Text(f"GATEWAY: {words}{status}{reason}", f"bold {style}")
-
-
-def _send_it(answer: dict[str, Any], who: str, directory: Path) -> str:
-    line = command(directory, "call", who, str(answer["method"]), str(answer["target"]))
-    return f"Send it: {visible(line)}" if shlex.split(line) else ""

@@ -7,7 +7,6 @@ as this shell can find it, and the state directory where it is not the one a bar
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import sys
@@ -31,7 +30,5 @@ def program() -> str:
 
 def command(directory: Path, *words: str) -> str:
     """A whole command line for the installation in `directory`, quoted for a shell."""
-    usual = os.environ.get("GATEHOUSE_STATE_DIR")
-    needed = state_dir(Path(usual) if usual else None) != directory
-    chosen = ["--state-dir", str(directory)] if needed else []
+    chosen = [] if state_dir(None) == directory else ["--state-dir", str(directory)]
     return f"{program()} {shlex.join([*words, *chosen])}"

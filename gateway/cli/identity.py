@@ -19,9 +19,7 @@ from gateway.cli.options import header_option, json_option, split_header, state_
 from gateway.cli.tokens import NOBODY, claims_of, dev_token, token_for
 from gateway.cli.wire import send
 
-dev_option = click.option(
-    "--dev", is_flag=True, help="A token of `run --dev-issuer`, for any name. Development only."
-)
+dev_option = click.option("--dev", is_flag=True, help="A token of `run --dev-issuer`, for any name. Development only.")
 
 
 @click.command()
@@ -41,7 +39,9 @@ def token(
     state_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Print an access token of USER: alice, bob, carol, admin, or partner (a machine client).
+    """Print an access token of a user.
+
+    USER is alice, bob, carol, admin, or partner (a machine client).
 
     \b
     Examples:
@@ -67,9 +67,7 @@ def token(
 @click.argument("user")
 @click.argument("method")
 @click.argument("path")
-@click.option(
-    "-d", "--data", metavar="DATA", help="The body; @FILE reads it from a file, @- from standard input."
-)
+@click.option("-d", "--data", metavar="DATA", help="The body; @FILE reads it from a file, @- from standard input.")
 @header_option
 @click.option("--fresh", is_flag=True, help="Log in again, even if the last token is still good.")
 @dev_option
@@ -79,9 +77,10 @@ def call(
     user: str, method: str, path: str, data: str | None, headers: tuple[str, ...], fresh: bool, dev: bool,
     state_dir: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Send a request through the gateway as USER: alice, bob, carol, admin, partner, or nobody (no token).
+    """Send a request through the gateway as a user.
 
-    Exit code 1 when the answer is an error (400 or more).
+    USER is alice, bob, carol, admin, partner, or nobody (no token). Exit code 1 when the answer is
+    an error (400 or more).
 
     \b
     Examples:

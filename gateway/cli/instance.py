@@ -19,16 +19,14 @@ from typing import Any
 
 from gateway.cli.console import Failure
 from gateway.cli.wire import Answer, send
+from gateway.control.supervisor.state_dir import default_state_dir
 
 HOW_TO_START = "Start it with: gatehouse up --detach"
 
 
 def state_dir(option: Path | None) -> Path:
-    """The state directory: as given (the option reads `GATEHOUSE_STATE_DIR`, too), else the XDG default."""
-    if option is not None:
-        return option.expanduser().absolute()
-    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser().absolute() / "gatehouse"
+    """The state directory: as given, else `GATEHOUSE_STATE_DIR`, else the XDG default."""
+    return default_state_dir(os.environ) if option is None else option.expanduser().absolute()
 
 
 @dataclass(frozen=True)
@@ -125,9 +123,7 @@ def _read_private(path: Path) -> dict[str, Any] | None:
     except OSError as error:
         raise Failure(f"{path} cannot be read: {error.strerror}") from None
     if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
-        raise Failure(
-            f"{path} is not believed: not yours alone (owner {status.st_uid}, mode {status.st_mode & 0o777:o})."
-        )
+        raise Failure(f"{path} is not believed: owner {status.st_uid}, mode {status.st_mode & 0o777:o}.")
     try:
         found = json.loads(content)
     except ValueError:

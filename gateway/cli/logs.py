@@ -36,12 +36,12 @@ TAIL_BYTES = 4 * 1_048_576
     type=click.IntRange(0),
     help="How many lines, from the end.",
 )
-@click.option(
-    "--json", "raw", is_flag=True, help="The lines as they were written (control characters escaped)."
-)
+@click.option("--json", "raw", is_flag=True, help="The lines as they were written (control characters escaped).")
 @state_dir_option
 def logs(service: str, follow: bool, lines: int, raw: bool, state_dir: Path | None) -> None:
-    """Show what a process logged: a service, redis, control, gateway-1 … (see `gatehouse ps`).
+    """Show what a process logged.
+
+    SERVICE is a process by its name in `gatehouse ps`: orders, redis, control, gateway-1 …
 
     \b
     Examples:
@@ -122,9 +122,7 @@ def readable(line: str) -> str:
     level = _take(record, "level", "severity").upper()
     message = _take(record, "message", "msg", "event")
     rest = [f"{key}={_short(value)}" for key, value in record.items() if value not in (None, "", [], {})]
-    return visible(
-        "  ".join(part for part in (when, f"{level:<7}".rstrip() and f"{level:<7}", message, *rest) if part)
-    )
+    return visible("  ".join(part for part in (when, f"{level:<7}".rstrip() and f"{level:<7}", message, *rest) if part))
 
 
 def _take(record: dict[str, Any], *names: str) -> str:

@@ -41,7 +41,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Configuration": {
         "check": Entry("check", "Check a configuration file; nothing is started."),
         "reload": Entry("reload", "Read the configuration again, now."),
-        "routes": Entry("routes", "List the routes, in the order in which they are tried."),
+        "routes": Entry("routes", "List the routes, with their filters and clusters."),
         "explain": Entry("explain", "Say what would happen to a request; nothing is sent."),
     },
     "Requests": {
@@ -127,9 +127,7 @@ def main() -> NoReturn:
     except Exception as error:
         if os.environ.get("GATEHOUSE_DEBUG"):
             raise
-        click.echo(
-            f"Error: this is a fault in Gatehouse: {type(error).__name__}: {visible(str(error))}", err=True
-        )
+        click.echo(f"Error: this is a fault in Gatehouse: {type(error).__name__}: {visible(str(error))}", err=True)
         click.echo("Run it again with GATEHOUSE_DEBUG=1 to see where.", err=True)
         sys.exit(1)
     sys.exit(0)

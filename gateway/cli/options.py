@@ -9,7 +9,6 @@ import click
 state_dir_option = click.option(
     "--state-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    envvar="GATEHOUSE_STATE_DIR",
     metavar="DIR",
     help="Where the state is; else $GATEHOUSE_STATE_DIR, else ~/.local/state/gatehouse.",
 )

@@ -39,9 +39,7 @@ def ps(state_dir: Path | None, as_json: bool) -> None:
         print_json(processes)
         return
     columns = ("PROCESS", "KIND", "PID", "STATE", "RESTARTS", "UPTIME", "MEMORY", "PORT")
-    console().print(
-        table(columns, map(_row, processes), right=("PID", "RESTARTS", "UPTIME", "MEMORY", "PORT"))
-    )
+    console().print(table(columns, map(_row, processes), right=("PID", "RESTARTS", "UPTIME", "MEMORY", "PORT")))
 
 
 def _row(process: dict[str, Any]) -> tuple[object, ...]:
@@ -110,7 +108,9 @@ def _change(action: str, service: str, option: Path | None) -> None:
 @click.command()
 @state_dir_option
 def down(state_dir: Path | None) -> None:
-    """Stop everything that `up` or `run` started; the data stays.
+    """Stop everything that `up` or `run` started.
+
+    The data stays; the next `up` goes on with it.
 
     \b
     Example:
@@ -119,9 +119,7 @@ def down(state_dir: Path | None) -> None:
     instance = find(state_dir)
     instance.supervisor({"do": "down"}, timeout=DOWN_WITHIN)
     if not wait_until(lambda: not is_alive(instance.supervisor_pid), DOWN_WITHIN):
-        raise Failure(
-            f"The supervisor (pid {instance.supervisor_pid}) still runs after {DOWN_WITHIN:g} seconds."
-        )
+        raise Failure(f"The supervisor (pid {instance.supervisor_pid}) still runs after {DOWN_WITHIN:g} seconds.")
     console().print("Everything is stopped.")
 
 

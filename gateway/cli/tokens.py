@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from urllib.parse import quote, urlencode
 from gateway.cli.console import Failure, Misuse
 from gateway.cli.instance import Instance, private_json, problem_text
 from gateway.cli.wire import Answer, send
+from gateway.control.supervisor.state_dir import write_private
 
 NOBODY = "nobody"
 MACHINE_CLIENTS = ("partner",)
@@ -28,9 +28,7 @@ MARGIN = 60.0
 """Seconds before its expiry from which a kept token is not used any more."""
 
 
-def token_for(
-    instance: Instance, user: str, *, fresh: bool = False, now: Callable[[], float] = time.time
-) -> str:
+def token_for(instance: Instance, user: str, *, fresh: bool = False, now: Callable[[], float] = time.time) -> str:
     """An access token of that user: the kept one, or a new one by logging in through the gateway.
 
     Raises:
@@ -61,9 +59,7 @@ def _login_of(instance: Instance, user: str) -> Callable[[], Answer]:
 
 def _login(instance: Instance, user: str, password: str) -> Answer:
     body = json.dumps({"username": user, "password": password}).encode()
-    return send(
-        instance.public_url, "POST", "/auth/login", headers=[("Content-Type", "application/json")], body=body
-    )
+    return send(instance.public_url, "POST", "/auth/login", headers=[("Content-Type", "application/json")], body=body)
 
 
 def _client_credentials(instance: Instance, client: str, secret: str) -> Answer:
@@ -84,11 +80,7 @@ def _kept_token(path: Path, now: float) -> str | None:
 
 def _keep(path: Path, token: dict[str, Any]) -> None:
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(token, file)
-    fresh.replace(path)
+    write_private(path, token)
 
 
 def claims_of(token: str) -> dict[str, Any]:

@@ -44,9 +44,7 @@ def trace(trace_id: str, state_dir: Path | None, as_json: bool) -> None:
     instance = find(state_dir)
     found = complete_trace(lambda: _fetch(instance, trace_id.lower()))
     if found is None:
-        raise Failure(
-            f"There is no trace {trace_id}.", "Only the latest are kept, and only sampled requests have one."
-        )
+        raise Failure(f"There is no trace {trace_id}.", "Only the latest are kept, and only sampled requests have one.")
     if as_json:
         print_json(found)
     else:

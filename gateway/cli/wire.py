@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -85,6 +86,8 @@ def _write(
     headers: list[tuple[str, str]],
     body: bytes,
 ) -> None:
+    if not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", method):  # a token (RFC 9110, section 5.6.2)
+        raise ValueError(f"{method!r} is no method")
     names = {name.lower() for name, _ in headers}
     connection.putrequest(method, target, skip_host="host" in names, skip_accept_encoding=True)
     for name, value in headers:

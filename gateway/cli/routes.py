@@ -1,0 +1,50 @@
+"""`gatehouse routes`: what the gateway that runs serves, route by route."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.console import console, print_json, table
+from gateway.cli.instance import find
+from gateway.cli.options import json_option, state_dir_option
+
+
+@click.command()
+@state_dir_option
+@json_option
+def routes(state_dir: Path | None, as_json: bool) -> None:
+    """List the routes, with their filters and clusters.
+
+    A route needs one of its matches; of several routes that match, the most specific serves.
+
+    \b
+    Examples:
+      gatehouse routes
+      gatehouse routes --json | jq '.[] | select(.public) | .name'
+    """
+    found: list[dict[str, Any]] = find(state_dir).admin("GET", "/routes")["routes"]
+    if as_json:
+        print_json(found)
+        return
+    columns = ("ROUTE", "LISTENER", "MATCHES", "FILTERS", "CLUSTER", "PUBLIC", "LINE")
+    console().print(table(columns, map(_row, found)))
+
+
+def _row(route: dict[str, Any]) -> tuple[str, ...]:
+    hosts = f" ({', '.join(route['hostnames'])})" if route["hostnames"] else ""
+    return (
+        route["name"],
+        ", ".join(route["listeners"]) or "all",
+        "  or  ".join(route["matches"]) + hosts,
+        " → ".join(one["type"] for one in route["filters"]) or "–",
+        ", ".join(map(_share, route["clusters"])) or "–",
+        "yes" if route["public"] else "no",
+        route["where"],
+    )
+
+
+def _share(cluster: dict[str, Any]) -> str:
+    return cluster["name"] if cluster["weight"] == 1 else f"{cluster['name']} ×{cluster['weight']}"
