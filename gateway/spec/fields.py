@@ -6,24 +6,28 @@ import ipaddress
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Strict, ValidationInfo
 
-_DURATION = re.compile(r"^(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?(?:(\d{1,5})ms)?$")
+_DURATION = re.compile(r"([0-9]{1,5}(?:h|m|s|ms)){1,4}")
+_DURATION_PART = re.compile(r"([0-9]+)(h|ms|m|s)")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
-def parse_duration(value: Any) -> float:
+def parse_duration(value: Any, info: ValidationInfo) -> float:
     """Seconds from a GEP-2257 duration: `250ms`, `15s`, `1m30s`, `1h`.
 
+    Seconds as a float are accepted from Python code and from a snapshot, never from a file (the loader says so
+    in the context): a bare `15` there says nothing about its unit.
+
     Raises:
-        ValueError: anything else, a bare number above all: `15` says nothing about its unit.
+        ValueError: anything else.
     """
-    if isinstance(value, float):  # already seconds: a model built in Python, or a spec sent to a worker
+    if isinstance(value, float) and not info.context:
         return value
-    match = _DURATION.match(value) if isinstance(value, str) and value else None
-    if match is None:
-        raise ValueError(f"{value!r} is not a duration; write it with a unit, like 250ms, 15s, 1m30s")
-    hours, minutes, seconds, millis = (int(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds + millis / 1000
+    if not isinstance(value, str) or not _DURATION.fullmatch(value):
+        shown = f'"{value}"' if isinstance(value, str) else value
+        raise ValueError(f"{shown} is not a duration; write it with a unit, like 250ms, 15s, 1m30s")
+    return sum(int(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(value))
 
 
 def parse_address(value: Any) -> str:
@@ -35,18 +39,51 @@ def parse_address(value: Any) -> str:
     try:
         return str(ipaddress.ip_address(str(value)))
     except ValueError:
-        raise ValueError(f"{value!r} is not an IP address; 127.0.0.1 is this machine only") from None
+        raise ValueError(f'"{value}" is not an IP address; 127.0.0.1 is this machine only') from None
 
 
-Duration = Annotated[
-    float, BeforeValidator(parse_duration), Field(ge=0), PlainSerializer(float, return_type=float)
-]
+def _spelled(pattern: str, what: str) -> AfterValidator:
+    """Text that matches `pattern` as a whole; `what` completes the sentence '"x" is not …'."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if compiled.fullmatch(value) is None:
+            raise ValueError(f'"{value}" is not {what}')
+        return value
+
+    return AfterValidator(check)
+
+
+_WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # RFC 9110 section 5.6.2
+_LOWER = AfterValidator(str.lower)
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0), PlainSerializer(float, return_type=float)]
 Address = Annotated[str, BeforeValidator(parse_address)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
-Percent = Annotated[float, Field(ge=0.0, le=1.0)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
-Hostname = Annotated[
-    str, StringConstraints(to_lower=True, pattern=r"^(\*\.)?[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?$")
+# Strict: without it "yes" would be true, true would be 1, and "8088" a port.
+Flag = Annotated[bool, Strict()]
+Integer = Annotated[int, Strict()]
+Port = Annotated[Integer, Field(ge=0, le=65_535)]
+Percent = Annotated[float, Strict(), Field(ge=0.0, le=1.0)]
+Name = Annotated[
+    str,
+    _spelled(
+        r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?",
+        'a name: lower-case letters, digits, ".", "_" and "-" inside, at most 63 characters',
+    ),
 ]
-Token = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$", max_length=64)]
-HeaderName = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")]
+Hostname = Annotated[
+    str,
+    _LOWER,
+    _spelled(
+        r"(\*\.)?[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?",
+        'a host name; write shop.example, or *.shop.example for all names below it (no port, no "/")',
+    ),
+]
+Token = Annotated[str, Field(max_length=64), _spelled(_WORD, "a method; write GET, POST, …")]
+HeaderName = Annotated[str, _LOWER, _spelled(_WORD, "a header name (RFC 9110 section 5.6.2)")]
+HeaderValue = Annotated[
+    str,
+    Field(max_length=4_096),
+    _spelled(r"[\t\x20-\x7e\x80-\xff]*", "a header value: control characters have no place in it"),
+]
+AbsolutePath = Annotated[str, Field(max_length=1_024), _spelled(r"/.*", 'a path: it begins with "/"')]

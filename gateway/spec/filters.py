@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.spec.fields import Duration, HeaderName, Hostname, Name
+from gateway.spec.fields import AbsolutePath, Duration, Flag, HeaderName, HeaderValue, Hostname, Integer, Name
 from gateway.spec.models import FilterSpec, Model
 
 
@@ -42,19 +42,19 @@ class RateLimit(FilterSpec):
     type: Literal["RateLimit"] = "RateLimit"
     name: Name = "default"
     key: RateLimitKey = RateLimitKey()
-    requests: int = Field(gt=0, le=1_000_000_000)
+    requests: Integer = Field(gt=0, le=1_000_000_000)
     per: Duration = 60.0
-    burst: int | None = Field(None, gt=0)
-    enforced: bool = True
+    burst: Integer | None = Field(None, gt=0)
+    enforced: Flag = True
     """False is shadow mode: evaluated and counted, never refused (Envoy: filter_enforced)."""
-    max_keys: int = Field(100_000, gt=0)
+    max_keys: Integer = Field(100_000, gt=0)
 
 
 class Header(Model):
     """A header name and value to set or add."""
 
     name: HeaderName
-    value: str = Field(pattern=r"^[\t\x20-\x7e\x80-\xff]*$", max_length=4_096)
+    value: HeaderValue
 
 
 class HeaderModifier(FilterSpec):
@@ -81,7 +81,7 @@ class PathModifier(Model):
     """Gateway API HTTPPathModifier."""
 
     type: Literal["ReplaceFullPath", "ReplacePrefixMatch"]
-    value: str = Field(pattern=r"^/")
+    value: AbsolutePath
 
 
 class UrlRewrite(FilterSpec):
@@ -98,6 +98,6 @@ class RequestRedirect(FilterSpec):
     type: Literal["RequestRedirect"] = "RequestRedirect"
     scheme: Literal["http", "https"] | None = None
     hostname: Hostname | None = None
-    port: int | None = Field(None, ge=1, le=65_535)
+    port: Integer | None = Field(None, ge=1, le=65_535)
     path: PathModifier | None = None
     status_code: Literal[301, 302, 303, 307, 308] = 302

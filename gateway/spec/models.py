@@ -14,7 +14,19 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 from pydantic.alias_generators import to_camel
 
-from gateway.spec.fields import Address, Duration, HeaderName, Hostname, Name, Percent, Port, Token
+from gateway.spec.fields import (
+    AbsolutePath,
+    Address,
+    Duration,
+    Flag,
+    HeaderName,
+    Hostname,
+    Integer,
+    Name,
+    Percent,
+    Port,
+    Token,
+)
 
 
 class Model(BaseModel):
@@ -29,12 +41,12 @@ class Listener(Model):
     name: Name
     address: Address = "127.0.0.1"
     port: Port
-    max_connections: int = Field(10_000, gt=0)
-    max_header_bytes: int = Field(32_768, ge=1_024, le=1_048_576)
-    max_body_bytes: int = Field(10_485_760, ge=0)
+    max_connections: Integer = Field(10_000, gt=0)
+    max_header_bytes: Integer = Field(32_768, ge=1_024, le=1_048_576)
+    max_body_bytes: Integer = Field(10_485_760, ge=0)
     header_timeout: Duration = 10.0
     idle_timeout: Duration = 60.0
-    trusted_hops: int = Field(0, ge=0, le=10)
+    trusted_hops: Integer = Field(0, ge=0, le=10)
     """How many proxies in front of us are ours, counted from the nearest (Envoy: xff_num_trusted_hops)."""
 
 
@@ -42,7 +54,7 @@ class JwksSource(Model):
     """Where an issuer's public keys are: a path on a cluster, never an address taken from a token."""
 
     cluster: Name
-    path: str = Field(pattern=r"^/")
+    path: AbsolutePath
     refresh: Duration = 300.0
     cooldown: Duration = 30.0
 
@@ -56,7 +68,7 @@ class JwtProvider(Model):
     algorithms: tuple[Literal["RS256", "PS256", "ES256", "EdDSA"], ...] = ("RS256", "EdDSA")
     jwks: JwksSource
     leeway: Annotated[Duration, Field(le=60.0)] = 30.0
-    cache_entries: int = Field(10_000, gt=0)
+    cache_entries: Integer = Field(10_000, gt=0)
 
 
 class Cluster(Model):
@@ -68,15 +80,15 @@ class Cluster(Model):
     load_balancing: Literal["round_robin", "least_request"] = "least_request"
     connect_timeout: Duration = 1.0
     idle_timeout: Duration = 30.0
-    max_connections: int = Field(1_024, gt=0)
-    max_pending: int = Field(1_024, ge=0)
+    max_connections: Integer = Field(1_024, gt=0)
+    max_pending: Integer = Field(1_024, ge=0)
 
 
 class PathMatch(Model):
     """Gateway API HTTPPathMatch; PathPrefix compares whole segments."""
 
     type: Literal["Exact", "PathPrefix", "RegularExpression"] = "PathPrefix"
-    value: str = Field(pattern=r"^/", max_length=1_024)
+    value: AbsolutePath
 
 
 class ValueMatch(Model):
@@ -108,7 +120,7 @@ class BackendRef(Model):
     """A share of the route's traffic for one cluster; weight 0 gets nothing."""
 
     cluster: Name
-    weight: int = Field(1, ge=0, le=1_000_000)
+    weight: Integer = Field(1, ge=0, le=1_000_000)
 
 
 class Timeouts(Model):
@@ -126,7 +138,7 @@ class Route(Model):
     listeners: tuple[Name, ...] = ()
     hostnames: tuple[Hostname, ...] = ()
     matches: tuple[Match, ...] = (Match(),)
-    public: bool = False
+    public: Flag = False
     errors: Literal["problem", "soap", "graphql"] = "problem"
     filters: tuple[SerializeAsAny[FilterSpec], ...] = ()
     backend_refs: tuple[BackendRef, ...] = ()
@@ -146,7 +158,7 @@ class Tracing(Model):
 class AccessLog(Model):
     """One JSON line per request; `path` is relative to the state directory, `-` is standard output."""
 
-    enabled: bool = True
+    enabled: Flag = True
     path: str = "gateway-access.log"
 
 
@@ -163,7 +175,7 @@ class Spec(Model):
     routes: tuple[Route, ...] = ()
     tracing: Tracing = Tracing()
     access_log: AccessLog = AccessLog()
-    workers: int = Field(2, ge=1, le=64)
+    workers: Integer = Field(2, ge=1, le=64)
     drain_timeout: Duration = 10.0
 
 
@@ -174,6 +186,22 @@ Document = Mapping[str, Any]
 """A parsed YAML document before it is believed."""
 
 __all__ = [
-    "AccessLog", "BackendRef", "Cluster", "Document", "FilterSpec", "FilterTypes", "HeaderName", "JwksSource",
-    "JwtProvider", "Listener", "Match", "Model", "PathMatch", "Route", "Spec", "Timeouts", "Tracing", "ValueMatch",
+    "AccessLog",
+    "BackendRef",
+    "Cluster",
+    "Document",
+    "FilterSpec",
+    "FilterTypes",
+    "HeaderName",
+    "JwksSource",
+    "JwtProvider",
+    "Listener",
+    "Match",
+    "Model",
+    "PathMatch",
+    "Route",
+    "Spec",
+    "Timeouts",
+    "Tracing",
+    "ValueMatch",
 ]

@@ -1,0 +1,37 @@
+"""What no single model can decide: names, references, ports, and that every route is protected or public.
+
+The rule: a check is a generator of findings over a Spec; it neither stops at the first mistake nor knows of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from gateway.spec.checks.clusters import check_clusters
+from gateway.spec.checks.filters import check_filters
+from gateway.spec.checks.finding import Finding
+from gateway.spec.checks.listeners import check_listeners
+from gateway.spec.checks.matches import check_matches
+from gateway.spec.checks.protection import check_protection
+from gateway.spec.checks.routes import check_routes
+from gateway.spec.models import Spec
+
+__all__ = ["Finding", "check"]
+
+
+def check(spec: Spec, *, authenticating: frozenset[str], answering: frozenset[str]) -> Iterator[Finding]:
+    """Every mistake in `spec` that spans models.
+
+    Args:
+        authenticating: types of filters that let only authenticated requests pass.
+        answering: types of filters that answer every request by themselves.
+    """
+    return chain(
+        check_listeners(spec),
+        check_clusters(spec),
+        check_routes(spec, answering),
+        check_matches(spec),
+        check_filters(spec, authenticating),
+        check_protection(spec, authenticating),
+    )

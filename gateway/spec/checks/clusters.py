@@ -1,0 +1,57 @@
+"""Clusters and providers: unique names, endpoints that can be connected to, key sources that exist."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from gateway.spec.checks.finding import Finding, Path, duplicates
+from gateway.spec.errors import nearest
+from gateway.spec.models import Cluster, Spec
+
+
+def check_clusters(spec: Spec) -> Iterator[Finding]:
+    """Everything about clusters, and about the providers whose keys they serve."""
+    yield from duplicates((cluster.name for cluster in spec.clusters), ("clusters",), "cluster")
+    yield from duplicates((provider.name for provider in spec.providers), ("providers",), "provider")
+    for index, cluster in enumerate(spec.clusters):
+        yield from _check_cluster(cluster, ("clusters", index))
+    names = tuple(cluster.name for cluster in spec.clusters)
+    for index, provider in enumerate(spec.providers):
+        yield from reference(provider.jwks.cluster, names, "cluster", ("providers", index, "jwks", "cluster"))
+
+
+def reference(name: str, known: tuple[str, ...], what: str, path: Path) -> Iterator[Finding]:
+    """A finding when `name` is not one of the known names of its kind."""
+    if name not in known:
+        yield Finding(path, f'there is no {what} "{name}"', nearest(name, known))
+
+
+def _check_cluster(cluster: Cluster, path: Path) -> Iterator[Finding]:
+    if cluster.service is None and not cluster.endpoints:
+        yield Finding(path, f'cluster "{cluster.name}" needs a service (found by name) or endpoints (host:port)')
+    if cluster.service is not None and cluster.endpoints:
+        yield Finding(path, f'cluster "{cluster.name}" has both service and endpoints; keep one')
+    for index, endpoint in enumerate(cluster.endpoints):
+        problem = endpoint_problem(endpoint)
+        if problem:
+            yield Finding((*path, "endpoints", index), f'"{endpoint}" is not an endpoint: {problem}')
+        elif endpoint in cluster.endpoints[:index]:
+            yield Finding((*path, "endpoints", index), f'endpoint "{endpoint}" is listed twice')
+
+
+def endpoint_problem(endpoint: str) -> str:
+    """Why `endpoint` is not host:port, or "". Names other than localhost would need DNS discovery."""
+    host, colon, port = endpoint.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()) or not 0 < int(port[:6]) < 65_536:
+        return "write host:port, like 127.0.0.1:8000"
+    if host == "localhost":
+        return ""
+    bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        version = ipaddress.ip_address(host[1:-1] if bracketed else host).version
+    except ValueError:
+        return "the host is an IP address or localhost"
+    if (version == 6) != bracketed:
+        return "an IPv6 address stands in brackets, like [::1]:8000, and no other does"
+    return ""

@@ -1,0 +1,73 @@
+"""Filters in their chain: what they refer to, what must run before them, and what they need from the match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.spec.checks.clusters import reference
+from gateway.spec.checks.finding import Finding, Path
+from gateway.spec.filters import Authorize, Jwt, RateLimit, RequestRedirect, UrlRewrite
+from gateway.spec.models import FilterSpec, Route, Spec
+
+
+def check_filters(spec: Spec, authenticating: frozenset[str]) -> Iterator[Finding]:
+    """Every chain: the filters of the whole file first, then the route's own."""
+    providers = tuple(provider.name for provider in spec.providers)
+    for index, item in enumerate(spec.filters):
+        yield from _check_alone(item, providers, ("filters", index))
+    yield from _check_chain(spec.filters, (), ("filters",), authenticating)
+    for index, route in enumerate(spec.routes):
+        path: Path = ("routes", index, "filters")
+        for place, item in enumerate(route.filters):
+            yield from _check_alone(item, providers, (*path, place))
+            yield from _check_prefix(item, route, (*path, place))
+        yield from _check_chain(route.filters, spec.filters, path, authenticating)
+
+
+def _check_alone(item: FilterSpec, providers: tuple[str, ...], path: Path) -> Iterator[Finding]:
+    if isinstance(item, Jwt):
+        yield from reference(item.provider, providers, "provider", (*path, "provider"))
+    if isinstance(item, RateLimit):
+        yield from _check_limit(item, path)
+    if isinstance(item, Authorize) and not item.scopes and not item.claims:
+        yield Finding(path, "requires neither scopes nor claims, so it would let every token pass")
+
+
+def _check_limit(limit: RateLimit, path: Path) -> Iterator[Finding]:
+    needs_name = limit.key.type in ("Claim", "Header")
+    if needs_name and not limit.key.name:
+        yield Finding((*path, "key"), f"a key of type {limit.key.type} needs the name of the {limit.key.type.lower()}")
+    if not needs_name and limit.key.name:
+        yield Finding((*path, "key", "name"), f"a key of type {limit.key.type} has no name")
+    if limit.per == 0:
+        yield Finding((*path, "per"), "must be longer than 0s")
+
+
+def _check_chain(
+    filters: tuple[FilterSpec, ...], before: tuple[FilterSpec, ...], path: Path, authenticating: frozenset[str]
+) -> Iterator[Finding]:
+    """Order and names within one chain, of which `before` is the part that is checked elsewhere."""
+    verified = any(item.type in authenticating for item in before)
+    limits = {item.name for item in before if isinstance(item, RateLimit)}
+    ways = " or ".join(sorted(authenticating))
+    for index, item in enumerate(filters):
+        verified = verified or item.type in authenticating
+        if not verified and _needs_claims(item):
+            yield Finding((*path, index), f"reads claims of a verified token: put a {ways} filter before it")
+        if isinstance(item, RateLimit):
+            if item.name in limits:
+                yield Finding((*path, index, "name"), f'rate limit "{item.name}" exists already on this route; name it')
+            limits.add(item.name)
+
+
+def _needs_claims(item: FilterSpec) -> bool:
+    return isinstance(item, Authorize) or (isinstance(item, RateLimit) and item.key.type == "Claim")
+
+
+def _check_prefix(item: FilterSpec, route: Route, path: Path) -> Iterator[Finding]:
+    """ReplacePrefixMatch needs a matched prefix (Gateway API: HTTPPathModifier)."""
+    if not isinstance(item, UrlRewrite | RequestRedirect) or item.path is None:
+        return
+    if item.path.type == "ReplacePrefixMatch" and any(match.path.type != "PathPrefix" for match in route.matches):
+        message = "ReplacePrefixMatch needs matches of type PathPrefix: there is no prefix to replace otherwise"
+        yield Finding((*path, "path", "type"), message)

@@ -1,0 +1,26 @@
+"""Every route is either public or protected, and says which.
+
+The problem: Envoy's jwt_authn lets requests pass that no rule names; a forgotten route is then an open one. The rule:
+fail closed. A route without authentication must say `public: true`; one that says so must have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.spec.checks.finding import Finding
+from gateway.spec.models import Spec
+
+
+def check_protection(spec: Spec, authenticating: frozenset[str]) -> Iterator[Finding]:
+    """Routes that are neither or both; filters of the whole file count for every route."""
+    wholly = any(item.type in authenticating for item in spec.filters)
+    ways = " or ".join(sorted(authenticating))
+    for index, route in enumerate(spec.routes):
+        protected = wholly or any(item.type in authenticating for item in route.filters)
+        if not protected and not route.public:
+            message = f"route is neither public nor protected: add `public: true` or a {ways} filter"
+            yield Finding(("routes", index), message)
+        elif protected and route.public:
+            message = f"route is public and protected at once: remove `public: true` or its {ways} filter"
+            yield Finding(("routes", index, "public"), message)

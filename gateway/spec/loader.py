@@ -1,0 +1,160 @@
+"""From the text of a configuration file to a Spec that can be believed.
+
+The problem: a file with ten mistakes must not take ten tries. The rule, in three steps that each tell everything
+they find: the text becomes data with places (`source`); filters by their `type`, then the whole document, become
+models (`models`, `filters`); what spans models is checked (`checks`). Nothing is ever half loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.spec import words
+from gateway.spec.checks import check
+from gateway.spec.errors import nearest
+from gateway.spec.models import Document, FilterSpec, FilterTypes, Spec
+from gateway.spec.source import PathTuple, Source, parse, plain
+
+_FROM_FILE: Final = {"file": True}
+AUTHENTICATING: Final = frozenset({"JWT"})
+ANSWERING: Final = frozenset({"RequestRedirect"})
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def load(
+    text: str,
+    file: str,
+    variables: Mapping[str, str],
+    filter_types: FilterTypes,
+    authenticating: Collection[str] = AUTHENTICATING,
+    answering: Collection[str] = ANSWERING,
+) -> Spec:
+    """The Spec that `text` describes; `file` is its name in errors and in every `where`.
+
+    Args:
+        variables: what `${NAME}` stands for.
+        authenticating: types of filters that let only authenticated requests pass.
+        answering: types of filters that answer every request by themselves.
+
+    Raises:
+        SpecErrors: every mistake of the first step that found any.
+    """
+    source = parse(text, file, variables)
+    document = _Document(source, filter_types)
+    spec = document.validate()
+    source.stop_on_errors()
+    assert spec is not None  # a failed validation has reported why
+    for finding in check(spec, authenticating=frozenset(authenticating), answering=frozenset(answering)):
+        source.report(finding.path, finding.message, finding.suggestion)
+    source.stop_on_errors()
+    return spec
+
+
+def restore(document: Document, filter_types: FilterTypes) -> Spec:
+    """The Spec from its own `model_dump(mode="json", by_alias=True)`: what a worker gets over the channel.
+
+    Raises:
+        ValueError: it is not such a document (pydantic's ValidationError is one), or of another installation's filters.
+    """
+    routes = [
+        {**route, "filters": _restored(route.get("filters", ()), filter_types)} for route in document.get("routes", ())
+    ]
+    filters = _restored(document.get("filters", ()), filter_types)
+    return Spec.model_validate({**document, "filters": filters, "routes": routes})
+
+
+def _restored(filters: Any, filter_types: FilterTypes) -> list[FilterSpec]:
+    try:
+        return [filter_types[item["type"]].model_validate(item) for item in filters]
+    except KeyError as error:
+        raise ValueError(f"unknown filter type {error}") from error
+
+
+class _Document:
+    """The plain data of one file on its way to a Spec."""
+
+    def __init__(self, source: Source, filter_types: FilterTypes) -> None:
+        self._source = source
+        self._types = filter_types
+
+    def validate(self) -> Spec | None:
+        """The Spec, or None when mistakes were reported."""
+        data = plain(self._source)
+        if isinstance(data, dict):
+            data = self._prepared(data)
+        return self._model(Spec, data, ())
+
+    def _prepared(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The document with every filter a model already, and `where` filled in for filters and routes."""
+        prepared = dict(data)
+        if "filters" in data:
+            prepared["filters"] = self._filters(data["filters"], ("filters",))
+        routes = data.get("routes")
+        if isinstance(routes, tuple):
+            prepared["routes"] = tuple(self._route(route, ("routes", i)) for i, route in enumerate(routes))
+        return prepared
+
+    def _route(self, route: Any, path: PathTuple) -> Any:
+        if not isinstance(route, dict):
+            return route
+        self._refuse_where(route, path)
+        prepared = route | {"where": self._source.where(path)}
+        if "filters" in route:
+            prepared["filters"] = self._filters(route["filters"], (*path, "filters"))
+        return prepared
+
+    def _filters(self, filters: Any, path: PathTuple) -> Any:
+        if not isinstance(filters, tuple):
+            return filters  # no list: the model says so
+        return tuple(self._filter(item, (*path, i)) for i, item in enumerate(filters))
+
+    def _filter(self, item: Any, path: PathTuple) -> FilterSpec:
+        """The filter's own model; after a mistake a stand-in, so that the rest is still checked."""
+        where = self._source.where(path)
+        stand_in = FilterSpec(type="", where=where)
+        if not isinstance(item, dict):
+            self._source.report(path, f"expected a filter (a mapping with a type), found {words.describe(item)}")
+            return stand_in
+        self._refuse_where(item, path)
+        kind = item.get("type")
+        if not isinstance(kind, str) or kind not in self._types:
+            self._unknown_type(kind, path)
+            return stand_in
+        model = self._model(self._types[kind], item | {"where": where}, path)
+        return model or stand_in
+
+    def _unknown_type(self, kind: Any, path: PathTuple) -> None:
+        known = tuple(sorted(self._types))
+        listed = ", ".join(known)
+        if not isinstance(kind, str):
+            self._source.report(path, f"a filter needs a type, one of {listed}")
+        else:
+            self._source.report(
+                (*path, "type"), f'unknown filter type "{kind}"; known are {listed}', nearest(kind, known)
+            )
+
+    def _refuse_where(self, item: dict[str, Any], path: PathTuple) -> None:
+        if "where" in item:
+            self._source.report((*path, "where"), 'unknown key "where"', key=True)
+
+    def _model(self, model: type[M], data: Any, path: PathTuple) -> M | None:
+        """A model from plain data, by the names that files use; None when mistakes were reported."""
+        try:
+            return model.model_validate(data, context=_FROM_FILE, by_alias=True, by_name=False)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                self._report(detail, model, path)
+            return None
+
+    def _report(self, detail: ErrorDetails, model: type[BaseModel], path: PathTuple) -> None:
+        inner = detail["loc"]
+        if detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]:
+            return  # enough items stand there; what is wrong with them is told on its own
+        message, suggestion = words.put(detail, model, inner)
+        is_key = detail["type"] == "extra_forbidden"
+        self._source.report((*path, *inner), message, suggestion, key=is_key)
