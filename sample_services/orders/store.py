@@ -1,8 +1,7 @@
 """Products and orders in SQLite: plain functions on a connection, for `Database.read` and `Database.write`.
 
 Two habits keep these safe and fast. Values travel as parameters, never inside the SQL text (injection). Lists
-travel as one JSON parameter, so that twenty orders with their items are two queries and not twenty-one (N +
-1).
+travel as one JSON parameter, so that twenty orders with their items are two queries, not twenty-one.
 """
 
 from __future__ import annotations
