@@ -17,6 +17,13 @@ config_argument = click.argument("config", type=click.Path(exists=True, dir_okay
 header_option = click.option(
     "-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A request header; repeatable."
 )
+detach_option = click.option("--detach", is_flag=True, help="Return when it is up; `gatehouse down` stops it.")
+port_base_option = click.option(
+    "--port-base",
+    type=click.IntRange(0, 65_000),
+    metavar="N",
+    help="Take the ports from N on; 0 finds a free block.",
+)
 
 
 def split_header(text: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ import click
 from gateway.cli.console import Failure, console, duration, mebibytes, print_json, table
 from gateway.cli.instance import find, is_alive
 from gateway.cli.options import json_option, state_dir_option
+from gateway.cli.summary import print_console_link
 
 DOWN_WITHIN = 20.0
 """Seconds that an orderly stop of everything may take."""
@@ -34,12 +35,14 @@ def ps(state_dir: Path | None, as_json: bool) -> None:
       gatehouse ps
       gatehouse ps --json
     """
-    processes = find(state_dir).supervisor({"do": "ps"})["processes"]
+    instance = find(state_dir)
+    processes = instance.supervisor({"do": "ps"})["processes"]
     if as_json:
         print_json(processes)
         return
     columns = ("PROCESS", "KIND", "PID", "STATE", "RESTARTS", "UPTIME", "MEMORY", "PORT")
     console().print(table(columns, map(_row, processes), right=("PID", "RESTARTS", "UPTIME", "MEMORY", "PORT")))
+    print_console_link(instance)
 
 
 def _row(process: dict[str, Any]) -> tuple[object, ...]:
