@@ -30,6 +30,7 @@ from graphql import (
 )
 
 from sample_services.kit.problems import Problem
+from sample_services.kit.propagation import current_trace_id
 from sample_services.storefront.context import Context
 from sample_services.storefront.cost import check_cost
 from sample_services.storefront.limits import Limits, parse_bounded
@@ -147,17 +148,17 @@ def request_error(
 
 def _described(problem: GraphQLError, default_reason: str) -> dict[str, Any]:
     """An error as the client sees it: never the text of an exception that was not written for clients."""
-    described: dict[str, Any] = dict(problem.formatted)
     cause = problem.original_error
+    described: dict[str, Any] = dict(problem.formatted)
     if isinstance(cause, Problem):
         described["message"] = cause.detail or cause.reason
-        described["extensions"] = {"reason": cause.reason}
-    elif isinstance(problem, GraphQLSyntaxError):
-        described["extensions"] = {"reason": "graphql_syntax_error"}
+        reason = cause.reason
     elif cause is None or isinstance(cause, GraphQLError):
-        described["extensions"] = {"reason": default_reason} | dict(problem.extensions or {})
+        own = "graphql_syntax_error" if isinstance(problem, GraphQLSyntaxError) else default_reason
+        reason = (problem.extensions or {}).get("reason", own)
     else:
         _log.error("a resolver failed", exc_info=cause, extra={"field": problem.path})
         described["message"] = "Something went wrong inside the storefront."
-        described["extensions"] = {"reason": "internal_error"}
+        reason = "internal_error"
+    described["extensions"] = {"reason": reason, "trace_id": current_trace_id()}
     return described
