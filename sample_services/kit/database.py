@@ -179,8 +179,18 @@ class Connection(sqlite3.Connection):
         self.statements: list[str] = []
 
     def cursor(self, factory: Any = Cursor) -> Any:
-        """Connection.execute comes through here too."""
+        """As sqlite3's."""
         return super().cursor(factory)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Cursor:
+        """As sqlite3's, by way of our cursor."""
+        cursor: Cursor = self.cursor().execute(sql, parameters)
+        return cursor
+
+    def executemany(self, sql: str, parameters: Any, /) -> Cursor:
+        """As sqlite3's, by way of our cursor."""
+        cursor: Cursor = self.cursor().executemany(sql, parameters)
+        return cursor
 
     def note(self, sql: str) -> None:
         """Remember one statement, each only once."""
