@@ -50,23 +50,25 @@ class Source:
         self.base_name = Path(file).name
         self.root = Node(None, 1, 1)
         self.errors: list[SpecError] = []
-        self._told: set[tuple[int, int]] = set()
+        self.unreadable: set[tuple[int, int]] = set()
         self._lines = text.splitlines()
 
     def report_at(
         self, line: int, column: int, message: str, suggestion: str | None = None, path: PathTuple = ()
     ) -> None:
-        """Note a mistake at a line and column (both from 1); the first one told of a place is its cause."""
-        if (line, column) in self._told:
-            return
-        self._told.add((line, column))
+        """Note a mistake at a line and column (both from 1)."""
         text = self._lines[line - 1] if 0 < line <= len(self._lines) else ""
         shown = spell(path)
         self.errors.append(SpecError(self.file, line, column, shown, message, text, suggestion))
 
     def report(self, path: PathTuple, message: str, suggestion: str | None = None, *, key: bool = False) -> None:
-        """Note a mistake in the value at `path`, or in its key; what is absent is reported at its parent."""
-        self.report_at(*self.place(path, key=key), message, suggestion, path)
+        """Note a mistake in the value at `path`, or in its key; what is absent is reported at its parent.
+
+        A value that could not even be read is skipped: what follows from that would only confuse.
+        """
+        place = self.place(path, key=key)
+        if place not in self.unreadable:
+            self.report_at(*place, message, suggestion, path)
 
     def place(self, path: PathTuple, *, key: bool = False) -> tuple[int, int]:
         """Line and column of the value (or key) at `path`, or of the nearest parent that stands in the file."""
@@ -238,7 +240,9 @@ class _Composer:
         return str(event.value)
 
     def _report(self, event: Any, message: str) -> None:
-        self._source.report_at(event.start_mark.line + 1, event.start_mark.column + 1, message)
+        place = (event.start_mark.line + 1, event.start_mark.column + 1)
+        self._source.report_at(*place, message)
+        self._source.unreadable.add(place)
 
     def _stop(self, event: Any, message: str) -> Any:
         self._report(event, message)
