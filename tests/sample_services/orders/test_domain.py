@@ -23,9 +23,7 @@ from sample_services.orders.domain import (
 )
 
 NOW = datetime(2026, 2, 1, 12, 0, tzinfo=UTC)
-ORDER = Order(
-    1001, "alice", Status.PLACED, 200, "EUR", rfc3339(NOW), rfc3339(NOW), (Item(1, "Gate", 2, 100),)
-)
+ORDER = Order(1001, "alice", Status.PLACED, 200, "EUR", rfc3339(NOW), rfc3339(NOW), (Item(1, "Gate", 2, 100),))
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,5 @@ def test_only_sent_events_are_forgotten(connection: sqlite3.Connection) -> None:
     outbox.add(connection, "waiting for even longer", "2025-01-01")
     outbox.mark_sent(connection, [1], "2026-01-02", "2026-01-01")
     outbox.mark_sent(connection, [], "2026-02-02", "2026-02-01")
-    assert [row["event"] for row in connection.execute("SELECT event FROM outbox")] == [
-        "waiting for even longer"
-    ]
+    assert [row["event"] for row in connection.execute("SELECT event FROM outbox")] == ["waiting for even longer"]
     assert outbox.backlog(connection) == Backlog(1, "2025-01-01")
