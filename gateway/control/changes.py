@@ -9,8 +9,8 @@ MAX_ERRORS = 50
 
 
 def describe(broken: SpecErrors) -> list[str]:
-    """One text per error, each with file, line and column where they are known."""
-    return [str(broken)[:4_000]]
+    """One text per mistake, each with file, line and column."""
+    return [str(error) for error in broken.errors[:MAX_ERRORS]]
 
 
 def listener_change(old: Revision, new: Revision) -> str:

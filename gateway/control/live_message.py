@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from gateway.control.supervisor.state_dir import default_state_dir
 
 if TYPE_CHECKING:
     from gateway.control.plane import ControlPlane
@@ -19,7 +24,7 @@ def live_message(plane: ControlPlane) -> dict[str, Any]:
     return {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "total": plane.rates.total(),
-        "routes": routes[:MAX_ROUTES],
+        "routes": busiest(routes),
         "routes_in_all": len(routes),
         "services": plane.services.view(),
         "processes": plane.services.processes,
@@ -32,12 +37,19 @@ def live_message(plane: ControlPlane) -> dict[str, Any]:
 
 
 def route_views(plane: ControlPlane) -> list[dict[str, Any]]:
-    """Every configured route with its numbers, and other names that have traffic; busiest first."""
+    """Every configured route with its numbers, in the file's order, and other names that have traffic."""
     spec = plane.reloader.current.spec if plane.reloader.current else {}
     configured = {route["name"]: route for route in spec.get("routes", [])}
     names = list(configured) + [name for name in plane.rates.keys() if name not in configured]  # noqa: SIM118
-    views = [_route_view(name, configured.get(name), plane) for name in names]
-    return sorted(views, key=lambda view: -view["rate"])
+    return [_route_view(name, configured.get(name), plane) for name in names]
+
+
+def busiest(routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """At most MAX_ROUTES of them; the order stays, so that rows do not jump while somebody reads them."""
+    if len(routes) <= MAX_ROUTES:
+        return routes
+    chosen = {view["name"] for view in sorted(routes, key=lambda view: -view["rate"])[:MAX_ROUTES]}
+    return [view for view in routes if view["name"] in chosen]
 
 
 def _route_view(name: str, route: dict[str, Any] | None, plane: ControlPlane) -> dict[str, Any]:
@@ -51,11 +63,12 @@ def _route_view(name: str, route: dict[str, Any] | None, plane: ControlPlane) ->
 
 
 def match_text(match: dict[str, Any]) -> str:
-    """A match in a few characters: `GET /orders*`; `=` marks an exact path, `~` a regular expression."""
+    """A match in a few characters: `GET /orders*`; without a star it is exact, `~` is a regular expression."""
     path = match["path"]
-    mark = {"Exact": "=", "RegularExpression": "~"}.get(path["type"], "")
+    before = "~ " if path["type"] == "RegularExpression" else ""
+    after = "*" if path["type"] == "PathPrefix" else ""
     method = f"{match['method']} " if match.get("method") else ""
-    return f"{method}{mark}{path['value']}{'' if mark else '*'}"
+    return f"{method}{before}{path['value']}{after}"
 
 
 def config_view(plane: ControlPlane) -> dict[str, Any]:
@@ -67,7 +80,13 @@ def config_view(plane: ControlPlane) -> dict[str, Any]:
         "last": asdict(history[0]) if history else None,
         "ready": plane.reloader.ready(),
         "listeners": listener_views(plane),
+        "state_dir_option": state_dir_option(plane.settings.state_dir),
     }
+
+
+def state_dir_option(directory: Path) -> str:
+    """What a command must say to mean this instance; nothing for the default one."""
+    return "" if directory == default_state_dir(os.environ) else f" --state-dir {shlex.quote(str(directory))}"
 
 
 def listener_views(plane: ControlPlane) -> list[dict[str, Any]]:

@@ -14,36 +14,11 @@ import signal
 import sys
 
 from gateway.compile.load import load_spec
-from gateway.control import admin, logs
-from gateway.control.collector import Collector
-from gateway.control.guard import Guard
-from gateway.control.plane import ControlPlane
-from gateway.control.servers import serve
+from gateway.control import logs
+from gateway.control.servers import Control
 from gateway.control.settings import ControlSettings, read_settings
 
 log = logging.getLogger("gateway.control")
-
-
-async def control(settings: ControlSettings, stop: asyncio.Event) -> None:
-    """Run until `stop` is set.
-
-    Raises:
-        RuntimeError: there is no usable configuration.
-        OSError: a port or socket cannot be bound.
-    """
-    plane = ControlPlane(settings, load_spec)
-    collector = Collector(plane.traces, settings.otlp_secret.get_secret_value(), plane.count_spans)
-    secret = settings.admin_secret.get_secret_value()
-    runners = []
-    try:
-        await plane.start()
-        runners.append(await serve(settings.collector, lambda _: collector.application()))
-        runners.append(await serve(settings.admin, lambda port: admin.application(plane, Guard(port, secret))))
-        log.info("control process ready", extra={"collector_port": runners[0][1], "admin_port": runners[1][1]})
-        await stop.wait()
-    finally:
-        await plane.stop()
-        await asyncio.gather(*(runner.cleanup() for runner, _ in runners))
 
 
 async def run(settings: ControlSettings) -> None:
@@ -53,7 +28,12 @@ async def run(settings: ControlSettings) -> None:
         loop.add_signal_handler(number, stop.set)
     if settings.lifeline_fd is not None:
         watch_lifeline(settings.lifeline_fd, stop)
-    await control(settings, stop)
+    control = Control(settings, load_spec)
+    try:
+        await control.start()
+        await stop.wait()
+    finally:
+        await control.stop()
 
 
 def watch_lifeline(descriptor: int, stop: asyncio.Event) -> None:

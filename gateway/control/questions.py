@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.control.problems import Problem
+
+
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$")]
+HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\t\x20-\x7e\x80-\xff]{0,8192}$")]
 
 
 class ExplainBody(BaseModel):
@@ -18,10 +22,13 @@ class ExplainBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     method: str = Field("GET", pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$")
-    url: str = Field(min_length=1, max_length=8_192)
-    headers: list[tuple[str, str]] | dict[str, str] = Field(default_factory=list, max_length=100)
+    url: str = Field(pattern=r"^[\x21-\x7e]{1,8192}$")
+    headers: list[tuple[HeaderName, HeaderValue]] | dict[HeaderName, HeaderValue] = Field(
+        default_factory=list, max_length=100
+    )
     claims: dict[str, Any] | None = None
     client: str = Field("127.0.0.1", max_length=64)
+    listener: str | None = None
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:
@@ -44,8 +51,10 @@ async def json_object(request: web.Request) -> dict[str, Any]:
     return document
 
 
-def explain_request(document: dict[str, Any]) -> dict[str, Any]:
+def explain_request(document: dict[str, Any], listeners: list[dict[str, Any]]) -> dict[str, Any]:
     """A question to a worker: the URL split into a Host header and the target.
+
+    The listener is the one named, else the one with the URL's port, else the first.
 
     Raises:
         Problem: 422, with the fields that are wrong.
@@ -53,11 +62,15 @@ def explain_request(document: dict[str, Any]) -> dict[str, Any]:
     try:
         body = ExplainBody.model_validate(document)
         parts = urlsplit(body.url)
+        by_port = [one["name"] for one in listeners if one["port"] == parts.port]
     except ValidationError as error:
         fields = [{"field": ".".join(map(str, one["loc"])), "error": one["msg"]} for one in error.errors()]
         raise Problem(422, "invalid_body", "the question is not understood", errors=fields) from None
     except ValueError as error:
         raise Problem(422, "invalid_body", f"url: {error}") from None
+    names = [one["name"] for one in listeners]
+    if body.listener is not None and body.listener not in names:
+        raise Problem(422, "invalid_body", f"listener: one of {', '.join(names)}")
     headers = list(body.headers.items()) if isinstance(body.headers, dict) else body.headers
     if parts.netloc and not any(name.lower() == "host" for name, _ in headers):
         headers = [("Host", parts.netloc), *headers]
@@ -67,6 +80,7 @@ def explain_request(document: dict[str, Any]) -> dict[str, Any]:
         "headers": [list(pair) for pair in headers],
         "claims": body.claims,
         "client": body.client,
+        "listener": body.listener or (by_port or names)[0],
     }
 
 

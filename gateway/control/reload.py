@@ -84,7 +84,7 @@ class Reloader:
         self.good = self.current = await asyncio.to_thread(self._saved)
         result = await self.reload("start")
         if self.current is None:
-            raise RuntimeError("no usable configuration: " + "; ".join(result.errors))
+            raise RuntimeError("no usable configuration:\n" + "\n".join(result.errors))
 
     def _saved(self) -> Revision | None:
         try:

@@ -36,7 +36,7 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
         return answer(asdict(result))
 
     async def explain(request: web.Request) -> web.Response:
-        question = explain_request(await json_object(request))
+        question = explain_request(await json_object(request), _spec(plane)["listeners"])
         try:
             return answer(await plane.channel.ask("explain", question))
         except NoWorkerError:
