@@ -66,10 +66,16 @@ def load(config: Path) -> Spec:
 
     Raises:
         SpecErrors: everything that is wrong in it.
+        Misuse: it is no readable UTF-8 text.
     """
     from gateway.compile.load import load_spec
 
-    return load_spec(config, DEFAULT_VARIABLES | dict(os.environ))
+    try:
+        return load_spec(config, DEFAULT_VARIABLES | dict(os.environ))
+    except OSError as error:
+        raise Misuse(f"{config} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise Misuse(f"{config} is no UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}") from None
 
 
 def load_or_exit(config: Path) -> Spec:

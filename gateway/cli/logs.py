@@ -111,7 +111,7 @@ def _decoded(line: bytes) -> str:
 
 
 def readable(line: str) -> str:
-    """A JSON log line as `time LEVEL message key=value …`; any other line as it is."""
+    """A JSON log line as `time LEVEL message key=value …`, a traceback below it; any other line as it is."""
     try:
         record = json.loads(line)
     except ValueError:
@@ -119,10 +119,11 @@ def readable(line: str) -> str:
     if not isinstance(record, dict):
         return visible(line)
     when = _take(record, "time", "timestamp", "start_time")
-    level = _take(record, "level", "severity").upper()
+    level = f"{_take(record, 'level', 'severity').upper():<7}"
     message = _take(record, "message", "msg", "event")
+    below = [f"    {visible(row)}" for row in _take(record, "traceback", "exception").splitlines()]
     rest = [f"{key}={_short(value)}" for key, value in record.items() if value not in (None, "", [], {})]
-    return visible("  ".join(part for part in (when, f"{level:<7}".rstrip() and f"{level:<7}", message, *rest) if part))
+    return "\n".join([visible("  ".join(part for part in (when, level, message, *rest) if part.strip())), *below])
 
 
 def _take(record: dict[str, Any], *names: str) -> str:
