@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sample_services.kit.keys import FetchKeys, Key, KeySet
+from sample_services.kit.keys import Key, Keys
 from sample_services.kit.problems import Problem
 
 LEEWAY_S = 30
@@ -45,14 +45,15 @@ class Claims:
 
 
 class TokenVerifier:
-    """Verifies tokens of one issuer for one audience; `clock` is seconds since 1970."""
+    """Verifies tokens of one issuer for one audience; `clock` is seconds since 1970.
 
-    def __init__(
-        self, issuer: str, audience: str, fetch_keys: FetchKeys, clock: Callable[[], float] = time.time
-    ) -> None:
+    `keys` are the issuer's: fetched over the network, or read from memory by the issuer itself.
+    """
+
+    def __init__(self, issuer: str, audience: str, keys: Keys, clock: Callable[[], float] = time.time) -> None:
         self._issuer = issuer
         self._audience = audience
-        self._keys = KeySet(fetch_keys)
+        self._keys = keys
         self._clock = clock
         self._verified: OrderedDict[bytes, Claims] = OrderedDict()
 

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sample_services.kit.problems import Problem
 
@@ -35,6 +35,13 @@ class Key:
     kid: str
     algorithm: str
     jwk: PyJWK
+
+
+class Keys(Protocol):
+    """Where a verifier finds keys."""
+
+    async def get(self, kid: str) -> Key | None:
+        """The key of this name, or None."""
 
 
 class KeySet:

@@ -10,18 +10,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from aiohttp import web
-
-CONTENT_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
     """A refusal with a status, a stable `reason` and, if it is safe to tell, a `detail`.
 
-    `extra` members go into the document; `headers` go onto the response.
+    `extra` members go into the document; `headers` go onto the response. A protocol with an error format of its
+    own (OAuth 2) subclasses it with another `document` and `content_type`.
     """
+
+    content_type: ClassVar[str] = "application/problem+json"
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ def problem_response(problem: Problem, trace_id: str) -> web.Response:
     return web.Response(
         status=problem.status,
         body=json.dumps(problem.document(trace_id)).encode(),
-        content_type=CONTENT_TYPE,
+        content_type=problem.content_type,
         headers={"Cache-Control": "no-store"} | problem.headers,
     )
 

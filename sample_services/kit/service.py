@@ -23,6 +23,7 @@ from sample_services.kit.background import Tasks
 from sample_services.kit.body import MAX_BYTES
 from sample_services.kit.client import HttpClient
 from sample_services.kit.database import Database
+from sample_services.kit.keys import KeySet
 from sample_services.kit.lifecycle import stop_requested
 from sample_services.kit.logs import configure_logging
 from sample_services.kit.metrics import Metrics
@@ -64,7 +65,7 @@ class Service:
         self.metrics = Metrics()
         self.telemetry = Telemetry(settings, self.metrics)
         self.http = HttpClient(settings, self.telemetry, self.metrics)
-        self.auth = TokenVerifier(settings.issuer, settings.audience, self._fetch_keys)
+        self.auth = TokenVerifier(settings.issuer, settings.audience, KeySet(self._fetch_keys))
         self.app = web.Application(
             middlewares=[Observer(self.telemetry, self.metrics).middleware()], client_max_size=MAX_BYTES
         )
