@@ -68,14 +68,15 @@ def load(config: Path) -> Spec:
         SpecErrors: everything that is wrong in it.
         Misuse: it is no readable UTF-8 text.
     """
-    from gateway.compile.load import load_spec
+    from gateway.compile.load import load_text
 
     try:
-        return load_spec(config, DEFAULT_VARIABLES | dict(os.environ))
+        text = config.read_text(encoding="utf-8")
     except OSError as error:
         raise Misuse(f"{config} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise Misuse(f"{config} is no UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}") from None
+    return load_text(text, str(config), DEFAULT_VARIABLES | dict(os.environ))
 
 
 def load_or_exit(config: Path) -> Spec:
@@ -101,7 +102,7 @@ def picture(error: SpecError) -> str:
     if error.text.strip():
         lines += _underlined(error.text, error.line, error.column)
     if error.suggestion:
-        lines.append(f"  did you mean {visible(error.suggestion)!r}?")
+        lines.append(f'  did you mean "{visible(error.suggestion)}"?')
     return "\n".join(lines)
 
 
