@@ -32,8 +32,12 @@ class Options:
 
     def absolute(self) -> Options:
         """The same with absolute paths: the supervisor works in another directory."""
-        paths = {name: getattr(self, name) for name in ("state_dir", "config", "manifest")}
-        return replace(self, **{name: str(Path(path).absolute()) for name, path in paths.items() if path})
+        return replace(
+            self,
+            state_dir=str(Path(self.state_dir).absolute()),
+            config=self.config and str(Path(self.config).absolute()),
+            manifest=self.manifest and str(Path(self.manifest).absolute()),
+        )
 
     def dump(self) -> bytes:
         """The JSON form, for the pipe."""

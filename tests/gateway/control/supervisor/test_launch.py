@@ -1,0 +1,323 @@
+"""A whole instance in real processes; control, workers and services are tiny stand-ins, Redis is real."""
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from gateway.control.supervisor import launch
+from gateway.control.supervisor.errors import CannotStart
+from gateway.control.supervisor.launch import Launch
+from gateway.control.supervisor.options import Options
+from gateway.control.supervisor.ports import BLOCK, is_free
+
+Until = Callable[..., Awaitable[None]]
+MANIFEST = """
+users: [alice]
+services:
+  - {name: orders, module: tiny_service, redis: ["~events:orders", "+xadd", "+ping"]}
+  - {name: traffic, module: tiny_service, autostart: false, port: false}
+"""
+CONFIG = """
+listeners:
+  - {name: public, port: "${GATEHOUSE_PUBLIC_PORT}"}
+workers: 2
+"""
+
+
+def ask(state: Path, **question: Any) -> dict[str, Any]:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(15)
+        connection.connect(str(state / "supervisor.sock"))
+        connection.sendall(json.dumps(question).encode() + b"\n")
+        answer = json.loads(connection.makefile().readline())
+    assert isinstance(answer, dict)
+    return answer
+
+
+def family(pid: int) -> set[int]:
+    return {pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))}
+
+
+class Shop:
+    """Starts supervisors on one state directory and remembers what they said."""
+
+    def __init__(self, root: Path) -> None:
+        self.state = root / "s"
+        self.config = root / "gateway.yaml"
+        self.config.write_text(CONFIG)
+        self.manifest = root / "manifest.yaml"
+        self.manifest.write_text(MANIFEST)
+        self.events: list[dict[str, Any]] = []
+        self.launched: list[Launch] = []
+
+    def start(self, *, detach: bool = False, **changes: Any) -> Launch:
+        facts: dict[str, Any] = {
+            "state_dir": str(self.state), "config": str(self.config), "manifest": str(self.manifest),
+            "port_base": 0, "control_module": "tiny_service", "worker_module": "tiny_service",
+        }  # fmt: skip
+        self.launched.append(launch.start(Options(**{**facts, **changes}), detach=detach))
+        return self.launched[-1]
+
+    def up(self, **changes: Any) -> tuple[Launch, dict[str, Any]]:
+        launched = self.start(**changes)
+        return launched, launched.until_up(self.events.append)
+
+    def processes(self) -> dict[str, dict[str, Any]]:
+        return {row["name"]: row for row in ask(self.state, do="ps")["processes"]}
+
+
+@pytest.fixture
+def shop(tmp_path_factory: pytest.TempPathFactory, environ: dict[str, str]) -> Iterator[Shop]:
+    shop = Shop(tmp_path_factory.mktemp("up"))
+    yield shop
+    for launched in shop.launched:
+        launched.close()
+        if launched.process.poll() is None:
+            launched.stop()
+            launched.process.wait(20)
+
+
+def nothing_left(shop: Shop, pids: set[int], instance: dict[str, Any], alive: Callable[[int], bool]) -> None:
+    assert [pid for pid in pids if alive(pid)] == []
+    assert all(is_free(port) for port in instance["ports"].values())
+    left = {path.name for path in shop.state.iterdir()}
+    assert not left & {"instance.json", "supervisor.sock", "control.sock"}
+
+
+def test_up_tells_how_it_goes_and_down_leaves_nothing(shop: Shop, alive: Callable[[int], bool]) -> None:
+    launched, instance = shop.up()
+    assert [event["event"] for event in shop.events][:2] == ["checking", "note"]
+    assert {event["name"] for event in shop.events if event["event"] == "ready"} == {
+        "redis", "control", "gateway-1", "gateway-2", "orders",
+    }  # fmt: skip
+    written = json.loads((shop.state / "instance.json").read_text())
+    assert stat.S_IMODE((shop.state / "instance.json").stat().st_mode) == 0o600
+    assert len(written.pop("admin_secret")) >= 32
+    assert written == instance
+    assert instance["supervisor_pid"] == launched.process.pid
+    assert 0 < instance["ready_seconds"] < 20
+    assert set(instance["ports"]) == {"public", "admin", "collector", "redis", "orders"}
+    pids = family(launched.process.pid)
+    assert len(pids) == 7  # supervisor, guard, Redis, control, two workers, orders
+    assert ask(shop.state, do="down") == {"ok": True, "pid": launched.process.pid}
+    assert launched.follow(shop.events.append) == 0
+    assert shop.events[-1]["event"] == "stopped"
+    nothing_left(shop, pids, instance, alive)
+
+
+def test_no_secret_is_in_arguments_environment_or_logs(shop: Shop) -> None:
+    launched, _ = shop.up()
+    installation = json.loads((shop.state / "installation.json").read_text())
+    secrets = [secret for kind in installation.values() for secret in kind.values()]
+    secrets.append(json.loads((shop.state / "instance.json").read_text())["admin_secret"])
+    assert len(secrets) == 4
+    seen = [json.dumps(shop.events), *(path.read_text() for path in (shop.state / "logs").iterdir())]
+    for pid in family(launched.process.pid):
+        seen += [*psutil.Process(pid).cmdline(), *psutil.Process(pid).environ().values()]
+    assert not [secret for secret in secrets if secret in "\n".join(seen)]
+
+
+def test_every_child_leads_its_own_session(shop: Shop) -> None:
+    launched, _ = shop.up()
+    for pid in family(launched.process.pid) - {launched.process.pid}:
+        assert os.getsid(pid) == pid
+
+
+def test_processes_are_stopped_started_and_restarted_by_name(shop: Shop) -> None:
+    shop.up()
+    before = shop.processes()
+    assert ask(shop.state, do="stop", name="orders") == {"ok": True, "state": "stopped"}
+    assert shop.processes()["orders"]["state"] == "stopped"
+    assert ask(shop.state, do="start", name="orders") == {"ok": True, "state": "running"}
+    assert ask(shop.state, do="start", name="traffic") == {"ok": True, "state": "running"}
+    assert ask(shop.state, do="restart", name="gateway") == {"ok": True, "state": "running"}
+    after = shop.processes()
+    assert {name for name in before if before[name]["pid"] != after[name]["pid"]} == {
+        "orders", "traffic", "gateway-1", "gateway-2",
+    }  # fmt: skip
+    assert "no process 'x'" in ask(shop.state, do="stop", name="x")["error"]
+    assert "error" in ask(shop.state, do="dance")
+    assert "error" in ask(shop.state, do="stop", name=["orders"])
+
+
+def test_a_killed_supervisor_leaves_nothing_running_and_a_new_one_starts(
+    shop: Shop, alive: Callable[[int], bool]
+) -> None:
+    launched, instance = shop.up()
+    ask(shop.state, do="start", name="traffic")
+    pids = family(launched.process.pid)
+    launched.process.kill()
+    launched.process.wait()
+    end = time.monotonic() + 10
+    while any(alive(pid) for pid in pids) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert [pid for pid in pids if alive(pid)] == []
+    assert all(is_free(port) for port in instance["ports"].values())
+    _, again = shop.up(port_base=instance["ports"]["public"])
+    assert again["ports"] == instance["ports"]
+
+
+def test_a_stubborn_child_does_not_survive_a_killed_supervisor(
+    shop: Shop, alive: Callable[[int], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHON_TINY_FAULT_ORDERS", "stubborn")
+    launched, instance = shop.up()
+    orders = shop.processes()["orders"]["pid"]
+    launched.process.kill()
+    launched.process.wait()
+    end = time.monotonic() + 10
+    while alive(orders) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not alive(orders)
+    assert is_free(instance["ports"]["orders"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_in_order(shop: Shop, number: int, alive: Callable[[int], bool]) -> None:
+    launched, instance = shop.up()
+    pids = family(launched.process.pid)
+    launched.process.send_signal(number)
+    assert launched.follow(shop.events.append) == 0
+    nothing_left(shop, pids, instance, alive)
+    assert not any(event["event"] == "ended" for event in shop.events)
+
+
+def test_a_signal_during_the_start_stops_too(
+    shop: Shop, alive: Callable[[int], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHON_TINY_FAULT_ORDERS", "deaf")
+    launched = shop.start()
+    pids: set[int] = set()
+
+    def stop_at_start(event: dict[str, Any]) -> None:
+        if event["event"] == "started" and event["name"] == "orders":
+            pids.update(family(launched.process.pid))
+            launched.process.send_signal(signal.SIGINT)
+
+    assert launched.follow(stop_at_start) == 0
+    assert len(pids) > 3
+    assert [pid for pid in pids if alive(pid)] == []
+
+
+def test_a_command_that_is_gone_stops_an_attached_instance_not_a_detached_one(
+    shop: Shop, alive: Callable[[int], bool]
+) -> None:
+    detached, _ = shop.up(detach=True)
+    detached.close()
+    assert ask(shop.state, do="ps")["processes"]
+    ask(shop.state, do="down")
+    detached.process.wait(20)
+    attached, instance = shop.up()
+    pids = family(attached.process.pid)
+    attached.close()  # what the kernel does when the command is killed
+    assert attached.process.wait(20) == 0
+    nothing_left(shop, pids, instance, alive)
+
+
+def test_ctrl_c_in_a_terminal_reaches_command_and_supervisor_and_all_ends_in_order(
+    shop: Shop, alive: Callable[[int], bool]
+) -> None:
+    """As a terminal does it: SIGINT to the whole foreground process group."""
+    code = (
+        "import sys, json; from gateway.control.supervisor import launch; from gateway.control.supervisor.options import Options\n"
+        "launched = launch.start(Options(**json.loads(sys.argv[1])), detach=False)\n"
+        "launched.until_up(lambda event: None); print(launched.process.pid, flush=True)\n"
+        "sys.exit(launched.follow(lambda event: print(event['event'], flush=True)))\n"
+    )
+    options = {
+        "state_dir": str(shop.state), "config": str(shop.config), "manifest": str(shop.manifest), "port_base": 0,
+        "control_module": "tiny_service", "worker_module": "tiny_service",
+    }  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "-c", code, json.dumps(options)], stdout=subprocess.PIPE, start_new_session=True
+    ) as command:
+        assert command.stdout
+        supervisor = int(command.stdout.readline())
+        pids = family(supervisor)
+        os.killpg(command.pid, signal.SIGINT)
+        assert command.stdout.read().split()[-1] == b"stopped"
+        assert command.wait(20) == 0
+    assert [pid for pid in pids if alive(pid)] == []
+
+
+def test_a_second_instance_on_the_same_directory_is_refused(shop: Shop) -> None:
+    first, _ = shop.up()
+    with pytest.raises(CannotStart, match=rf"already running .*supervisor pid {first.process.pid}") as refused:
+        shop.up()
+    assert refused.value.exit_code == 2
+    assert shop.processes()["orders"]["state"] == "running"
+
+
+def test_a_port_in_use_starts_nothing_and_names_the_holder(shop: Shop) -> None:
+    base = free_block()
+    with socket.create_server(("127.0.0.1", base + 4)):
+        with pytest.raises(CannotStart) as refused:
+            shop.up(port_base=base)
+        assert f"port {base + 4} (orders) is in use by" in str(refused.value)
+        assert f"(pid {os.getpid()})" in str(refused.value)
+    assert refused.value.exit_code == 2
+    assert shop.launched[0].process.returncode == 2
+    assert not (shop.state / "installation.json").exists()
+    assert not any(event["event"] == "started" for event in shop.events)
+
+
+def free_block() -> int:
+    return next(base for base in range(11_000, 30_000, BLOCK) if all(is_free(base + n) for n in range(BLOCK)))
+
+
+def test_a_bad_configuration_is_refused_with_its_line(shop: Shop) -> None:
+    shop.config.write_text(CONFIG + "workerz: 3\n")
+    with pytest.raises(CannotStart, match=r"(?s)gateway\.yaml.*workerz") as refused:
+        shop.up()
+    assert refused.value.exit_code == 2
+    assert not any(event["event"] == "started" for event in shop.events)
+
+
+def test_a_service_that_cannot_start_ends_everything(
+    shop: Shop, alive: Callable[[int], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHON_TINY_FAULT_ORDERS", "exit")
+    with pytest.raises(CannotStart, match=r"(?s)orders does not stay up \(exit code 3\).*orders says hello") as failed:
+        shop.up()
+    assert failed.value.exit_code == 1
+    started = {event["pid"] for event in shop.events if event["event"] == "started"}
+    assert len(started) > 4
+    assert [pid for pid in started if alive(pid)] == []
+    assert not (shop.state / "supervisor.sock").exists()
+
+
+def test_the_gateway_alone_without_redis(shop: Shop) -> None:
+    _, instance = shop.up(manifest=None, redis=False)
+    assert set(instance["ports"]) == {"public", "admin", "collector"}
+    assert {name for name, row in shop.processes().items() if row["kind"] != "supervisor"} == {
+        "control", "gateway-1", "gateway-2",
+    }  # fmt: skip
+
+
+def test_an_installation_keeps_its_passwords(shop: Shop) -> None:
+    first, _ = shop.up()
+    made = (shop.state / "installation.json").read_text()
+    first.stop()
+    first.follow(shop.events.append)
+    shop.up()
+    assert (shop.state / "installation.json").read_text() == made
+
+
+def test_the_lock_is_free_after_the_end(shop: Shop) -> None:
+    launched, _ = shop.up()
+    launched.stop()
+    launched.follow(shop.events.append)
+    with (shop.state / "lock").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,124 @@
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.control.supervisor.installation import Installation
+from gateway.control.supervisor.manifest import Manifest, parse_manifest
+from gateway.control.supervisor.options import Options
+from gateway.control.supervisor.plan import ProcessPlan, Site, make_plan
+from gateway.control.supervisor.ports import assign
+from gateway.control.supervisor.readiness import HttpProbe
+from gateway.control.supervisor.state_dir import StateDir
+
+SHOP = {
+    "settings": {"issuer": "https://identity.shop.example", "audience": "shop"},
+    "services": [
+        {"name": "identity", "module": "shop.identity", "secrets": {"users": True, "clients": "all"}},
+        {"name": "orders", "module": "shop.orders", "peers": ["identity"], "redis": ["+ping"], "public": True},
+        {"name": "profiles", "module": "shop.profiles", "secrets": {"clients": "own"}},
+        {"name": "traffic", "module": "shop.traffic", "autostart": False, "port": False,
+         "secrets": {"users": True, "clients": ["partner"]}},
+    ],
+}  # fmt: skip
+INSTALLATION = Installation(
+    users={"alice": "pw-alice"},
+    clients={"partner": "cs-partner", "profiles": "cs-profiles"},
+    redis={"orders": "pw-redis-orders", "supervisor": "pw-redis"},
+)
+
+
+def site(manifest: Manifest | None = None, **changes: Any) -> Site:
+    facts: dict[str, Any] = {
+        "options": Options(state_dir="/state"),
+        "state": StateDir(Path("/state")),
+        "config": Path("/config/shop.yaml"),
+        "variables": {"GATEHOUSE_PUBLIC_PORT": "20000"},
+        "ports": assign(("identity", "orders", "profiles"), 20_000),
+        "manifest": parse_manifest(SHOP) if manifest is None else manifest,
+        "installation": INSTALLATION,
+        "listeners": {"public": 10, "internal": 11},
+        "public_url": "http://127.0.0.1:20000",
+        "workers": 2,
+        "drain_timeout": 4.0,
+        "admin_secret": "as",
+        "otlp_secret": "os",
+        "otlp": {"endpoint": "http://127.0.0.1:20002", "headers": {}},
+        "redis_url": "redis://127.0.0.1:20003/0",
+    }
+    return Site(**{**facts, **changes})
+
+
+@pytest.fixture
+def plans() -> dict[str, ProcessPlan]:
+    return {plan.name: plan for plan in make_plan(site())}
+
+
+def settings(plan: ProcessPlan) -> dict[str, Any]:
+    return dict(plan.settings or {})
+
+
+def test_what_runs(plans: dict[str, ProcessPlan]) -> None:
+    assert {name: plan.kind for name, plan in plans.items()} == {
+        "control": "control", "gateway-1": "worker", "gateway-2": "worker",
+        "identity": "service", "orders": "service", "profiles": "service", "traffic": "service",
+    }  # fmt: skip
+    assert plans["orders"].argv == (sys.executable, "-P", "-m", "shop.orders")
+    assert plans["orders"].probe == HttpProbe("127.0.0.1", 20_005, "/readyz")
+
+
+def test_a_service_is_told_its_place_and_its_peers(plans: dict[str, ProcessPlan]) -> None:
+    told = settings(plans["orders"])
+    assert (told["service"], told["host"], told["port"]) == ("orders", "127.0.0.1", 20_005)
+    assert told["data_dir"] == "/state/data/orders"
+    assert told["peers"] == {"identity": "http://127.0.0.1:20004"}
+    assert told["redis"] == {
+        "url": "redis://127.0.0.1:20003/0", "username": "orders", "password": "pw-redis-orders",
+    }  # fmt: skip
+    assert (told["issuer"], told["audience"]) == ("https://identity.shop.example", "shop")
+
+
+def test_each_knows_only_the_secrets_it_needs(plans: dict[str, ProcessPlan]) -> None:
+    assert settings(plans["orders"])["secrets"] == {}
+    assert settings(plans["profiles"])["secrets"] == {"client_secret": "cs-profiles"}
+    assert settings(plans["profiles"])["redis"] is None
+    assert settings(plans["identity"])["secrets"] == {"users": INSTALLATION.users, "clients": INSTALLATION.clients}
+    assert settings(plans["traffic"])["secrets"]["clients"] == {"partner": "cs-partner"}
+    assert "pw-" not in json.dumps(settings(plans["gateway-1"]))
+
+
+def test_secrets_are_not_in_arguments_or_printed(plans: dict[str, ProcessPlan]) -> None:
+    shown = repr([replace(plan) for plan in plans.values()])
+    assert "pw-" not in shown
+    assert "cs-" not in shown
+
+
+def test_workers_inherit_the_listening_sockets_and_may_drain(plans: dict[str, ProcessPlan]) -> None:
+    worker = plans["gateway-2"]
+    assert worker.keep_fds == (10, 11)
+    assert settings(worker)["listeners"] == {"public": 10, "internal": 11}
+    assert settings(worker)["worker"] == "gateway-2"
+    assert worker.grace > 4.0
+
+
+def test_control_knows_where_services_answer(plans: dict[str, ProcessPlan]) -> None:
+    told = settings(plans["control"])
+    assert told["endpoints"] == {
+        "identity": ["127.0.0.1:20004"], "orders": ["127.0.0.1:20005"], "profiles": ["127.0.0.1:20006"],
+    }  # fmt: skip
+    assert {"name": "orders", "url": "http://127.0.0.1:20005", "about": "", "public": True} in told["services"]
+    assert told["admin"] == {"host": "127.0.0.1", "port": 20_001}
+
+
+def test_the_gateway_alone_is_control_and_workers() -> None:
+    names = [plan.name for plan in make_plan(site(Manifest(), workers=1, redis_url=None))]
+    assert names == ["control", "gateway-1"]
+
+
+def test_traffic_waits_to_be_started(plans: dict[str, ProcessPlan]) -> None:
+    assert not plans["traffic"].autostart
+    assert plans["traffic"].probe is None
+    assert settings(plans["traffic"])["port"] is None
