@@ -1,0 +1,1 @@
+"""From a spec to a snapshot: routes, chains, clusters, ready to serve."""

@@ -1,0 +1,1 @@
+"""One file, one filter; chain.py is the loop that runs them."""

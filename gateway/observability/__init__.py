@@ -1,0 +1,1 @@
+"""Metrics, trace context, span export, access log."""

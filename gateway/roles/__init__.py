@@ -1,0 +1,1 @@
+"""Compositions of the same parts: the gateway at the edge, and later the sidecar."""

@@ -1,0 +1,1 @@
+"""Clusters, endpoints, balancers, kept connections."""

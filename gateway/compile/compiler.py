@@ -1,0 +1,110 @@
+"""Spec → Snapshot.
+
+The problem: a reload must not close connections, forget limits or fetch keys again where nothing changed. The
+rule: whatever has observed state (a cluster's connections, a limit's buckets, an issuer's keys) is taken over from
+the snapshot before when its own part of the spec is the same, and built anew when it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from gateway.compile.snapshot import CompiledRoute, Snapshot
+from gateway.compile.table import filter_classes
+from gateway.filters.base import Build
+from gateway.filters.chain import AnyFilter, Chain
+from gateway.filters.provider import Provider
+from gateway.observability.metrics import Metrics
+from gateway.routing.table import RouteTable
+from gateway.spec.models import Cluster as ClusterSpec
+from gateway.spec.models import FilterSpec, Spec
+from gateway.upstream.cluster import Cluster
+
+Endpoints = Mapping[str, Sequence[str]]
+"""Addresses by service name, as the registry knows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What compiled parts share."""
+
+    metrics: Metrics
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+    random: Random
+
+
+def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtime, before: Snapshot) -> Snapshot:
+    """A complete snapshot; `before` keeps serving until the caller swaps them.
+
+    Raises:
+        KeyError: a reference that the loader should have refused.
+    """
+    clusters = {one.name: _cluster(one, endpoints, runtime, before) for one in spec.clusters}
+    providers = {one.name: _provider(one.name, spec, clusters, runtime, before) for one in spec.providers}
+    build = Build(providers, runtime.metrics, runtime.clock, runtime.wall)
+    filters: dict[tuple[str, int], AnyFilter] = {}
+
+    def chain_filters(route: str, specs: Sequence[FilterSpec]) -> list[AnyFilter]:
+        for position, one in enumerate(specs):
+            filters[route, position] = _filter(one, (route, position), build, before)
+        return [filters[route, position] for position in range(len(specs))]
+
+    shared = chain_filters("", spec.filters)
+    routes = [
+        CompiledRoute(
+            route,
+            Chain([*shared, *chain_filters(route.name, route.filters)], runtime.metrics),
+            [(clusters[ref.cluster], ref.weight) for ref in route.backend_refs],
+        )
+        for route in spec.routes
+    ]
+    tables = {
+        listener.name: RouteTable([(one.spec, one) for one in routes if _serves(one, listener.name)])
+        for listener in spec.listeners
+    }
+    return Snapshot(version, spec, tables, clusters, providers, filters)
+
+
+def _serves(route: CompiledRoute, listener: str) -> bool:
+    """A route names its listeners, unless there is only one (the loader insists)."""
+    return not route.spec.listeners or listener in route.spec.listeners
+
+
+def _cluster(spec: ClusterSpec, endpoints: Endpoints, runtime: Runtime, before: Snapshot) -> Cluster:
+    addresses = tuple(endpoints.get(spec.service, ())) if spec.service else spec.endpoints
+    old = before.clusters.get(spec.name)
+    if old is not None and old.spec == spec and tuple(one.address for one in old.endpoints) == addresses:
+        return old
+    return Cluster(spec, addresses, runtime.clock, runtime.random)
+
+
+def _provider(name: str, spec: Spec, clusters: Mapping[str, Cluster], runtime: Runtime, before: Snapshot) -> Provider:
+    wanted = next(one for one in spec.providers if one.name == name)
+    cluster = clusters[wanted.jwks.cluster]
+    old = before.providers.get(name)
+    if old is not None and old.spec == wanted and old.cluster is cluster:
+        return old
+    return Provider(wanted, cluster, runtime.metrics, runtime.clock)
+
+
+def _filter(spec: FilterSpec, place: tuple[str, int], build: Build, before: Snapshot) -> AnyFilter:
+    old = before.filters.get(place)
+    if old is not None and _same(old.spec, spec) and old.kept_with(build):
+        old.where = spec.where
+        return old
+    return filter_classes()[spec.type](spec, build)
+
+
+def _same(one: FilterSpec, other: FilterSpec) -> bool:
+    """Equal in all but the line they stand in."""
+    return type(one) is type(other) and one.model_copy(update={"where": ""}) == other.model_copy(update={"where": ""})
+
+
+def retired(before: Snapshot, now: Snapshot) -> tuple[list[Cluster], list[Provider]]:
+    """What the new snapshot no longer uses: the caller lets clusters finish and closes providers."""
+    clusters = [one for name, one in before.clusters.items() if now.clusters.get(name) is not one]
+    providers = [one for name, one in before.providers.items() if now.providers.get(name) is not one]
+    return clusters, providers

@@ -1,0 +1,108 @@
+"""Compiled state: everything a request needs, immutable, swapped by one assignment.
+
+The problem: a reload must never show one request half of the old and half of the new configuration. The rule: a
+Snapshot is complete before anyone sees it; a request takes the one that is there when it begins and its route,
+chain and cluster all come from it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from random import Random
+
+from gateway.filters.chain import AnyFilter, Chain
+from gateway.filters.provider import Provider
+from gateway.http.messages import Request
+from gateway.routing.table import RouteTable
+from gateway.spec.models import Listener, Route, Spec
+from gateway.upstream.cluster import Cluster
+
+
+class CompiledRoute:
+    """A route, ready to serve."""
+
+    __slots__ = (
+        "_backends",
+        "_cumulative",
+        "chain",
+        "errors",
+        "idle_timeout",
+        "name",
+        "public",
+        "request_timeout",
+        "spec",
+        "try_timeout",
+        "where",
+    )
+
+    def __init__(self, spec: Route, chain: Chain, backends: Sequence[tuple[Cluster, int]]) -> None:
+        """`backends` are clusters with their weights; those of weight 0 get nothing and are left out."""
+        self.spec = spec
+        self.name = spec.name
+        self.where = spec.where
+        self.public = spec.public
+        self.errors = spec.errors
+        self.chain = chain
+        self.request_timeout = spec.timeouts.request
+        self.try_timeout = spec.timeouts.backend_request
+        self.idle_timeout = spec.timeouts.idle
+        weighted = [(cluster, weight) for cluster, weight in backends if weight]
+        self._backends = tuple(cluster for cluster, _ in weighted)
+        self._cumulative = tuple(accumulate(weight for _, weight in weighted))
+
+    def __repr__(self) -> str:
+        return f"<Route {self.name} {self.chain} → {', '.join(cluster.name for cluster in self._backends)}>"
+
+    @property
+    def clusters(self) -> tuple[Cluster, ...]:
+        """The clusters that get traffic."""
+        return self._backends
+
+    def pick_cluster(self, random: Random) -> Cluster:
+        """The cluster for one request, by weight."""
+        if len(self._backends) == 1:
+            return self._backends[0]
+        return self._backends[bisect(self._cumulative, random.random() * self._cumulative[-1])]
+
+
+class Snapshot:
+    """One version of the configuration, compiled."""
+
+    __slots__ = ("clusters", "filters", "providers", "spec", "tables", "version")
+
+    def __init__(
+        self,
+        version: int,
+        spec: Spec,
+        tables: Mapping[str, RouteTable[CompiledRoute]],
+        clusters: Mapping[str, Cluster],
+        providers: Mapping[str, Provider],
+        filters: Mapping[tuple[str, int], AnyFilter],
+    ) -> None:
+        self.version = version
+        self.spec = spec
+        self.tables = tables
+        """Per listener."""
+        self.clusters = clusters
+        self.providers = providers
+        self.filters = filters
+        """By route name and position; filters of every route stand under the name ''."""
+
+    @classmethod
+    def empty(cls) -> Snapshot:
+        """Version 0: before the first configuration; it routes nothing."""
+        return cls(0, Spec(listeners=(Listener(name="none", port=0),)), {}, {}, {}, {})
+
+    def __repr__(self) -> str:
+        tables = "\n".join(f"listener {name}\n{table!r}" for name, table in self.tables.items())
+        return f"<Snapshot version={self.version}>\n{tables}"
+
+    def match(self, request: Request) -> CompiledRoute | None:
+        """The most specific route for a request; sets what its prefix matched."""
+        found = self.tables[request.listener].match(request.host, request.path, request.method, request)
+        if found is None:
+            return None
+        request.matched = found.prefix
+        return found.target

@@ -1,0 +1,81 @@
+"""Reading a JWT strictly, before any key is touched (RFC 7515, RFC 7519, RFC 8725).
+
+The problem: the classic attacks all make the verifier believe something the token says about itself: its
+algorithm, its key, where its key is. The rule: the header may only name a `kid`; the key decides the algorithm;
+`none`, `crit`, `jwk`, `jku`, `x5u`, `x5c`, other types and base64url that is not canonical are refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from typing import Any, Final
+
+MAX_TOKEN: Final = 8_192
+_COMPACT: Final = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+_FROM_TOKEN: Final = ("jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256")
+_TYPES: Final = (None, "jwt", "at+jwt", "application/at+jwt")
+
+
+class BadToken(Exception):
+    """A token that is refused: the stable reason, and a detail that is safe to tell its bearer."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def read_header(token: bytes, algorithms: tuple[str, ...]) -> dict[str, Any]:
+    """The checked header of a compact JWS.
+
+    Raises:
+        BadToken: anything that a verifier must not even consider.
+    """
+    match = _COMPACT.fullmatch(token)
+    if match is None or len(token) > MAX_TOKEN:
+        raise BadToken("jwt_malformed", "not a compact JWS: three parts of base64url")
+    parts = [_decode(part) for part in match.groups()]
+    try:
+        header = json.loads(parts[0], object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError):
+        raise BadToken("jwt_malformed", "the header is not a JSON object") from None
+    if not isinstance(header, dict):
+        raise BadToken("jwt_malformed", "the header is not a JSON object")
+    _check_header(header, algorithms)
+    return header
+
+
+def _check_header(header: dict[str, Any], algorithms: tuple[str, ...]) -> None:
+    if header.get("alg") not in algorithms:
+        raise BadToken("jwt_algorithm", "the algorithm is not among those this issuer signs with")
+    named = [name for name in _FROM_TOKEN if name in header]
+    if named:
+        raise BadToken("jwt_key_in_header", f"a token may not bring its own key ({named[0]})")
+    if "crit" in header or "b64" in header:
+        raise BadToken("jwt_crit", "no critical header extension is understood here (RFC 7515 section 4.1.11)")
+    kind = header.get("typ")
+    if (kind.lower() if isinstance(kind, str) else kind) not in _TYPES:
+        raise BadToken("jwt_type", "this type of token is not an access token")
+    if not isinstance(header.get("kid"), str):
+        raise BadToken("jwt_key_unknown", "the token names no key")
+
+
+def _decode(part: bytes) -> bytes:
+    """base64url, canonical: the same bytes have one spelling only (RFC 7515 section 2, RFC 4648 section 3.5)."""
+    try:
+        decoded = base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
+    except (binascii.Error, ValueError):
+        raise BadToken("jwt_malformed", "not base64url") from None
+    if base64.urlsafe_b64encode(decoded).rstrip(b"=") != part:
+        raise BadToken("jwt_malformed", "base64url that is not canonical")
+    return decoded
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadToken("jwt_malformed", "a member occurs twice (RFC 7515 section 4)")
+    return found

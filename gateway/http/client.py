@@ -1,0 +1,236 @@
+"""A connection to an endpoint: one request out, one answer in, then ready for the next.
+
+The problem: an endpoint may reset, stall, lie about lengths or send bytes nobody asked for, and a kept connection
+may be closed by the other side in the same instant in which we write to it. The rule: whatever is not a complete,
+well-framed answer is reported as a failure with what had arrived by then, so that the exchange can decide between
+another try and a visibly broken answer; a connection is used again only after a complete answer (RFC 9112 §9.3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+from gateway.http.chunked import ChunkedDecoder
+from gateway.http.heads import read_response
+from gateway.http.messages import CHUNKED, UNTIL_CLOSE, Refused, Response
+
+MAX_HEAD_BYTES: Final = 65_536
+
+
+class Caller(Protocol):
+    """What the connection tells the exchange that uses it."""
+
+    def answer_head(self, response: Response, body: bytes, end: bool) -> None:
+        """The head of the answer, and the first bytes of its body."""
+
+    def answer_data(self, data: bytes, end: bool) -> None:
+        """More of the body."""
+
+    def answer_failed(self, reason: str, reused: bool) -> None:
+        """No complete answer will come; `reused` when a kept connection closed before any byte."""
+
+    def upstream_slow(self) -> None:
+        """The endpoint's buffer is full: stop the client."""
+
+    def upstream_ready(self) -> None:
+        """The endpoint has caught up."""
+
+
+class Owner(Protocol):
+    """The pool that a connection returns to."""
+
+    def released(self, connection: ClientConnection, reusable: bool) -> None:
+        """A complete answer was read."""
+
+    def lost(self, connection: ClientConnection) -> None:
+        """The connection ended."""
+
+
+class ClientConnection(asyncio.Protocol):
+    """One HTTP/1.1 connection to one endpoint."""
+
+    __slots__ = (
+        "_buffer",
+        "_decoder",
+        "_left",
+        "_method",
+        "_paused",
+        "_response",
+        "_sent_all",
+        "busy",
+        "caller",
+        "idle_since",
+        "owner",
+        "requests",
+        "transport",
+    )
+
+    def __init__(self, owner: Owner) -> None:
+        self.owner = owner
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
+        self.caller: Caller | None = None
+        self.requests = 0
+        """How many requests this connection has carried; more than one means that it was reused."""
+        self.idle_since = 0.0
+        self.busy = False
+        """Whether the pool counts a request on it; only the pool sets this."""
+        self._buffer = b""
+        self._method = ""
+        self._paused = False
+        self._response: Response | None = None
+        self._sent_all = True
+        self._left = 0
+        self._decoder: ChunkedDecoder | None = None
+
+    def __repr__(self) -> str:
+        return f"<ClientConnection {'idle' if self.caller is None else 'busy'} requests={self.requests}>"
+
+    # -- the exchange's side ---------------------------------------------------------------------------------
+
+    def send(self, caller: Caller, method: str, head: bytes, end: bool) -> None:
+        """Begin a request: `head` (and perhaps body) goes out in one write; `end` when that is all of it."""
+        self.caller = caller
+        self._method = method
+        self._response = None
+        self._sent_all = end
+        self.requests += 1
+        self.transport.write(head)
+
+    def send_data(self, data: bytes) -> None:
+        """Go on with the request's body, already framed."""
+        self.transport.write(data)
+
+    def send_end(self) -> None:
+        """The request is complete."""
+        self._sent_all = True
+
+    def cancel(self) -> None:
+        """Nobody wants the answer any more: the endpoint sees the connection break and can stop working."""
+        self.caller = None
+        self.transport.abort()
+
+    def pause(self) -> None:
+        """Stop reading the answer: the client is slower than the endpoint."""
+        if not self._paused and not self.transport.is_closing():
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read the answer again."""
+        if self._paused and not self.transport.is_closing():
+            self._paused = False
+            self.transport.resume_reading()
+
+    # -- the transport's side --------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection stands; the pool hands it to whoever asked."""
+        self.transport = transport  # type: ignore[assignment]
+
+    def pause_writing(self) -> None:
+        """The endpoint takes the request's body slower than the client sends it."""
+        if self.caller is not None:
+            self.caller.upstream_slow()
+
+    def resume_writing(self) -> None:
+        """The endpoint has caught up."""
+        if self.caller is not None:
+            self.caller.upstream_ready()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The endpoint is gone: a complete answer only if its end was marked by exactly this."""
+        self.owner.lost(self)
+        caller, self.caller = self.caller, None
+        if caller is None:
+            return
+        response = self._response
+        if response is not None and response.length == UNTIL_CLOSE and exc is None:
+            caller.answer_data(b"", end=True)
+        else:
+            caller.answer_failed("upstream_reset", reused=self.requests > 1 and response is None)
+
+    def data_received(self, data: bytes) -> None:
+        """Read the answer; bytes that nobody asked for end the connection."""
+        if self.caller is None:
+            self.transport.abort()
+            return
+        try:
+            if self._response is None:
+                self._read_head(self._buffer + data if self._buffer else data)
+            else:
+                self._read_body(data)
+        except Refused:
+            self._fail("upstream_protocol_error")
+
+    def _read_head(self, data: bytes) -> None:
+        found = read_response(data, self._method)
+        if found is None:
+            self._buffer = data
+            if len(data) > MAX_HEAD_BYTES:
+                self._fail("upstream_head_too_large")
+            return
+        self._buffer = b""
+        response, start = found
+        if response.status < 200:
+            self._interim(response, data[start:])
+            return
+        self._response = response
+        self._begin_body(response, data[start:])
+
+    def _interim(self, response: Response, rest: bytes) -> None:
+        """1xx: read past it (RFC 9110 section 15.2); 101 was never asked for, so it is an error."""
+        if response.status == 101:
+            self._fail("upstream_protocol_error")
+        elif rest:
+            self._read_head(rest)
+
+    def _begin_body(self, response: Response, rest: bytes) -> None:
+        caller = self.caller
+        assert caller is not None
+        if response.length == CHUNKED:
+            self._decoder = ChunkedDecoder()
+            body = self._decoder.feed(rest)
+            end, surplus = self._decoder.done, self._decoder.unused
+        elif response.length == UNTIL_CLOSE:
+            body, end, surplus = rest, False, b""
+        else:
+            self._decoder = None
+            body, surplus = rest[: response.length], rest[response.length :]
+            self._left = response.length - len(body)
+            end = self._left == 0
+        if end:
+            self._finish(reusable=response.keep_alive and not surplus)
+        caller.answer_head(response, body, end)
+
+    def _read_body(self, data: bytes) -> None:
+        caller, response = self.caller, self._response
+        assert caller is not None
+        assert response is not None
+        surplus = b""
+        if response.length == UNTIL_CLOSE:
+            body, end = data, False
+        elif self._decoder is not None:
+            body = self._decoder.feed(data)
+            end, surplus = self._decoder.done, self._decoder.unused
+        else:
+            body, surplus = data[: self._left], data[self._left :]
+            self._left -= len(body)
+            end = self._left == 0
+        if end:
+            self._finish(reusable=response.keep_alive and not surplus)
+        if body or end:
+            caller.answer_data(body, end)
+
+    def _finish(self, reusable: bool) -> None:
+        self.caller = None
+        self._decoder = None
+        self.resume()
+        # An answer that came before the request was complete leaves the connection in the middle of a body.
+        self.owner.released(self, reusable and self._sent_all)
+
+    def _fail(self, reason: str) -> None:
+        caller, self.caller = self.caller, None
+        self.transport.abort()
+        if caller is not None:
+            caller.answer_failed(reason, reused=False)

@@ -1,0 +1,94 @@
+"""What belongs to one connection and what travels on (RFC 9110 §7.6.1).
+
+The problem: a proxy that forwards connection fields, or fields that a client named in `Connection`, lets clients
+talk to its upstream's framing, or delete headers that the proxy set. The rule: hop-by-hop fields and those named
+by Connection end here; fields that say who the client is are always set by us, never passed on.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from gateway.http.messages import CHUNKED, Headers, Request
+
+HOP_BY_HOP: Final = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"http2-settings",
+    )
+)
+
+# We say these ourselves, so whatever the client wrote there is dropped.
+_SET_BY_US: Final = frozenset(
+    (
+        b"host",
+        b"content-length",
+        b"expect",
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+        b"x-forwarded-port",
+        b"x-real-ip",
+        b"x-request-id",
+        b"via",
+        b"traceparent",
+        b"tracestate",
+    )
+)
+_NOT_UPSTREAM: Final = HOP_BY_HOP | _SET_BY_US
+_NOT_DOWNSTREAM: Final = HOP_BY_HOP | {b"content-length"}
+
+VIA: Final = b"via: 1.1 gatehouse\r\n"
+
+
+@lru_cache(maxsize=4096)
+def forwarded_fields(client: str, host: str, scheme: str) -> bytes:
+    """The fields that tell the upstream who asked (RFC 7239, and the older names that services still read)."""
+    node = f'"[{client}]"' if ":" in client else client
+    return (
+        f'forwarded: for={node};host="{host}";proto={scheme}\r\n'
+        f"x-forwarded-for: {client}\r\nx-forwarded-host: {host}\r\nx-forwarded-proto: {scheme}\r\n"
+    ).encode("ascii")
+
+
+def upstream_head(request: Request, host: str, extra: bytes) -> bytes:
+    """The head to send upstream; `extra` are ready field lines (who asked, request id, trace context)."""
+    refused = _with_nominated(request.fields, _NOT_UPSTREAM)
+    lines = b"".join([b"%b: %b\r\n" % field for field in request.headers if field[0] not in refused])
+    target = f"{request.target_path}?{request.query}" if request.query else request.target_path
+    start = f"{request.method} {target} HTTP/1.1\r\nhost: {host}\r\n".encode("latin-1")
+    return start + lines + _length_line(request) + extra + VIA + b"\r\n"
+
+
+def _length_line(request: Request) -> bytes:
+    if request.length == CHUNKED:
+        return b"transfer-encoding: chunked\r\n"
+    if request.length or request.method in ("POST", "PUT", "PATCH"):
+        return b"content-length: %d\r\n" % request.length
+    return b""
+
+
+def downstream_fields(headers: Headers, keep_length: bool = False) -> bytes:
+    """The upstream's fields that the client gets; `keep_length` when they describe a body that is not sent."""
+    refused = HOP_BY_HOP if keep_length else _NOT_DOWNSTREAM
+    if any(name == b"connection" for name, _ in headers):
+        refused = _with_nominated(dict(headers), refused)
+    return b"".join([b"%b: %b\r\n" % field for field in headers if field[0] not in refused])
+
+
+def _with_nominated(fields: dict[bytes, bytes], refused: frozenset[bytes]) -> frozenset[bytes]:
+    """Also the fields that Connection names."""
+    options = fields.get(b"connection")
+    if options is None or options in (b"keep-alive", b"close"):
+        return refused
+    return refused.union(option.strip(b" \t") for option in options.lower().split(b","))

@@ -1,0 +1,152 @@
+"""What is said on both sides of the gateway, whatever the wire version.
+
+The problem: filters, routing and clusters must not care whether a message came as HTTP/1.1 or, later, HTTP/2.
+The rule: they see a Request and a Response; names of fields are lower-case bytes (RFC 9110 §5.1: names are
+case-insensitive), values are bytes as received, and framing is one number that says how long the body is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+Headers = list[tuple[bytes, bytes]]
+
+NO_BODY: Final = 0
+CHUNKED: Final = -1
+UNTIL_CLOSE: Final = -2
+AS_STATED: Final = -3
+"""Values of `length` besides a number of bytes: unknown but marked at its end; unknown until the connection ends;
+and no body whatever the fields say (the answer to HEAD, 304)."""
+
+
+class Request:
+    """One request as filters, router and cluster see it.
+
+    `path` is canonical (see `gateway.http.path`): the same string is matched, authorised and forwarded.
+    `claims` are None until a filter has verified a token; keys of limits come from nothing else.
+    """
+
+    __slots__ = (
+        "address",
+        "claims",
+        "client",
+        "expects_continue",
+        "fields",
+        "headers",
+        "host",
+        "keep_alive",
+        "length",
+        "listener",
+        "matched",
+        "method",
+        "path",
+        "query",
+        "reply_headers",
+        "route",
+        "scheme",
+        "subject",
+        "target_path",
+        "version",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Headers,
+        fields: dict[bytes, bytes],
+        host: str,
+        length: int = NO_BODY,
+        keep_alive: bool = True,
+        expects_continue: bool = False,
+        version: str = "1.1",
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.fields = fields
+        self.host = host
+        self.length = length
+        self.keep_alive = keep_alive
+        self.expects_continue = expects_continue
+        self.version = version
+        self.client = ""
+        """The client's address as text, after trusted hops."""
+        self.address = ""
+        """Whose limit it is: the client's address, for IPv6 its /64 network."""
+        self.scheme = "http"
+        self.listener = ""
+        self.claims: Mapping[str, Any] | None = None
+        self.subject = ""
+        self.route: Any = None
+        """The compiled route (gateway.compile.snapshot.CompiledRoute), set by the exchange."""
+        self.matched = ""
+        """The part of the path that the route's PathPrefix matched, without a trailing slash."""
+        self.target_path: str = path
+        """The path to forward; URLRewrite changes it, `path` stays what was matched and authorised."""
+        self.reply_headers: Headers = []
+        """Added to whatever answer the client gets, from the gateway or from upstream."""
+
+    def get(self, name: bytes) -> str | None:
+        """The value of a field that may occur once, decoded as ISO-8859-1 (RFC 9110 §5.5)."""
+        value = self.fields.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def all(self, name: bytes) -> list[bytes]:
+        """Every value of a field, in order."""
+        return [value for field, value in self.headers if field == name]
+
+    def replace_headers(self, headers: Headers) -> None:
+        """Set the fields anew, and the lookup with them."""
+        self.headers = headers
+        self.fields = dict(headers)
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.host}{self.path} length={self.length}>"
+
+
+class Response:
+    """The head of an upstream's answer; the body follows in pieces."""
+
+    __slots__ = ("headers", "keep_alive", "length", "status")
+
+    def __init__(self, status: int, headers: Headers, length: int, keep_alive: bool) -> None:
+        self.status = status
+        self.headers = headers
+        self.length = length
+        self.keep_alive = keep_alive
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status} length={self.length}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A local reply: an answer that the gateway makes itself.
+
+    `reason` is the stable code of `conventions`: clients and metrics see it. `headers` go out besides those
+    that the renderer of the route's error style adds.
+    """
+
+    status: int
+    reason: str
+    detail: str = ""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    problem_type: str = ""
+    title: str = ""
+
+
+class Refused(Exception):
+    """The peer broke the protocol: what it gets for it, and why (h11 calls this a RemoteProtocolError).
+
+    Args:
+        reply: the answer; the connection is closed after it, since its framing is in doubt.
+    """
+
+    def __init__(self, status: int, reason: str, detail: str = "") -> None:
+        super().__init__(f"{status} {reason}: {detail}")
+        self.reply = Reply(status, reason, detail)

@@ -1,0 +1,82 @@
+"""Trace context on the hot path: W3C Trace Context level 2, and which requests become spans.
+
+The problem: creating a span costs as much as everything else a proxy does to a request, and a client may send any
+trace context it likes. The rule: ids are drawn for every request, but the decision to record falls first, and a
+span is only written down as one record when the request has ended. From a peer that is not trusted neither the
+sampled flag nor the trace id is believed: the trace starts here, and what the client sent is kept as a link
+(W3C Trace Context §4.3 "restart"), so nobody can force full tracing or write into somebody else's trace.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+_TRACEPARENT: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_NO_TRACE: Final = b"0" * 32
+_NO_SPAN: Final = b"0" * 16
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteContext:
+    """A traceparent that was valid."""
+
+    trace_id: str
+    span_id: str
+    sampled: bool
+
+
+def parse_traceparent(value: bytes) -> RemoteContext | None:
+    """A valid traceparent, or None: then the trace starts anew (W3C Trace Context section 3.2)."""
+    match = _TRACEPARENT.fullmatch(value)
+    if match is None:
+        return None
+    version, trace_id, span_id, flags, rest = match.groups()
+    if version == b"ff" or (version == b"00" and rest) or trace_id == _NO_TRACE or span_id == _NO_SPAN:
+        return None
+    return RemoteContext(trace_id.decode(), span_id.decode(), bool(int(flags, 16) & 1))
+
+
+class Ids:
+    """The ids of one request, drawn in one call (0.5 µs instead of 1.4 for three)."""
+
+    __slots__ = ("_hex",)
+
+    def __init__(self, random: Random) -> None:
+        self._hex = f"{random.getrandbits(320):080x}"
+
+    @property
+    def trace_id(self) -> str:
+        """32 hexadecimal digits."""
+        return self._hex[:32]
+
+    @property
+    def span_id(self) -> str:
+        """16 hexadecimal digits: the SERVER span."""
+        return self._hex[32:48]
+
+    @property
+    def request_id(self) -> str:
+        """32 hexadecimal digits."""
+        return self._hex[48:]
+
+
+@dataclass(slots=True)
+class SpanRecord:
+    """A finished span, as few words as possible; the exporter makes an OpenTelemetry span of it."""
+
+    name: str
+    kind: str
+    """`server` or `client`."""
+    trace_id: str
+    span_id: str
+    parent_id: str | None
+    start: float
+    """Wall-clock seconds."""
+    end: float
+    attributes: dict[str, str | int | float | bool]
+    error: str | None = None
+    link: RemoteContext | None = None
+    events: list[tuple[str, float, dict[str, str]]] = field(default_factory=list)

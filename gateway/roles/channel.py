@@ -1,0 +1,141 @@
+"""A worker's line to the control process: configuration comes in, counts and records go out.
+
+The problem: the control process may be away, restarting, or slow, and none of that may touch a request. The rule:
+the worker dials, again and again; what it has to say waits in bounded lists; while nobody listens it serves on with
+the last configuration it had, which it also starts from when control is away at the start.
+
+Newline-delimited JSON in both directions, over a Unix socket with mode 0600.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import sys
+from typing import Any, Final
+
+import orjson
+
+from gateway.compile.table import filter_types
+from gateway.roles.explain import explain
+from gateway.roles.worker import Worker
+from gateway.spec.loader import restore
+from gateway.spec.models import Spec
+
+REDIAL: Final = 0.2
+STATS_PERIOD: Final = 1.0
+RECORDS_PERIOD: Final = 0.25
+MAX_LINE: Final = 64 * 1_048_576
+
+log = logging.getLogger("gateway.channel")
+
+Message = dict[str, Any]
+
+
+class Channel:
+    """Keeps one connection to control."""
+
+    def __init__(self, path: str, worker: Worker, applied: Any) -> None:
+        """`applied(spec, endpoints, version)` puts a configuration in force, or raises."""
+        self._path = path
+        self._worker = worker
+        self._applied = applied
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def run(self) -> None:
+        """Dial, talk, dial again, until cancelled."""
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(self._path, limit=MAX_LINE)
+            except OSError:
+                await asyncio.sleep(REDIAL)
+                continue
+            self._writer = writer
+            try:
+                await self._talk(reader)
+            except (OSError, ValueError) as error:
+                log.warning("the line to control broke: %s", error)
+            finally:
+                self._worker.watched = False
+                self._writer = None
+                writer.close()
+
+    async def _talk(self, reader: asyncio.StreamReader) -> None:
+        version = self._worker.snapshot.version or None
+        self._send(
+            {"type": "hello", "role": "edge", "worker": self._worker.name, "pid": os.getpid(), "version": version}
+        )
+        self._worker.watched = True
+        async with asyncio.TaskGroup() as group:
+            reporters = [group.create_task(self._report_stats()), group.create_task(self._report_records())]
+            while line := await reader.readline():
+                await self._receive(orjson.loads(line))
+            for reporter in reporters:
+                reporter.cancel()
+
+    async def _receive(self, message: Message) -> None:
+        kind = message.get("type")
+        if kind == "snapshot":
+            await self._snapshot(message)
+        elif kind == "question":
+            self._send({"type": "answer", "id": message["id"], "result": await self._answer(message)})
+        else:
+            log.warning("control said something unknown: %r", kind)
+
+    async def _snapshot(self, message: Message) -> None:
+        """Apply and acknowledge; a configuration that does not compile here changes nothing."""
+        version, started = message["version"], self._worker.clock()
+        error = None
+        try:
+            await self._applied(read_spec(message["spec"]), message["endpoints"], version)
+        except Exception as caught:
+            log.exception("version %s was not applied", version)
+            error = f"{type(caught).__name__}: {caught}"
+        stall = (self._worker.clock() - started) * 1000
+        self._send({"type": "ack", "version": version, "accepted": error is None, "error": error, "stall_ms": stall})
+
+    async def _answer(self, question: Message) -> Message:
+        if question.get("ask") != "explain" or not self._worker.snapshot.version:
+            return {"error": f"cannot answer {question.get('ask')!r}"}
+        return await explain(self._worker.snapshot, question["request"])
+
+    async def _report_stats(self) -> None:
+        while True:
+            worker = self._worker
+            self._send(
+                {
+                    "type": "stats",
+                    "worker": worker.name,
+                    "families": worker.metrics.families(),
+                    "clusters": worker.cluster_view(),
+                    "rss_bytes": peak_rss(),
+                }
+            )
+            await asyncio.sleep(STATS_PERIOD)
+
+    async def _report_records(self) -> None:
+        while True:
+            await asyncio.sleep(RECORDS_PERIOD)
+            if self._worker.recent:
+                records, self._worker.recent = self._worker.recent, []
+                self._send({"type": "requests", "records": records})
+
+    def _send(self, message: Message) -> None:
+        """Write, unless control is so slow that a megabyte waits already: then it misses this one."""
+        writer = self._writer
+        if writer is None or writer.transport.get_write_buffer_size() > 1_048_576:
+            return
+        writer.write(orjson.dumps(message) + b"\n")
+
+
+def read_spec(document: Message) -> Spec:
+    """A spec as control sends it: checked there, so only its types are restored here."""
+    return restore(document, filter_types())
+
+
+def peak_rss() -> int:
+    """The largest resident size so far, in bytes (macOS counts bytes, Linux KiB)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,194 @@
+"""The gateway worker: `python -m gateway.roles.edge --settings-fd N`.
+
+The problem: a worker must serve at once, must survive the loss of everything but itself, and must go without
+cutting anyone off. The rule: sockets come bound, configuration comes from control or, when that is away, from the
+last good one on disk; SIGTERM drains: no new connections, answers say `Connection: close`, what is in flight ends
+within the drain time. When the supervisor is gone (its end of the lifeline pipe closes) the worker drains too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+
+from gateway.compile.compiler import Endpoints
+from gateway.observability.export import SpanExporter
+from gateway.roles.channel import Channel, read_spec
+from gateway.roles.listener import Listener
+from gateway.roles.worker import Worker
+from gateway.spec.models import Spec
+
+SWEEP_PERIOD: Final = 0.05
+SLOW_SWEEP: Final = 20
+"""Connections and idle upstream connections are looked at every so many sweeps: once a second."""
+
+log = logging.getLogger("gateway.edge")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the supervisor tells a worker."""
+
+    worker: str
+    listeners: dict[str, int]
+    """Listener name → inherited file descriptor of a bound socket."""
+    control_socket: str | None = None
+    last_good: str | None = None
+    state_dir: str | None = None
+    otlp: dict[str, Any] | None = None
+    lifeline_fd: int | None = None
+
+
+class Edge:
+    """One gateway worker's life."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        loop = asyncio.get_running_loop()
+        state_dir = Path(settings.state_dir) if settings.state_dir else None
+        source = random.Random(os.urandom(16))  # noqa: S311  (ids and balancing, no secrets)
+        self.worker = Worker(settings.worker, loop.time, source, state_dir)
+        self.listeners: dict[str, Listener] = {}
+        self._stopping = asyncio.Event()
+        self._closing_providers: set[asyncio.Task[None]] = set()
+        if settings.otlp:
+            self.worker.exporter = SpanExporter(
+                settings.otlp["endpoint"],
+                settings.otlp.get("headers", {}),
+                "gateway",
+                settings.worker,
+                lambda reason, count: self.worker.metrics.spans_dropped.add(reason, amount=count),
+            )
+
+    async def run(self) -> None:
+        """Serve until told to stop, then drain."""
+        self._watch_for_the_end()
+        tasks = [asyncio.create_task(self._sweep())]
+        if self.settings.control_socket:
+            tasks.append(asyncio.create_task(Channel(self.settings.control_socket, self.worker, self.apply).run()))
+        exporting = asyncio.create_task(self.worker.exporter.run()) if self.worker.exporter else None
+        await self._start_from_last_good()
+        await self._stopping.wait()
+        await self._drain()
+        for task in (*tasks, exporting):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        self.worker.access_log.close()
+
+    async def _start_from_last_good(self) -> None:
+        path = Path(self.settings.last_good) if self.settings.last_good else None
+        if path is None or not path.exists():
+            return
+        saved = json.loads(path.read_bytes())
+        await self.apply(read_spec(saved["spec"]), saved["endpoints"], saved["version"])
+
+    async def apply(self, spec: Spec, endpoints: Endpoints, version: int) -> None:
+        """Put a configuration in force; the first one opens the listeners.
+
+        Raises:
+            Exception: it does not compile; the one before serves on.
+        """
+        for provider in self.worker.apply(spec, endpoints, version):
+            task = asyncio.create_task(provider.close())
+            self._closing_providers.add(task)
+            task.add_done_callback(self._closing_providers.discard)
+        for one in spec.listeners:
+            if one.name in self.listeners:
+                self.listeners[one.name].configure(one)
+            elif one.name in self.settings.listeners:
+                await self._listen(one.name, spec)
+        log.info("serving version %s: %s routes", version, len(spec.routes))
+
+    async def _listen(self, name: str, spec: Spec) -> None:
+        listener = Listener(next(one for one in spec.listeners if one.name == name), self.worker)
+        self.listeners[name] = listener
+        await listener.start(socket.socket(fileno=os.dup(self.settings.listeners[name])))
+        gc.freeze()  # what exists now lives as long as the process: the collector need not look at it again
+
+    async def _sweep(self) -> None:
+        turn = 0
+        while True:
+            await asyncio.sleep(SWEEP_PERIOD)
+            turn += 1
+            self.worker.sweep()
+            if turn % 5 == 0:
+                self.worker.access_log.flush()
+            if turn % SLOW_SWEEP == 0:
+                self.worker.tick()
+                self._slow_sweep()
+
+    def _slow_sweep(self) -> None:
+        now = self.worker.clock()
+        for listener in self.listeners.values():
+            listener.sweep()
+        for cluster in self.worker.snapshot.clusters.values():
+            cluster.sweep(now)
+
+    # -- the end ---------------------------------------------------------------------------------------------
+
+    def _watch_for_the_end(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        if self.settings.lifeline_fd is not None:
+            loop.add_reader(self.settings.lifeline_fd, self._lifeline_ended)
+
+    def _lifeline_ended(self) -> None:
+        assert self.settings.lifeline_fd is not None
+        asyncio.get_running_loop().remove_reader(self.settings.lifeline_fd)
+        log.warning("the supervisor is gone: draining")
+        self._stopping.set()
+
+    async def _drain(self) -> None:
+        """No new connections; what is in flight ends within the drain time; the rest is broken visibly."""
+        limit = self.worker.snapshot.spec.drain_timeout
+        for listener in self.listeners.values():
+            listener.drain()
+        deadline = self.worker.clock() + limit
+        while self.worker.busy() and self.worker.clock() < deadline:
+            await asyncio.sleep(0.01)
+        if self.worker.busy():
+            log.warning("%s requests were cut off after the drain time", self.worker.busy())
+        for listener in self.listeners.values():
+            listener.abort()
+
+
+def configure_logging() -> None:
+    """One JSON object per line on standard error."""
+    from gateway.observability.logs import JsonFormatter
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def main() -> None:
+    """Read the settings from the inherited pipe and run."""
+    parser = argparse.ArgumentParser(prog="gateway.roles.edge")
+    parser.add_argument("--settings-fd", type=int, required=True)
+    with os.fdopen(parser.parse_args().settings_fd) as pipe:
+        settings = Settings(**json.load(pipe))
+    configure_logging()
+
+    async def serve() -> None:
+        await Edge(settings).run()
+
+    uvloop.run(serve())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,411 @@
+"""One request and its answer: the state machine that everything else hangs on.
+
+    state        what happens                      leads to
+    DECIDING     the chain runs                    CONNECTING, or DONE by a local reply, or WAITING
+    WAITING      a filter waits; the client's      DECIDING's outcomes
+                 reading is paused
+    CONNECTING   the cluster finds a connection    SENDING, or DONE by a local reply
+    SENDING      the request goes out, its body    ANSWERING on the answer's head; CONNECTING once more when a
+                 streams                           kept connection closed before it said anything; DONE
+    ANSWERING    the answer streams back           DONE
+    DONE         counted, logged, traced
+
+The problem: client, upstream and clock can each end an exchange at any moment, and each request must be answered
+exactly once or visibly broken. The rule: every event is a method; a method that comes after DONE does nothing;
+`_finish` is the only way to DONE, and it counts.
+
+Nothing here is a task, except while a filter waits: a common request runs from its first to its last byte in two
+calls from the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from gateway.filters.chain import Stopped, Waiting
+from gateway.http.chunked import LAST_CHUNK, encode_chunk
+from gateway.http.hop import VIA, downstream_fields, upstream_head
+from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Reply, Request, Response
+from gateway.observability.tracing import Ids
+from gateway.roles.replies import RENDERERS, field_lines, reply_lines
+from gateway.upstream.cluster import Cluster, Unavailable
+
+if TYPE_CHECKING:
+    from gateway.compile.snapshot import CompiledRoute
+    from gateway.http.client import ClientConnection
+    from gateway.http.server import ServerConnection
+    from gateway.roles.worker import Worker
+    from gateway.upstream.endpoint import Endpoint
+
+DECIDING, WAITING, CONNECTING, SENDING, ANSWERING, DONE = range(6)
+
+# RFC 9110 §9.2.2: may be sent twice without harm, so a kept connection that closes under them is no failure.
+_IDEMPOTENT: Final = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
+
+NO_ROUTE: Final = Reply(404, "no_route", "no route matches this host, path and method")
+_UNAVAILABLE: Final = {
+    "no_endpoint": Reply(503, "no_endpoint", "the service behind this route has no endpoint at the moment"),
+    "upstream_overflow": Reply(503, "upstream_overflow", "too many requests wait for the service behind this route"),
+    "upstream_connect_failure": Reply(503, "upstream_connect_failure", "the service behind this route is not there"),
+    "upstream_connect_timeout": Reply(504, "upstream_connect_timeout", "the service did not accept in time"),
+    "upstream_reset": Reply(502, "upstream_reset", "the service closed the connection before it answered"),
+    "upstream_protocol_error": Reply(502, "upstream_protocol_error", "the service's answer is not valid HTTP"),
+    "upstream_head_too_large": Reply(502, "upstream_head_too_large", "the service's answer has too large a head"),
+    "request_timeout": Reply(504, "request_timeout", "the route's time for the whole exchange is over"),
+    "upstream_timeout": Reply(504, "upstream_timeout", "the service did not answer in the time of one try"),
+    "body_timeout": Reply(408, "body_timeout", "the request's body did not arrive in time"),
+}
+
+
+class Exchange:
+    """What one request goes through."""
+
+    __slots__ = (
+        "_begun_answer",
+        "_client_paused",
+        "_early",
+        "_request_complete",
+        "_retried",
+        "_task",
+        "attempts",
+        "bytes_received",
+        "bytes_sent",
+        "cluster",
+        "connection",
+        "deadline",
+        "decided_by",
+        "endpoint",
+        "ids",
+        "last_progress",
+        "reason",
+        "request",
+        "route",
+        "sampled",
+        "started",
+        "started_wall",
+        "state",
+        "status",
+        "try_deadline",
+        "try_span_id",
+        "try_started",
+        "upstream",
+        "upstream_seconds",
+        "upstream_status",
+        "worker",
+    )
+
+    def __init__(self, worker: Worker, request: Request, connection: ServerConnection) -> None:
+        self.worker = worker
+        self.request = request
+        self.connection = connection
+        self.state = DECIDING
+        self.started = worker.clock()
+        self.started_wall = time.time()
+        self.ids = Ids(worker.random)
+        self.sampled = False
+        self.route: CompiledRoute | None = None
+        self.cluster: Cluster | None = None
+        self.upstream: ClientConnection | None = None
+        self.endpoint: Endpoint | None = None
+        self.attempts = 0
+        self.status = 0
+        self.reason = ""
+        self.decided_by = ""
+        """`file:line` of the policy that decided, when one did."""
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.deadline = 0.0
+        self.try_deadline = 0.0
+        self.last_progress = self.started
+        self.upstream_seconds = 0.0
+        self.upstream_status = 0
+        self.try_started = 0.0
+        self.try_span_id = ""
+        self._request_complete = request.length == 0
+        self._early: list[bytes] = []
+        """Body that came before there was a connection to send it on; reading is paused, so it stays small."""
+        self._begun_answer = False
+        self._client_paused = False
+        self._retried = False
+        self._task: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Exchange {self.request!r} state={self.state} attempts={self.attempts}>"
+
+    # -- deciding --------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Find the route and run its filters."""
+        request, worker = self.request, self.worker
+        self.connection.exchange = self
+        worker.exchanges.add(self)
+        found = worker.snapshot.match(request)
+        if found is None:
+            self._reply(NO_ROUTE)
+            return
+        route = self.route = request.route = found
+        self.sampled = worker.sampled()
+        if route.request_timeout:
+            self.deadline = self.started + route.request_timeout
+        self._after(route.chain.run(request))
+
+    def _after(self, outcome: Stopped | Waiting | None) -> None:
+        if outcome is None:
+            self._connect()
+        elif isinstance(outcome, Stopped):
+            self.decided_by = outcome.filter.where
+            self._reply(outcome.reply)
+        else:
+            self.state = WAITING
+            self.connection.pause_reading()
+            self._task = asyncio.get_running_loop().create_task(self._wait(outcome))
+
+    async def _wait(self, waiting: Waiting) -> None:
+        assert self.route is not None
+        outcome = await self.route.chain.resume(waiting, self.request)
+        self._task = None
+        if self.state == WAITING:
+            self.connection.resume_reading()
+            self._after(outcome)
+
+    # -- the upstream's connection ---------------------------------------------------------------------------
+
+    def _connect(self, fresh: bool = False) -> None:
+        assert self.route is not None
+        self.state = CONNECTING
+        self.cluster = cluster = self.route.pick_cluster(self.worker.random)
+        try:
+            taken = cluster.acquire(self, fresh)
+        except Unavailable as error:
+            self._reply(_UNAVAILABLE[error.reason])
+            return
+        if taken is not None:
+            self.connected(*taken)
+
+    def connected(self, connection: ClientConnection, endpoint: Endpoint) -> None:
+        """Send the request's head and what there is of its body, in one write."""
+        if self.state != CONNECTING:  # the client left, or time was up, while we connected
+            endpoint.released(connection, reusable=True)
+            return
+        assert self.route is not None
+        self.state = SENDING
+        self.upstream, self.endpoint = connection, endpoint
+        self.attempts += 1
+        self.try_started = self.last_progress = now = self.worker.clock()
+        if self.sampled:
+            self.try_span_id = f"{self.worker.random.getrandbits(64):016x}"
+        if self.route.try_timeout:
+            self.try_deadline = now + self.route.try_timeout
+        request = self.request
+        head = upstream_head(request, request.host or endpoint.address, self._context_lines())
+        if self._early:
+            head += b"".join(map(self._framed, self._early))
+            self._early = []
+        if self._request_complete and request.length == CHUNKED:
+            head += LAST_CHUNK
+        connection.send(self, request.method, head, self._request_complete)
+        if not self._request_complete:
+            self.connection.send_continue()
+            self.connection.resume_reading()
+
+    def _context_lines(self) -> bytes:
+        """Who asked, under which ids: set by us, whatever the client sent."""
+        ids, flag = self.ids, "01" if self.sampled else "00"
+        parent = self.try_span_id if self.sampled else ids.span_id
+        own = f"x-request-id: {ids.request_id}\r\ntraceparent: 00-{ids.trace_id}-{parent}-{flag}\r\n"
+        return self.worker.forwarded(self.request) + own.encode("ascii")
+
+    def _framed(self, data: bytes) -> bytes:
+        return encode_chunk(data) if self.request.length == CHUNKED else data
+
+    def connect_failed(self, reason: str, endpoint: Endpoint) -> None:
+        """No connection: the client learns why."""
+        if self.state == CONNECTING:
+            self.endpoint = endpoint
+            self.attempts += 1
+            self._reply(_UNAVAILABLE[reason])
+
+    # -- the client's events ---------------------------------------------------------------------------------
+
+    def request_data(self, data: bytes) -> None:
+        """Pass a piece of the body on, or keep it until there is a connection."""
+        self.bytes_received += len(data)
+        if self.state in (SENDING, ANSWERING) and self.upstream is not None:
+            self.last_progress = self.worker.clock()
+            self.upstream.send_data(self._framed(data))
+        elif self.state < SENDING:
+            self._early.append(data)
+            self.connection.pause_reading()
+
+    def request_end(self) -> None:
+        """The body is complete."""
+        self._request_complete = True
+        if self.upstream is not None:
+            if self.request.length == CHUNKED:
+                self.upstream.send_data(LAST_CHUNK)
+            self.upstream.send_end()
+
+    def request_refused(self, reply: Reply) -> None:
+        """The request's body broke the protocol."""
+        if self._begun_answer:
+            self._break(reply.reason)
+        elif self.state != DONE:
+            self._stop_upstream("client_protocol_error")
+            self._reply(reply)
+
+    def client_gone(self) -> None:
+        """Nobody waits for the answer: stop the upstream's work too."""
+        if self.state == DONE:
+            return
+        self.worker.metrics.client_gone.add()
+        self.status, self.reason = 499, "client_gone"  # 499: nginx's code for this, never sent
+        self._finish()
+
+    def client_slow(self) -> None:
+        """Stop reading from upstream until the client has caught up."""
+        self._client_paused = True
+        if self.upstream is not None:
+            self.upstream.pause()
+
+    def client_ready(self) -> None:
+        """Go on reading from upstream."""
+        self._client_paused = False
+        if self.upstream is not None:
+            self.upstream.resume()
+
+    # -- the upstream's events -------------------------------------------------------------------------------
+
+    def upstream_slow(self) -> None:
+        """Stop reading from the client until the endpoint has caught up."""
+        self.connection.pause_reading()
+
+    def upstream_ready(self) -> None:
+        """Go on reading from the client."""
+        self.connection.resume_reading()
+
+    def answer_head(self, response: Response, body: bytes, end: bool) -> None:
+        """Begin the answer to the client; a small one goes out whole, in one write."""
+        if self.state != SENDING:
+            return
+        assert self.route is not None
+        self.state = ANSWERING
+        self.try_deadline = 0.0
+        self.status = self.upstream_status = response.status
+        if end:
+            self._end_try()
+        self.route.chain.respond(self.request, response)
+        bodiless = self.request.method == "HEAD" or response.status in (204, 304)
+        length = AS_STATED if bodiless else CHUNKED if response.length == UNTIL_CLOSE else response.length
+        # RFC 9110 §8.6: a 204 has no Content-Length; that of HEAD and 304 speaks of what GET would answer.
+        fields = downstream_fields(response.headers, keep_length=bodiless and response.status != 204)
+        self._begin_answer(fields + self._answer_lines(), length, body, end)
+
+    def answer_data(self, data: bytes, end: bool) -> None:
+        """Pass a piece of the answer on."""
+        if self.state != ANSWERING:
+            return
+        self.last_progress = self.worker.clock()
+        if data:
+            self.bytes_sent += len(data)
+            self.connection.send_data(data)
+        if end:
+            self._end_try()
+            self._end_answer()
+
+    def answer_failed(self, reason: str, reused: bool) -> None:
+        """The upstream gave no complete answer: try once more, tell the client, or break its answer visibly."""
+        if self.upstream is None:
+            return
+        self._end_try(reason)
+        if self.state == ANSWERING:
+            self._break(reason)
+        elif self.state == SENDING:
+            if reused and not self._retried and self._may_repeat():
+                self._retried = True
+                self.worker.metrics.stale_retries.add()
+                self._connect(fresh=True)
+            else:
+                self._reply(_UNAVAILABLE[reason])
+
+    def _may_repeat(self) -> bool:
+        """RFC 9112 section 9.3.1: a kept connection may close at any time; idempotent and bodiless is safe."""
+        return self.request.method in _IDEMPOTENT and self.request.length == 0
+
+    def _end_try(self, error: str = "") -> None:
+        """One try is over: the connection is no longer ours."""
+        self.upstream = None
+        self.upstream_seconds = self.worker.clock() - self.try_started
+        self.worker.try_ended(self, error)
+
+    # -- the answer ------------------------------------------------------------------------------------------
+
+    def _answer_lines(self) -> bytes:
+        """What every answer gets: ids to ask with, and what filters had to say (limits)."""
+        ids = self.ids
+        flag = "01" if self.sampled else "00"
+        own = f"x-request-id: {ids.request_id}\r\ntraceresponse: 00-{ids.trace_id}-{ids.span_id}-{flag}\r\n"
+        lines = own.encode("ascii") + VIA
+        return lines + field_lines(self.request.reply_headers) if self.request.reply_headers else lines
+
+    def _begin_answer(self, fields: bytes, length: int, body: bytes, end: bool) -> None:
+        self._begun_answer = True
+        self.bytes_sent = len(body)
+        self.connection.send_head(self.status, fields, length, body)
+        if end:
+            self._end_answer()
+
+    def _end_answer(self) -> None:
+        self._finish()
+        self.connection.send_end()
+
+    def _reply(self, reply: Reply) -> None:
+        """Answer by ourselves."""
+        self.status, self.reason = reply.status, reply.reason
+        self.worker.metrics.replies.add(self.route.name if self.route else "", reply.reason, str(reply.status))
+        style = self.route.errors if self.route else "problem"
+        content_type, body = RENDERERS[style](reply, self.decided_by, self.ids.trace_id)
+        fields = reply_lines(reply, content_type, self.worker.date_line) + self._answer_lines()
+        self._begin_answer(fields, len(body), b"" if self.request.method == "HEAD" else body, end=True)
+
+    def _break(self, reason: str) -> None:
+        self.reason = reason
+        self.worker.metrics.broken.add(reason)
+        self._finish()
+        self.connection.send_broken()
+
+    def sweep(self, now: float) -> None:
+        """End what has run out of time."""
+        if self.deadline and now >= self.deadline:
+            self._out_of_time("request_timeout")
+        elif self.try_deadline and now >= self.try_deadline:
+            self._out_of_time("upstream_timeout")
+        elif self.route is not None and self.route.idle_timeout and now - self.last_progress > self.route.idle_timeout:
+            self._out_of_time("body_timeout" if not self._request_complete else "upstream_timeout")
+
+    def _out_of_time(self, reason: str) -> None:
+        if self._begun_answer:
+            self._break(reason)
+        else:
+            self._stop_upstream(reason)
+            self._reply(_UNAVAILABLE[reason])
+
+    def _stop_upstream(self, error: str) -> None:
+        if self.cluster is not None and self.state == CONNECTING:
+            self.cluster.forget(self)
+        if self.upstream is not None:
+            self.upstream.cancel()
+            self._end_try(error)
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def _finish(self) -> None:
+        """Count, log and trace, once."""
+        if self.state == DONE:
+            return
+        self._stop_upstream(self.reason)
+        self.state = DONE
+        self.worker.exchanges.discard(self)
+        self.worker.finished(self)

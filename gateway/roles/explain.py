@@ -1,0 +1,122 @@
+"""What would happen to a request: the very filters that traffic runs, asked without consequences.
+
+The problem: the commonest question to a gateway is "why was I denied?", and the answer must not be guessed from
+the configuration by other code than that which decides. The rule: route, chain and cluster of the snapshot in
+force are asked by `decide`, never by `commit`; nothing is sent and no quota is spent. What the gateway cannot
+decide (whether a record is yours) is said as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from gateway.compile.snapshot import CompiledRoute, Snapshot
+from gateway.filters.base import Verdict
+from gateway.filters.chain import AnyFilter
+from gateway.http.heads import read_request
+from gateway.http.messages import Refused, Reply, Request
+from gateway.roles.exchange import NO_ROUTE
+from gateway.routing.explain import explain as considered
+
+Explanation = dict[str, Any]
+
+
+def read_question(asked: Mapping[str, Any]) -> Request:
+    """The request that is asked about: {"method", "target", "headers", "claims", "client", "listener"}.
+
+    Raises:
+        Refused: the gateway would not even read it.
+    """
+    lines = [f"{asked['method']} {asked['target']} HTTP/1.1"]
+    headers = [(str(name), str(value)) for name, value in asked.get("headers", ())]
+    if not any(name.lower() == "host" for name, _ in headers):
+        headers.insert(0, ("Host", asked.get("host", "127.0.0.1")))
+    lines += [f"{name}: {value}" for name, value in headers]
+    request = read_request(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+    request.client = request.address = str(asked.get("client", "127.0.0.1"))
+    request.claims = asked.get("claims")
+    return request
+
+
+async def explain(snapshot: Snapshot, asked: Mapping[str, Any]) -> Explanation:
+    """Which route, what each filter says and why, and where it would go."""
+    result: Explanation = {
+        "method": asked["method"],
+        "target": asked["target"],
+        "version": snapshot.version,
+        "route": None,
+        "steps": [],
+        "cluster": None,
+        "not_decided_here": [],
+    }
+    try:
+        request = read_question(asked)
+    except Refused as refusal:
+        return {**result, **_end("deny", refusal.reply)}
+    request.listener = asked.get("listener") or next(iter(snapshot.tables))
+    route = snapshot.match(request)
+    if route is None:
+        return {**result, **_end("no_route", NO_ROUTE), "candidates": _candidates(snapshot, request)}
+    request.route = route
+    result["route"] = _route(route, request)
+    result["candidates"] = _candidates(snapshot, request)
+    for one in route.chain.filters:
+        step, reply = await _ask(one, request)
+        result["steps"].append(step)
+        if reply is not None:
+            return {**result, **_end("local_reply" if one.answers else "deny", reply)}
+    return {**result, **_forward(route)}
+
+
+async def _ask(one: AnyFilter, request: Request) -> tuple[dict[str, str], Verdict]:
+    decision = one.decide(request)
+    reply = decision if decision is None or isinstance(decision, Reply) else await decision
+    verdict = "pass" if reply is None else "answer" if one.answers else "deny"
+    detail = one.explain(request, reply)
+    return {"filter": one.name, "verdict": verdict, "detail": detail, "where": one.where}, reply
+
+
+def _candidates(snapshot: Snapshot, request: Request) -> list[dict[str, Any]]:
+    """Which routes were considered, and why each was taken or not."""
+    table = snapshot.tables[request.listener]
+    return [asdict(one) for one in considered(table, request.host, request.path, request.method, request)]
+
+
+def _route(route: CompiledRoute, request: Request) -> dict[str, Any]:
+    return {
+        "name": route.name,
+        "where": route.where,
+        "public": route.public,
+        "matched": request.matched,
+        "owner": route.spec.owner,
+        "listener": request.listener,
+    }
+
+
+def _forward(route: CompiledRoute) -> Explanation:
+    clusters = [
+        {
+            "name": cluster.name,
+            "healthy": sum(endpoint.healthy for endpoint in cluster.endpoints),
+            "total": len(cluster.endpoints),
+        }
+        for cluster in route.clusters
+    ]
+    names = " or ".join(cluster.name for cluster in route.clusters)
+    open_questions = [f"whether the record asked for is the caller's own ({names} decides)"]
+    if route.public:
+        open_questions = [f"who is asking: the route is public ({names} may ask for more)"]
+    return {
+        "outcome": "forward",
+        "status": None,
+        "reason": "",
+        "cluster": clusters[0],
+        "clusters": clusters,
+        "not_decided_here": open_questions,
+    }
+
+
+def _end(outcome: str, reply: Reply) -> Explanation:
+    return {"outcome": outcome, "status": reply.status, "reason": reply.reason, "detail": reply.detail}

@@ -1,0 +1,161 @@
+"""What is told of an exchange when it has ended: its access-log record and its spans.
+
+Field names are those of the access log in docs/observability.md; span attributes follow OpenTelemetry's stable
+HTTP semantic conventions. Tokens, cookies and query strings are in neither: a query can hold a secret.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gateway.http.messages import Reply
+from gateway.observability.access_log import Record
+from gateway.observability.tracing import Ids, RemoteContext, SpanRecord, parse_traceparent
+from gateway.upstream.endpoint import split_address
+
+if TYPE_CHECKING:
+    from gateway.roles.exchange import Exchange
+
+# Envoy's letters for the commonest reasons, so that readers of Envoy logs feel at home.
+_FLAGS = {
+    "no_route": "NR",
+    "no_endpoint": "UH",
+    "upstream_connect_failure": "UF",
+    "upstream_connect_timeout": "UF",
+    "upstream_overflow": "UO",
+    "upstream_reset": "UC",
+    "upstream_timeout": "UT",
+    "request_timeout": "UT",
+    "upstream_protocol_error": "UPE",
+    "rate_limited": "RL",
+    "client_gone": "DC",
+    "body_timeout": "SI",
+}
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def access_record(exchange: Exchange, duration: float) -> Record:
+    """One line of the access log, and what the console shows of a request."""
+    request, ids, reached = exchange.request, exchange.ids, exchange.cluster is not None
+    by_gateway = bool(exchange.reason)
+    return {
+        "start_time": _time(exchange.started_wall),
+        "method": request.method,
+        "path": request.path,
+        "route": exchange.route.name if exchange.route else "",
+        "listener": request.listener,
+        "protocol": f"HTTP/{request.version}",
+        "status": exchange.status,
+        "reason": exchange.reason,
+        "response_flags": _FLAGS.get(exchange.reason, ""),
+        "decided_by": "gateway" if by_gateway else exchange.cluster.name if exchange.cluster else "gateway",
+        "policy": exchange.decided_by,
+        "bytes_received": exchange.bytes_received,
+        "bytes_sent": exchange.bytes_sent,
+        "duration_ms": round(duration * 1000, 3),
+        "upstream_duration_ms": round(exchange.upstream_seconds * 1000, 3),
+        "upstream_cluster": exchange.cluster.name if reached and exchange.cluster else "",
+        "upstream_endpoint": exchange.endpoint.address if exchange.endpoint else "",
+        "attempts": exchange.attempts,
+        "subject": request.subject,
+        "client_address": request.client,
+        "user_agent": request.get(b"user-agent") or "",
+        "request_id": ids.request_id,
+        "trace_id": ids.trace_id if exchange.sampled else "",
+        "span_id": ids.span_id if exchange.sampled else "",
+    }
+
+
+def refusal_record(reply: Reply, peer: str, ids: Ids) -> Record:
+    """The line for bytes that were no request."""
+    return {
+        "start_time": _time(time.time()),
+        "method": "",
+        "path": "",
+        "route": "",
+        "status": reply.status,
+        "reason": reply.reason,
+        "response_flags": "DPE",
+        "decided_by": "gateway",
+        "policy": "",
+        "duration_ms": 0.0,
+        "subject": "",
+        "client_address": peer,
+        "request_id": ids.request_id,
+        "trace_id": "",
+        "span_id": "",
+    }
+
+
+def server_span(exchange: Exchange, duration: float) -> SpanRecord:
+    """The SERVER span of an exchange."""
+    request, route = exchange.request, exchange.route
+    attributes: dict[str, str | int | float | bool] = {
+        "http.request.method": request.method,
+        "url.path": request.path,
+        "url.scheme": request.scheme,
+        "http.response.status_code": exchange.status,
+        "client.address": request.client,
+        "server.address": request.host,
+        "network.protocol.version": request.version,
+        "gateway.request_id": exchange.ids.request_id,
+    }
+    if route is not None:
+        attributes["http.route"] = route.name
+    if request.subject:
+        attributes["user.id"] = request.subject
+    if exchange.reason:
+        attributes["gateway.reason"] = exchange.reason
+        attributes["gateway.policy"] = exchange.decided_by
+    return SpanRecord(
+        name=f"{request.method} {route.name}" if route else request.method,
+        kind="server",
+        trace_id=exchange.ids.trace_id,
+        span_id=exchange.ids.span_id,
+        parent_id=None,
+        start=exchange.started_wall,
+        end=exchange.started_wall + duration,
+        attributes=attributes,
+        error=exchange.reason if exchange.status >= 500 else None,
+        link=_sent_context(exchange),
+    )
+
+
+def _sent_context(exchange: Exchange) -> RemoteContext | None:
+    """What the client said its own trace was: kept as a link, not believed."""
+    values = exchange.request.all(b"traceparent")
+    return parse_traceparent(values[0]) if len(values) == 1 else None
+
+
+def client_span(exchange: Exchange, error: str) -> SpanRecord:
+    """The CLIENT span of one try."""
+    assert exchange.endpoint is not None
+    assert exchange.cluster is not None
+    host, port = split_address(exchange.endpoint.address)
+    attributes: dict[str, str | int | float | bool] = {
+        "http.request.method": exchange.request.method,
+        "url.path": exchange.request.target_path,
+        "server.address": host,
+        "server.port": port,
+        "gateway.cluster": exchange.cluster.name,
+        "http.request.resend_count": exchange.attempts - 1,
+    }
+    if not error:
+        attributes["http.response.status_code"] = exchange.upstream_status
+    began = exchange.started_wall + (exchange.try_started - exchange.started)
+    return SpanRecord(
+        name=f"{exchange.request.method} {exchange.cluster.name}",
+        kind="client",
+        trace_id=exchange.ids.trace_id,
+        span_id=exchange.try_span_id,
+        parent_id=exchange.ids.span_id,
+        start=began,
+        end=began + exchange.upstream_seconds,
+        attributes=attributes,
+        error=error or (str(exchange.upstream_status) if exchange.upstream_status >= 500 else None),
+    )

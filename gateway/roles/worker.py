@@ -1,0 +1,239 @@
+"""What the exchanges of one process share: the snapshot in force, clocks, counters, and what is told of each request.
+
+The problem: a request's end must be counted, logged, traced and shown, and none of it may slow the next request
+down. The rule: at its end an exchange becomes one record; what the record costs depends on who listens: nobody
+(metrics only), the access log, the control process, the trace collector.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from gateway.compile.compiler import Endpoints, Runtime, compile_spec, retired
+from gateway.compile.snapshot import Snapshot
+from gateway.filters.provider import Provider
+from gateway.http.hop import forwarded_fields
+from gateway.http.messages import Reply, Request
+from gateway.http.server import ServerConnection
+from gateway.http.status import status_line
+from gateway.observability.access_log import AccessLog, Record
+from gateway.observability.export import SpanExporter
+from gateway.observability.metrics import Metrics
+from gateway.observability.registry import method_label
+from gateway.observability.tracing import Ids, SpanRecord
+from gateway.roles.exchange import Exchange
+from gateway.roles.records import access_record, client_span, refusal_record, server_span
+from gateway.roles.replies import RENDERERS, reply_lines
+from gateway.spec.models import Spec
+
+log = logging.getLogger("gateway.worker")
+
+MAX_RECENT: Final = 200
+"""Records kept for the control process between two reports."""
+
+
+class Worker:
+    """One process of the data plane."""
+
+    def __init__(self, name: str, clock: Callable[[], float], random: Random, state_dir: Path | None) -> None:
+        self.name = name
+        self.clock = clock
+        self.random = random
+        self.metrics = Metrics()
+        self.runtime = Runtime(self.metrics, clock, time.time, random)
+        self.exchanges: set[Exchange] = set()
+        self.snapshot = Snapshot.empty()
+        self.access_log = AccessLog(None)
+        self.exporter: SpanExporter | None = None
+        self.recent: list[Record] = []
+        """The latest records, for whoever watches; empty while nobody does."""
+        self.watched = False
+        self.date_line = b""
+        self.draining = False
+        self._state_dir = state_dir
+        self._sample_ratio = 0.0
+        self._addresses: dict[str, str] = {}
+        self._add_gauges()
+        self.tick()
+
+    # -- configuration ---------------------------------------------------------------------------------------
+
+    def apply(self, spec: Spec, endpoints: Endpoints, version: int) -> list[Provider]:
+        """Compile and swap; returns providers that are no longer used, for the caller to close.
+
+        Raises:
+            Exception: the spec does not compile here; the snapshot before serves on.
+        """
+        before = self.snapshot
+        after = compile_spec(spec, endpoints, version, self.runtime, before)
+        self.snapshot = after  # from here on every new request is decided by it
+        self._sample_ratio = spec.tracing.sampled if self.exporter else 0.0
+        self._open_access_log(spec)
+        for provider in after.providers.values():
+            provider.start()
+        clusters, providers = retired(before, after)
+        for cluster in clusters:
+            cluster.retire()
+        return providers
+
+    def _open_access_log(self, spec: Spec) -> None:
+        path = None
+        if spec.access_log.enabled and self._state_dir is not None:
+            path = self._state_dir / "logs" / spec.access_log.path
+        if path != self.access_log.path:
+            self.access_log.close()
+            self.access_log = AccessLog(path)
+
+    def _add_gauges(self) -> None:
+        self.metrics.gauge(
+            "http_server_active_requests", "Requests being answered.", (), lambda: {(): len(self.exchanges)}
+        )
+        self.metrics.gauge(
+            "gateway_config_worker_version",
+            "The configuration version that a worker serves.",
+            ("worker",),
+            lambda: {(self.name,): self.snapshot.version},
+        )
+        self.metrics.gauge(
+            "gateway_cluster_connections",
+            "Connections to endpoints.",
+            ("gateway_cluster", "state"),
+            self._connections,
+        )
+
+    def _connections(self) -> dict[tuple[str, ...], float]:
+        found: dict[tuple[str, ...], float] = {}
+        for name, cluster in self.snapshot.clusters.items():
+            idle = sum(len(endpoint.idle) for endpoint in cluster.endpoints)
+            found[name, "idle"] = idle
+            found[name, "active"] = sum(endpoint.open for endpoint in cluster.endpoints) - idle
+        return found
+
+    # -- each request ----------------------------------------------------------------------------------------
+
+    def handle(self, request: Request, connection: ServerConnection) -> None:
+        """Begin an exchange."""
+        request.client = client = self._client(request, connection)
+        request.address = self._addresses.get(client) or self._limit_address(client)
+        Exchange(self, request, connection).start()
+
+    def _client(self, request: Request, connection: ServerConnection) -> str:
+        """The peer, or what trusted proxies in front of us said, counted from the nearest (Envoy: num_trusted_hops)."""
+        hops = connection.server.trusted_hops
+        if not hops:
+            return connection.peer
+        entries = [
+            one.strip() for value in request.all(b"x-forwarded-for") for one in value.decode("latin-1").split(",")
+        ]
+        claimed = entries[-hops] if len(entries) >= hops else connection.peer
+        try:
+            return str(ipaddress.ip_address(claimed))
+        except ValueError:
+            return connection.peer
+
+    def _limit_address(self, client: str) -> str:
+        """Whose limit it is: one IPv6 host owns a whole /64, so that is what counts."""
+        if len(self._addresses) >= 10_000:
+            del self._addresses[next(iter(self._addresses))]
+        network = f"{ipaddress.ip_network(f'{client}/64', strict=False)}" if ":" in client else client
+        self._addresses[client] = network
+        return network
+
+    def sampled(self) -> bool:
+        """The decision to record a request, made before anything is recorded."""
+        return self._sample_ratio > 0.0 and self.random.random() < self._sample_ratio
+
+    def forwarded(self, request: Request) -> bytes:
+        """Who asked, as ready field lines."""
+        return forwarded_fields(request.client, request.host, request.scheme)
+
+    def try_ended(self, exchange: Exchange, error: str) -> None:
+        """Count one try at an upstream, and write its span down."""
+        assert exchange.cluster is not None
+        status = str(exchange.upstream_status) if not error else ""
+        labels = (method_label(exchange.request.method), exchange.cluster.name, status, error)
+        self.metrics.upstream.observe(labels, exchange.upstream_seconds)
+        if exchange.sampled:
+            self._export(client_span(exchange, error))
+
+    def finished(self, exchange: Exchange) -> None:
+        """Count, log, show and trace one exchange."""
+        request = exchange.request
+        duration = self.clock() - exchange.started
+        error = exchange.reason if exchange.status >= 500 or exchange.status == 499 else ""
+        route = exchange.route.name if exchange.route else ""
+        labels = (method_label(request.method), route, str(exchange.status), error)
+        bucket = self.metrics.requests.observe(labels, duration)
+        if exchange.sampled:
+            self.metrics.requests.exemplar(labels, bucket, (exchange.ids.trace_id, duration, time.time()))
+            self._export(server_span(exchange, duration))
+        if self.watched or self.access_log.path is not None:
+            self._tell(access_record(exchange, duration))
+
+    def refuse(self, reply: Reply, connection: ServerConnection) -> bytes:
+        """The whole answer to bytes that are no request; counted and logged like one."""
+        self.metrics.refused.add(reply.reason)
+        ids = Ids(self.random)
+        if self.watched or self.access_log.path is not None:
+            self._tell(refusal_record(reply, connection.peer, ids))
+        content_type, body = RENDERERS["problem"](reply, "", ids.trace_id)
+        fields = reply_lines(reply, content_type, self.date_line)
+        framing = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        return status_line(reply.status) + fields + framing + body
+
+    def _tell(self, record: Record) -> None:
+        self.access_log.add(record)
+        if not self.watched:
+            return
+        if len(self.recent) < MAX_RECENT:
+            self.recent.append(record)
+        elif record["reason"]:  # denied and failed ones matter more than the hundredth good one
+            self.recent[self.random.randrange(MAX_RECENT)] = record
+
+    def _export(self, span: SpanRecord) -> None:
+        if self.exporter is not None:
+            self.exporter.add(span)
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Once a second: what all answers of the next second share."""
+        self.date_line = f"date: {formatdate(usegmt=True)}\r\n".encode("ascii")
+
+    def sweep(self) -> None:
+        """End exchanges that have run out of time: one coarse pass instead of a timer per request."""
+        now = self.clock()
+        for exchange in list(self.exchanges):
+            exchange.sweep(now)
+
+    def busy(self) -> int:
+        """Exchanges under way, for draining."""
+        return len(self.exchanges)
+
+    def cluster_view(self) -> dict[str, Any]:
+        """The observed state of clusters, for the admin API."""
+        return {
+            name: {
+                "endpoints": [
+                    {
+                        "address": one.address,
+                        "healthy": one.healthy,
+                        "active": one.active,
+                        "idle": len(one.idle),
+                        "open": one.open,
+                        "failures": one.failures,
+                    }
+                    for one in cluster.endpoints
+                ],
+                "pending": len(cluster.pending),
+                "load_balancing": cluster.spec.load_balancing,
+            }
+            for name, cluster in self.snapshot.clusters.items()
+        }

@@ -1,0 +1,156 @@
+"""A cluster: endpoints that do the same work, and the connections to them.
+
+The problem: a request needs one connection now, or must wait for one, within bounds (Envoy's circuit thresholds:
+connections and pending requests). The rule: a kept connection is given at once, without a task or an await; only
+when none is idle is one opened, and only when all are open does a request wait in a bounded queue.
+
+When the configuration changes, a cluster that did not change is kept with its connections; one that changed
+passes its endpoints on to its successor and retires: what is in flight ends, nothing is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Protocol
+
+from gateway.http.client import ClientConnection
+from gateway.spec.models import Cluster as ClusterSpec
+from gateway.upstream.balancer import BALANCERS
+from gateway.upstream.endpoint import Endpoint
+
+
+class Waiter(Protocol):
+    """An exchange that waits for a connection."""
+
+    def connected(self, connection: ClientConnection, endpoint: Endpoint) -> None:
+        """Here is the connection."""
+
+    def connect_failed(self, reason: str, endpoint: Endpoint) -> None:
+        """There will be none, and why."""
+
+
+class Unavailable(Exception):
+    """No connection can be had: `reason` is `no_endpoint` or `upstream_overflow`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Cluster:
+    """The observed state of one cluster: endpoints, connections, waiting requests."""
+
+    def __init__(
+        self,
+        spec: ClusterSpec,
+        addresses: Sequence[str],
+        clock: Callable[[], float],
+        random: Random,
+    ) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.clock = clock
+        self.endpoints = tuple(Endpoint(address, self) for address in addresses)
+        self.retired = False
+        self.pending: deque[Waiter] = deque()
+        self._pick = BALANCERS[spec.load_balancing](random)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __repr__(self) -> str:
+        return f"<Cluster {self.name} pending={len(self.pending)} {list(self.endpoints)}>"
+
+    @property
+    def connections(self) -> int:
+        """Open connections and those being opened."""
+        return sum(endpoint.open + endpoint.connecting for endpoint in self.endpoints)
+
+    def acquire(self, waiter: Waiter, fresh: bool = False) -> tuple[ClientConnection, Endpoint] | None:
+        """A connection now, or None: then the waiter is told later.
+
+        Args:
+            waiter: told by `connected` or `connect_failed` when there is none at once.
+            fresh: never a kept connection, which may be about to close.
+
+        Raises:
+            Unavailable: there is no endpoint, or too many requests wait already.
+        """
+        if not self.endpoints:
+            raise Unavailable("no_endpoint")
+        endpoint = self._pick(self.endpoints)
+        if not fresh:
+            connection = endpoint.take_idle()
+            if connection is not None:
+                return connection, endpoint
+        if self.connections < self.spec.max_connections:
+            self._open(endpoint, waiter)
+        elif len(self.pending) < self.spec.max_pending:
+            self.pending.append(waiter)
+        else:
+            raise Unavailable("upstream_overflow")
+        return None
+
+    def forget(self, waiter: Waiter) -> None:
+        """The waiter no longer wants a connection."""
+        if waiter in self.pending:
+            self.pending.remove(waiter)
+
+    def hand_on(self, connection: ClientConnection, endpoint: Endpoint) -> bool:
+        """Give a freed connection to whoever waits longest."""
+        if not self.pending:
+            return False
+        endpoint.occupy(connection)
+        self.pending.popleft().connected(connection, endpoint)
+        return True
+
+    def connection_freed(self) -> None:
+        """A connection ended: a waiting request may open another."""
+        if self.pending and self.connections < self.spec.max_connections:
+            self._open(self._pick(self.endpoints), self.pending.popleft())
+
+    def _open(self, endpoint: Endpoint, waiter: Waiter) -> None:
+        endpoint.connecting += 1
+        task = asyncio.get_running_loop().create_task(self._connect(endpoint, waiter))
+        self._tasks.add(task)  # the loop keeps only a weak reference
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, endpoint: Endpoint, waiter: Waiter) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self.spec.connect_timeout):
+                _, connection = await loop.create_connection(
+                    lambda: ClientConnection(endpoint), endpoint.host, endpoint.port
+                )
+        except TimeoutError:
+            self._failed(endpoint, waiter, "upstream_connect_timeout")
+            return
+        except OSError:
+            self._failed(endpoint, waiter, "upstream_connect_failure")
+            return
+        endpoint.open += 1
+        if connection.transport.is_closing():  # closed by the other side before we could use it
+            self._failed(endpoint, waiter, "upstream_reset")
+            return
+        endpoint.connecting -= 1
+        endpoint.failures = 0
+        endpoint.occupy(connection)
+        waiter.connected(connection, endpoint)
+
+    def _failed(self, endpoint: Endpoint, waiter: Waiter, reason: str) -> None:
+        endpoint.connecting -= 1
+        endpoint.failures += 1
+        waiter.connect_failed(reason, endpoint)
+        self.connection_freed()
+
+    def sweep(self, now: float) -> None:
+        """Close connections that were idle for too long."""
+        for endpoint in self.endpoints:
+            endpoint.sweep(now)
+
+    def retire(self) -> None:
+        """The configuration no longer knows this cluster: finish what is in flight, keep nothing."""
+        self.retired = True
+        for endpoint in self.endpoints:
+            endpoint.close()
