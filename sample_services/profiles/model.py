@@ -11,7 +11,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\x{fffe}\x{ffff}]*$"
+# Escapes that Python, Rust and JavaScript all know: the patterns are published in the OpenAPI description.
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\ufffe\uffff]*$"
 _EMAIL = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,4}$"
 
 Username = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{1,31}$")]
@@ -47,8 +48,16 @@ class Fields(Model):
     loyalty_points: Points = 0
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """A field that is left out stays as it is; to publish a default for it would be wrong."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
 class Changes(Fields):
     """A partial update: only the fields that were given count, as in a JSON merge patch (RFC 7396)."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     @model_validator(mode="after")
     def _something(self) -> Self:

@@ -11,7 +11,7 @@ such feature off as well, so that no single setting carries the defence.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lxml import etree
 
@@ -40,7 +40,7 @@ def parse(data: bytes) -> etree._Element:
         raise Problem(400, "malformed_xml", f"not well-formed at line {error.lineno}") from None
 
 
-def _parser(target: _Inspector | None = None) -> etree.XMLParser:
+def _parser(target: Any = None) -> etree.XMLParser:
     # The encoding is fixed, so nobody hides a DOCTYPE in UTF-7 or EBCDIC; huge_tree off keeps libxml2's own limits.
     return etree.XMLParser(
         target=target,
