@@ -1,5 +1,6 @@
-"""`python -m sample_services.storefront`: see `sample_services.kit.service.run` for its settings."""
+"""Be the storefront service: `python -m sample_services.storefront --settings FILE`."""
 
 from sample_services.storefront.application import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,9 +1,9 @@
 """A GraphQL client writes its own query, so a few hundred bytes can ask for millions of values.
 
-The rule: every step that costs more than the one before is allowed only within a bound that the cheaper
-step has already checked. Characters and nesting are counted before parsing (the parser is recursive), fields
-before validation (some rules compare fields in pairs), depth and cost before execution. Nothing is ever run
-"to see how big it gets". Numbers that the whole answer depends on stand in one place, `Limits`.
+The rule: every step that costs more than the one before is allowed only within a bound that the cheaper step
+has already checked. Characters, digits and nesting are counted before parsing (the parser is recursive), fields
+before validation (some rules compare fields in pairs), depth and cost before execution. Nothing is ever run "to
+see how big it gets".
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 from graphql import DocumentNode, FieldNode, GraphQLError, Lexer, Source, TokenKind, Visitor, parse, visit
 
 _OPENING: Final = {TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L}
+_NUMBERS: Final = {TokenKind.INT, TokenKind.FLOAT}
 _CLOSING: Final = {TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R}
 
 
@@ -25,6 +26,8 @@ class Limits:
     tokens: int = 1_000
     nesting: int = 40
     """Open brackets of any kind at one place of the text; the standard introspection query needs 14."""
+    digits: int = 30
+    """Of a number written in the text: reading a decimal number costs the square of its length."""
     fields: int = 250
     """Fields written in the document, each fragment counted once."""
     root_fields: int = 10
@@ -73,8 +76,10 @@ def _count_tokens(text: str, limits: Limits) -> None:
     """One pass over the tokens, without recursion; stops at the first limit reached."""
     lexer = Lexer(Source(text))
     tokens = nesting = 0
-    while (kind := lexer.advance().kind) is not TokenKind.EOF:
+    while (kind := (token := lexer.advance()).kind) is not TokenKind.EOF:
         tokens += 1
+        if kind in _NUMBERS:
+            check("query_too_large", "a number with digits of", len(token.value or ""), limits.digits)
         nesting += (kind in _OPENING) - (kind in _CLOSING)
         check("query_too_large", "a number of tokens of at least", tokens, limits.tokens)
         check("query_too_deep", "brackets nested at least", nesting, limits.nesting)

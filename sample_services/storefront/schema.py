@@ -19,6 +19,7 @@ from graphql import (
     GraphQLSchema,
     assert_valid_schema,
     build_schema,
+    is_introspection_type,
 )
 
 Resolver = Callable[..., Any]
@@ -48,6 +49,8 @@ def executable(resolvers: Mapping[str, Mapping[str, Resolver]]) -> GraphQLSchema
 def _name_arguments(schema: GraphQLSchema) -> None:
     """`productId` in the schema reaches resolvers as `product_id`: each language keeps its own style."""
     for owner in schema.type_map.values():
+        if is_introspection_type(owner):  # these belong to graphql-core, with its own names
+            continue
         if isinstance(owner, GraphQLObjectType):
             for definition in owner.fields.values():
                 for name, argument in definition.args.items():

@@ -22,6 +22,8 @@ from sample_services.kit.problems import Problem
 Part = TypeVar("Part", bound=BaseModel)
 Id = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 """Orders counts its ids as numbers; GraphQL's `ID` is a text."""
+Filled = Annotated[str | None, BeforeValidator(lambda value: None if value == "" else value)]
+"""Profiles says 'not known' by an empty text; GraphQL has null for that."""
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,14}")
 
 
@@ -65,13 +67,13 @@ class Profile(_Part):
     """Who the caller is, for people."""
 
     username: str
-    full_name: str | None
-    email: str | None
-    phone: str | None
-    street: str | None
-    city: str | None
-    postcode: str | None
-    country: str | None
+    full_name: Filled
+    email: Filled
+    phone: Filled
+    street: Filled
+    city: Filled
+    postcode: Filled
+    country: Filled
     loyalty_points: int
 
 

@@ -22,6 +22,8 @@ def reason(text: str, limits: Limits) -> str | None:
     [
         (Limits(characters=5), "{a b}", "{a bc}", "query_too_long"),
         (Limits(tokens=4), "{a b}", "{a b c}", "query_too_large"),
+        (Limits(digits=3), "{a(x:123)}", "{a(x:1234)}", "query_too_large"),
+        (Limits(digits=3), "{a(x:1.5)}", "{a(x:1.55)}", "query_too_large"),
         (Limits(fields=2), "{a b}", "{a b c}", "query_too_large"),
         (Limits(nesting=3), "{a{b{c}}}", "{a{b{c{d}}}}", "query_too_deep"),
         (Limits(nesting=3), "{a(x:[1])}", "{a(x:[[1]])}", "query_too_deep"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from graphql import GraphQLObjectType, validate_schema
+from graphql import GraphQLObjectType, build_client_schema, introspection_from_schema, print_schema, validate_schema
 
 from sample_services.storefront.resolvers import RESOLVERS
 from sample_services.storefront.schema import executable
@@ -11,6 +11,11 @@ from sample_services.storefront.schema import executable
 
 def test_the_schema_is_valid() -> None:
     assert validate_schema(executable(RESOLVERS)) == []
+
+
+def test_introspection_tells_the_whole_schema() -> None:
+    schema = executable(RESOLVERS)
+    assert print_schema(build_client_schema(introspection_from_schema(schema))) == print_schema(schema)
 
 
 @pytest.mark.parametrize("resolvers", [{"Query": {"nope": print}}, {"Nope": {}}, {"OrderItemInput": {}}])
