@@ -38,9 +38,11 @@ class Lifeline:
         self.read_fd, self._write_fd = os.pipe()
 
     def close(self) -> None:
-        """End it."""
-        os.close(self.read_fd)
-        os.close(self._write_fd)
+        """End it; doing so twice is harmless."""
+        for fd in (self.read_fd, self._write_fd):
+            if fd >= 0:
+                os.close(fd)
+        self.read_fd = self._write_fd = -1
 
 
 class Child:

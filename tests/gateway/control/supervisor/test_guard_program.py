@@ -28,8 +28,11 @@ def test_orphans_end_when_the_pipe_ends_and_others_live() -> None:
     with subprocess.Popen(
         [sys.executable, "-I", "-S", str(Path(guard_program.__file__))], stdin=subprocess.PIPE
     ) as guard:
-        guard.communicate(f"+{orphan.pid}\n+{ended_before.pid}\n-{ended_before.pid}\n".encode(), timeout=10)
-    assert orphan.wait(5) == -signal.SIGTERM
+        assert guard.stdin
+        guard.stdin.write(f"+{orphan.pid}\n+{ended_before.pid}\n-{ended_before.pid}\n".encode())
+        guard.stdin.close()
+        assert orphan.wait(5) == -signal.SIGTERM
+        assert guard.wait(5) == 0
     assert ended_before.poll() is None
     ended_before.kill()
     ended_before.wait()

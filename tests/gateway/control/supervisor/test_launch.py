@@ -31,7 +31,8 @@ services:
 """
 CONFIG = """
 listeners:
-  - {name: public, port: "${GATEHOUSE_PUBLIC_PORT}"}
+  - name: public
+    port: ${GATEHOUSE_PUBLIC_PORT}
 workers: 2
 """
 
@@ -231,7 +232,9 @@ def test_ctrl_c_in_a_terminal_reaches_command_and_supervisor_and_all_ends_in_ord
 ) -> None:
     """As a terminal does it: SIGINT to the whole foreground process group."""
     code = (
-        "import sys, json; from gateway.control.supervisor import launch; from gateway.control.supervisor.options import Options\n"
+        "import sys, json\n"
+        "from gateway.control.supervisor import launch\n"
+        "from gateway.control.supervisor.options import Options\n"
         "launched = launch.start(Options(**json.loads(sys.argv[1])), detach=False)\n"
         "launched.until_up(lambda event: None); print(launched.process.pid, flush=True)\n"
         "sys.exit(launched.follow(lambda event: print(event['event'], flush=True)))\n"

@@ -41,6 +41,9 @@ async def ask(path: Path, line: bytes) -> Any:
 
 async def test_one_line_in_one_line_out(path: Path) -> None:
     assert await ask(path, b'{"do": "ps"}\n') == {"did": "ps"}
+
+
+def test_only_we_may_ask(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
