@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 from sample_services.traffic import journeys, plan
 from sample_services.traffic.journeys import Scene
@@ -31,8 +31,10 @@ async def until(stop: asyncio.Event, scene: Scene, names: Iterator[str], report:
     log.info("traffic", extra=report.take())
 
 
-async def visit(scene: Scene, names: Iterator[str], report: Report) -> None:
-    """Make journeys for ever."""
+async def visit(
+    scene: Scene, names: Iterator[str], report: Report, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> None:
+    """Make journeys for ever; `pause` waits so many seconds."""
     failures = 0
     while True:
         name = next(names)
@@ -42,11 +44,11 @@ async def visit(scene: Scene, names: Iterator[str], report: Report) -> None:
             failures = 0
         except LimitedError as limited:
             report.journey(name, "limited")
-            await asyncio.sleep(min(limited.seconds, _LONGEST_LIMIT))
+            await pause(min(limited.seconds, _LONGEST_LIMIT))
         except UnreachableError:
             report.journey(name, "unreachable")
             failures += 1
-            await asyncio.sleep(plan.backoff(failures))
+            await pause(plan.backoff(failures))
         except UnexpectedError as unexpected:
             report.journey(name, "unexpected", example=str(unexpected))
             if unexpected.status == 401:  # another installation's keys, say: log in again
