@@ -18,8 +18,9 @@ CREATE TABLE IF NOT EXISTS finding (
     observed INTEGER NOT NULL,            -- what was seen: an amount, a number of orders, …
     allowed  INTEGER NOT NULL,            -- … and from where on it is suspicious
     time     REAL NOT NULL,               -- of the event
+    found    REAL NOT NULL,
     trace_id TEXT,
     UNIQUE (event_id, rule)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS finding_of_customer ON finding (customer, rule, time);
-CREATE INDEX IF NOT EXISTS finding_age ON finding (time);
+CREATE INDEX IF NOT EXISTS finding_age ON finding (found);

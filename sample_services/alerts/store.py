@@ -31,10 +31,10 @@ def work_through(
     findings = list(find(event, lambda window: _count(connection, event, window)))
     connection.executemany(
         """
-        INSERT INTO finding (event_id, rule, customer, order_id, observed, allowed, time, trace_id)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO finding (event_id, rule, customer, order_id, observed, allowed, time, found, trace_id)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
-        [_row(event, finding, trace_id) for finding in findings],
+        [_row(event, finding, now, trace_id) for finding in findings],
     )
     _forget(connection, now)
     return findings
@@ -59,13 +59,13 @@ def _count(connection: sqlite3.Connection, event: OrderEvent, window: Window) ->
     return int(count)
 
 
-def _row(event: OrderEvent, finding: Finding, trace_id: str | None) -> tuple[object, ...]:
+def _row(event: OrderEvent, finding: Finding, now: float, trace_id: str | None) -> tuple[object, ...]:
     data = event.data
     seen = (finding.observed, finding.allowed)
-    return (event.id, finding.rule, data.customer, data.order_id, *seen, event.seconds, trace_id)
+    return (event.id, finding.rule, data.customer, data.order_id, *seen, event.seconds, now, trace_id)
 
 
 def _forget(connection: sqlite3.Connection, now: float) -> None:
     """Keeps both tables bounded; both deletions use an index."""
     connection.execute("DELETE FROM event WHERE processed < ?", (now - EVENT_LIFE,))
-    connection.execute("DELETE FROM finding WHERE time < ?", (now - FINDING_LIFE,))
+    connection.execute("DELETE FROM finding WHERE found < ?", (now - FINDING_LIFE,))

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from sample_services.alerts import worker as worker_module
+from sample_services.alerts import store
 from sample_services.alerts.inbox import DEAD, GROUP, STREAM, Delivery, Inbox
 from sample_services.alerts.worker import MAX_DELIVERIES, Worker, WorkerMetrics
 from sample_services.kit.database import Database
@@ -183,7 +183,7 @@ async def test_a_crash_between_commit_and_acknowledgement_doubles_nothing(
 async def test_database_trouble_is_not_the_events_fault(
     bench: Bench, event: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, failures = worker_module.store.work_through, MAX_DELIVERIES + 3
+    real, failures = store.work_through, MAX_DELIVERIES + 3
 
     def full_disk(*args: Any) -> Any:
         nonlocal failures
@@ -192,7 +192,7 @@ async def test_database_trouble_is_not_the_events_fault(
             raise sqlite3.OperationalError("database or disk is full")
         return real(*args)
 
-    monkeypatch.setattr(worker_module.store, "work_through", full_disk)
+    monkeypatch.setattr(store, "work_through", full_disk)
     await bench.add(event(1))
     await bench.turns()
     assert len(bench.pauses) == MAX_DELIVERIES + 3
