@@ -7,7 +7,7 @@ import sqlite3
 from sample_services.kit.service import Service, run
 from sample_services.kit.settings import Settings
 from sample_services.profiles import seeds, store
-from sample_services.profiles.delivery import Delivery
+from sample_services.profiles.delivery import Delivery, outcome_counter
 from sample_services.profiles.operations import Profiles
 from sample_services.profiles.rest import RestFace
 from sample_services.profiles.soap.endpoint import SoapFace
@@ -15,7 +15,8 @@ from sample_services.profiles.soap.endpoint import SoapFace
 
 async def setup(service: Service) -> None:
     """One domain, two faces, and the sender of credential resets."""
-    delivery = Delivery(service.db, service.http, service.telemetry, service.log)
+    outcomes = outcome_counter(service.metrics.registry)
+    delivery = Delivery(service.db, service.http, service.telemetry, outcomes, service.log)
     profiles = Profiles(service.db, recovered=delivery.wake)
     SoapFace(service, profiles).add_routes(service.app)
     RestFace(service, profiles).add_routes(service.app)

@@ -14,6 +14,8 @@ import random
 import time
 from collections.abc import Callable
 
+from prometheus_client import CollectorRegistry, Counter
+
 from sample_services.kit.client import HttpClient
 from sample_services.kit.database import Database
 from sample_services.kit.problems import Problem
@@ -24,6 +26,16 @@ from sample_services.profiles.recovery import Outcome, Reset
 _IDLE = 60.0
 
 
+def outcome_counter(registry: CollectorRegistry) -> Counter:
+    """Tries by what came of them; a growing `postponed` says that identity is away."""
+    return Counter(
+        "profiles_credential_resets",
+        "Tries to hand a credential reset to identity, by outcome.",
+        ("outcome",),
+        registry=registry,
+    )
+
+
 class Delivery:
     """Delivers pending resets, one after the other, the one that is due first first."""
 
@@ -32,6 +44,7 @@ class Delivery:
         database: Database,
         http: HttpClient,
         telemetry: Telemetry,
+        outcomes: Counter,
         log: logging.Logger,
         clock: Callable[[], float] = time.time,
         draw: Callable[[], float] = random.random,
@@ -39,6 +52,7 @@ class Delivery:
         self._database = database
         self._http = http
         self._telemetry = telemetry
+        self._outcomes = outcomes
         self._log = log
         self._clock = clock
         self._draw = draw
@@ -73,6 +87,7 @@ class Delivery:
 
     async def _deliver(self, reset: Reset) -> None:
         outcome = await self._send(reset)
+        self._outcomes.labels(outcome or "postponed").inc()
         facts = {"username": reset.username, "reset_id": reset.id, "attempts": reset.attempts + 1}
         if outcome is None:
             wait = recovery.delay(reset.attempts, self._draw)

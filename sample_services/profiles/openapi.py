@@ -41,7 +41,7 @@ def _paths() -> dict[str, Any]:
         "name": "usernames",
         "in": "query",
         "required": True,
-        "description": "Up to 100, comma-separated; unknown and dropped ones are left out of the answer.",
+        "description": "Up to 100, comma-separated; unknown ones and those not for the caller are left out.",
         "schema": {"type": "array", "items": {"type": "string"}, "maxItems": 100},
         "style": "form",
         "explode": False,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from sample_services.kit.auth import Claims
 from sample_services.kit.database import Database
 from sample_services.profiles import recovery, store
-from sample_services.profiles.access import permit, permit_fields
+from sample_services.profiles.access import concerns, permit, permit_fields
 from sample_services.profiles.model import Changes, NewProfile, Profile
 from sample_services.profiles.recovery import Reset
 
@@ -41,10 +41,9 @@ class Profiles:
         return await self._database.read(store.read, username)
 
     async def read_many(self, claims: Claims, usernames: Sequence[str]) -> list[Profile]:
-        """Read several; all must be the caller's to read, those that do not exist are left out."""
-        for username in usernames:
-            permit(claims, "read", username)
-        return await self._database.read(store.read_many, usernames)
+        """Read several; those that do not exist and those that are not the caller's to read are left out."""
+        readable = [username for username in usernames if concerns(claims, "read", username)]
+        return await self._database.read(store.read_many, readable)
 
     async def update(self, claims: Claims, username: str, changes: Changes, based_on: int) -> Profile:
         """Change the given fields of the version that the caller has seen."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from sample_services.kit.client import HttpClient
 from sample_services.kit.database import Database
@@ -17,7 +18,7 @@ from sample_services.kit.metrics import Metrics
 from sample_services.kit.settings import Settings
 from sample_services.kit.telemetry import Telemetry
 from sample_services.profiles import recovery, seeds, store
-from sample_services.profiles.delivery import Delivery
+from sample_services.profiles.delivery import Delivery, outcome_counter
 from sample_services.profiles.recovery import Reset
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -31,7 +32,12 @@ class Bench:
         self.database = database
         self.now = 100.0
         log = logging.getLogger("test")
-        self.delivery = Delivery(database, http, telemetry, log, lambda: self.now, lambda: 0.0)
+        self.registry = CollectorRegistry()
+        outcomes = outcome_counter(self.registry)
+        self.delivery = Delivery(database, http, telemetry, outcomes, log, lambda: self.now, lambda: 0.0)
+
+    def count(self, outcome: str) -> float | None:
+        return self.registry.get_sample_value("profiles_credential_resets_total", {"outcome": outcome})
 
     async def pending(self) -> tuple[float, Reset] | None:
         return await self.database.read(recovery.next_pending)
@@ -78,7 +84,7 @@ async def test_a_failed_try_is_made_again_later(bench: Bench, fresh_identity: An
         waits.append(await bench.delivery.step())
         bench.now += waits[-1]
     assert waits == [0.25, 0.5, 1.0]
-    assert fresh_identity.tries == 3
+    assert fresh_identity.tries == bench.count("postponed") == 3
     fresh_identity.away = False
     await bench.delivery.step()
     assert len(fresh_identity.resets) == 1
@@ -93,6 +99,7 @@ async def test_a_refused_reset_does_not_block_the_next(bench: Bench, fresh_ident
     await bench.delivery.step()
     await bench.delivery.step()
     assert [body["username"] for body, _ in fresh_identity.resets] == ["alice"]
+    assert (bench.count("refused"), bench.count("delivered")) == (1, 1)
     assert await bench.pending() is None
 
 

@@ -120,7 +120,10 @@ def test_several_profiles_in_one_call(caller: Call) -> None:
     assert _refusal(carol.send_to("GET", "/profiles")) == (400, "invalid_query")
     many = ",".join(f"user{number}" for number in range(101))
     assert _refusal(carol.send_to("GET", f"/profiles?usernames={many}")) == (400, "invalid_query")
-    assert _refusal(caller("alice").send_to("GET", "/profiles?usernames=alice,bob")) == (403, "not_owner")
+    own = caller("alice").send_to("GET", "/profiles?usernames=alice,bob").json()["profiles"]
+    assert [profile["username"] for profile in own] == ["alice"]
+    partner = caller("partner", "partner").send_to("GET", "/profiles?usernames=alice")
+    assert _refusal(partner) == (403, "insufficient_scope")
 
 
 def test_the_description_is_valid_and_complete(caller: Call) -> None:
