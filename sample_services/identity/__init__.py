@@ -1,0 +1,1 @@
+"""identity: users, logins, tokens and the keys that everybody else verifies them with."""
