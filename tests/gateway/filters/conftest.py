@@ -1,0 +1,48 @@
+"""Requests and clocks for filters, without a gateway around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from gateway.filters.base import Build
+from gateway.http.heads import read_request
+from gateway.http.messages import Request
+from gateway.observability.metrics import Metrics
+
+
+@dataclass
+class Clock:
+    """Time that moves when a test says so."""
+
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def build(clock: Clock) -> Callable[..., Build]:
+    def make(**providers: Any) -> Build:
+        return Build(providers, Metrics(), clock, clock)
+
+    return make
+
+
+@pytest.fixture
+def ask() -> Callable[..., Request]:
+    def make(path: str = "/orders/1", *fields: str, method: str = "GET", host: str = "shop.test") -> Request:
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", *fields]
+        request = read_request(("\r\n".join(lines) + "\r\n\r\n").encode())
+        request.client = request.address = "192.0.2.1"
+        return request
+
+    return make
