@@ -1,0 +1,123 @@
+"""What a reload keeps, what it builds anew, and what it lets go."""
+
+from __future__ import annotations
+
+from random import Random
+from textwrap import dedent
+
+from gateway.compile.compiler import Runtime, compile_spec, retired
+from gateway.compile.load import load_text
+from gateway.compile.snapshot import Snapshot
+from gateway.compile.table import answering_types, authenticating_types, filter_classes
+from gateway.http.messages import Request
+from gateway.observability.metrics import Metrics
+
+CONFIG = """
+listeners:
+  - {name: public, port: 1}
+  - {name: internal, port: 2}
+providers:
+  - {name: shop, issuer: "https://id.test", audiences: [shop], jwks: {cluster: identity, path: /jwks.json}}
+clusters:
+  - {name: orders, service: orders}
+  - {name: canary, endpoints: ["127.0.0.1:9"]}
+  - {name: identity, endpoints: ["127.0.0.1:8"]}
+filters:
+  - {type: RateLimit, name: address, requests: 10}
+routes:
+  - name: orders
+    listeners: [public]
+    matches: [{path: {value: /orders}}]
+    filters:
+      - {type: JWT, provider: shop}
+      - {type: RateLimit, name: own, requests: 5}
+    backendRefs: [{cluster: orders, weight: 3}, {cluster: canary, weight: 1}, {cluster: identity, weight: 0}]
+  - name: keys
+    listeners: [internal]
+    public: true
+    backendRefs: [{cluster: identity}]
+"""
+RUNTIME = Runtime(Metrics(), lambda: 0.0, lambda: 0.0, Random(1))
+
+
+def compiled(text: str = CONFIG, before: Snapshot | None = None, orders: tuple[str, ...] = ("127.0.0.1:7",)) -> Snapshot:
+    spec = load_text(dedent(text), "test.yaml", {})
+    return compile_spec(spec, {"orders": orders}, 1, RUNTIME, before or Snapshot.empty())
+
+
+def route_of(snapshot: Snapshot, path: str, listener: str = "public") -> str | None:
+    request = Request("GET", path, "", [], {}, "any.test")
+    request.listener = listener
+    route = snapshot.match(request)
+    return route.name if route else None
+
+
+def test_listeners_serve_only_their_own_routes() -> None:
+    snapshot = compiled()
+    assert route_of(snapshot, "/orders/1") == "orders"
+    assert route_of(snapshot, "/jwks.json") is None
+    assert route_of(snapshot, "/jwks.json", "internal") == "keys"
+    assert route_of(snapshot, "/orders/1", "internal") == "keys"
+
+
+def test_chains_are_shared_filters_first() -> None:
+    snapshot = compiled()
+    request = Request("GET", "/orders", "", [], {}, "")
+    request.listener = "public"
+    route = snapshot.match(request)
+    assert route is not None
+    assert [one.name for one in route.chain.filters] == ["RateLimit", "JWT", "RateLimit"]
+    assert [one.where for one in route.chain.filters] == ["test.yaml:12", "test.yaml:18", "test.yaml:19"]
+
+
+def test_weights() -> None:
+    snapshot = compiled()
+    request = Request("GET", "/orders", "", [], {}, "")
+    request.listener = "public"
+    route = snapshot.match(request)
+    assert route is not None
+    random, counts = Random(5), {"orders": 0, "canary": 0}
+    for _ in range(4_000):
+        counts[route.pick_cluster(random).name] += 1
+    assert 2_850 < counts["orders"] < 3_150
+    assert counts["orders"] + counts["canary"] == 4_000
+
+
+def test_services_are_found_by_name() -> None:
+    assert [one.address for one in compiled().clusters["orders"].endpoints] == ["127.0.0.1:7"]
+    assert compiled(orders=()).clusters["orders"].endpoints == ()
+
+
+def test_a_reload_that_moves_lines_keeps_all_state() -> None:
+    before = compiled()
+    after = compiled("# one more line\n" + dedent(CONFIG), before)
+    assert after.clusters == before.clusters
+    assert after.providers == before.providers
+    assert after.filters == before.filters
+    assert after.filters["orders", 0].where == "test.yaml:19"
+    assert retired(before, after) == ([], [])
+
+
+def test_a_reload_renews_only_what_changed() -> None:
+    before = compiled()
+    after = compiled(CONFIG.replace("requests: 5", "requests: 6"), before, orders=("127.0.0.1:7", "127.0.0.1:6"))
+    assert after.filters["orders", 1] is not before.filters["orders", 1]
+    assert after.filters["orders", 0] is before.filters["orders", 0]
+    assert after.clusters["orders"] is not before.clusters["orders"]
+    assert after.clusters["canary"] is before.clusters["canary"]
+    assert retired(before, after) == ([before.clusters["orders"]], [])
+
+
+def test_a_provider_whose_cluster_changed_is_renewed_with_its_filters() -> None:
+    before = compiled()
+    after = compiled(CONFIG.replace("127.0.0.1:8", "127.0.0.1:5"), before)
+    assert after.providers["shop"] is not before.providers["shop"]
+    assert after.filters["orders", 0] is not before.filters["orders", 0]
+
+
+def test_the_table_knows_every_filter() -> None:
+    assert {"JWT", "Authorize", "RateLimit", "URLRewrite", "RequestRedirect"} <= set(filter_classes())
+    assert authenticating_types() == {"JWT"}
+    assert answering_types() == {"RequestRedirect"}
+    for name, one in filter_classes().items():
+        assert one.Spec.model_fields["type"].default == name

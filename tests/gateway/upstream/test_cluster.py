@@ -1,0 +1,154 @@
+"""Connections of a cluster: given at once, opened, waited for, handed on, let go."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import Any
+
+import pytest
+
+from gateway.http.client import ClientConnection
+from gateway.spec.models import Cluster as ClusterSpec
+from gateway.upstream.balancer import least_request, round_robin
+from gateway.upstream.cluster import Cluster, Unavailable
+from gateway.upstream.endpoint import Endpoint, split_address
+
+
+class Waiter:
+    """An exchange that only takes what it is given."""
+
+    def __init__(self) -> None:
+        self.given: asyncio.Future[tuple[ClientConnection, Endpoint] | str] = asyncio.get_running_loop().create_future()
+
+    def connected(self, connection: ClientConnection, endpoint: Endpoint) -> None:
+        self.given.set_result((connection, endpoint))
+
+    def connect_failed(self, reason: str, endpoint: Endpoint) -> None:
+        self.given.set_result(reason)
+
+
+def make(addresses: list[str], **fields: Any) -> Cluster:
+    return Cluster(ClusterSpec(name="shop", endpoints=tuple(addresses), **fields), addresses, lambda: 0.0, Random(3))
+
+
+async def take(cluster: Cluster) -> tuple[ClientConnection, Endpoint]:
+    waiter = Waiter()
+    taken = cluster.acquire(waiter)
+    given = taken or await waiter.given
+    assert not isinstance(given, str)
+    return given
+
+
+async def test_a_released_connection_is_given_at_once(upstream: Any) -> None:
+    shop = await upstream(b"")
+    cluster = make([shop.address])
+    connection, endpoint = await take(cluster)
+    assert (endpoint.active, endpoint.open) == (1, 1)
+    endpoint.released(connection, reusable=True)
+    assert (endpoint.active, len(endpoint.idle)) == (0, 1)
+    assert cluster.acquire(Waiter()) == (connection, endpoint)
+    connection.cancel()
+    await asyncio.sleep(0.01)
+    assert (endpoint.active, endpoint.open) == (0, 0)
+
+
+async def test_waiting_is_bounded_and_in_order(upstream: Any) -> None:
+    shop = await upstream(b"")
+    cluster = make([shop.address], max_connections=1, max_pending=2)
+    connection, endpoint = await take(cluster)
+    first, second = Waiter(), Waiter()
+    assert cluster.acquire(first) is None
+    assert cluster.acquire(second) is None
+    with pytest.raises(Unavailable, match="upstream_overflow"):
+        cluster.acquire(Waiter())
+    endpoint.released(connection, reusable=True)
+    assert first.given.result() == (connection, endpoint)
+    assert not second.given.done()
+    connection.cancel()  # the connection is lost: the next one opens another
+    given = await asyncio.wait_for(second.given, 5)
+    assert not isinstance(given, str)
+    given[0].cancel()
+
+
+async def test_one_that_no_longer_wants_is_forgotten(upstream: Any) -> None:
+    shop = await upstream(b"")
+    cluster = make([shop.address], max_connections=1)
+    connection, endpoint = await take(cluster)
+    gone = Waiter()
+    cluster.acquire(gone)
+    cluster.forget(gone)
+    endpoint.released(connection, reusable=True)
+    assert not gone.given.done()
+    assert endpoint.idle == [connection]
+    cluster.retire()
+
+
+async def test_no_endpoint_and_no_listener(unused_tcp_port: int) -> None:
+    with pytest.raises(Unavailable, match="no_endpoint"):
+        make([]).acquire(Waiter())
+    waiter = Waiter()
+    cluster = make([f"127.0.0.1:{unused_tcp_port}"])
+    assert cluster.acquire(waiter) is None
+    assert await waiter.given == "upstream_connect_failure"
+    assert cluster.endpoints[0].failures == 1
+    assert not cluster.endpoints[0].healthy
+    assert cluster.connections == 0
+
+
+async def test_a_retired_cluster_keeps_nothing(upstream: Any) -> None:
+    shop = await upstream(b"")
+    cluster = make([shop.address])
+    busy, endpoint = await take(cluster)
+    cluster.retire()
+    assert not busy.transport.is_closing()
+    endpoint.released(busy, reusable=True)
+    assert busy.transport.is_closing()
+
+
+async def test_bytes_that_nobody_asked_for_close_a_kept_connection(upstream: Any) -> None:
+    async def chatty(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+
+    class Caller(Waiter):
+        def answer_head(self, *_: Any) -> None:
+            done.set()
+
+    done = asyncio.Event()
+    shop = await upstream(chatty)
+    cluster = make([shop.address])
+    connection, endpoint = await take(cluster)
+    connection.send(Caller(), "GET", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", end=True)  # type: ignore[arg-type]
+    await asyncio.wait_for(done.wait(), 5)
+    assert connection.transport.is_closing()
+    assert endpoint.idle == []
+
+
+def endpoints(count: int) -> list[Endpoint]:
+    return list(make([f"127.0.0.1:{port}" for port in range(1, count + 1)]).endpoints)
+
+
+def test_round_robin_takes_turns() -> None:
+    three, pick = endpoints(3), round_robin(Random(1))
+    assert [pick(three).port for _ in range(6)] == [1, 2, 3, 1, 2, 3]
+
+
+def test_least_request_prefers_the_less_busy() -> None:
+    pick = least_request(Random(1))
+    four = endpoints(4)
+    for _ in range(4_000):
+        pick(four).active += 1
+    assert max(one.active for one in four) - min(one.active for one in four) <= 4
+    four[0].active += 1_000
+    for _ in range(900):
+        pick(four).active += 1
+    assert four[0].active < 2_005
+    assert pick(endpoints(1)).port == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [("127.0.0.1:80", ("127.0.0.1", 80)), ("[::1]:81", ("::1", 81)), ("localhost:82", ("localhost", 82))],
+)
+def test_addresses(address: str, parts: tuple[str, int]) -> None:
+    assert split_address(address) == parts
