@@ -1,18 +1,15 @@
-"""How an explanation is printed: the route, each filter's decision with its line, the outcome, its limits."""
+"""How an explanation is printed: route, each filter's decision with its line, outcome, and what stays open."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from gateway.cli.console import STATE_STYLES, console
 from gateway.cli.text import visible
 
-STATUS_WORDS = {
-    "forward": "would forward",
-    "deny": "would refuse",
-    "no_route": "no route",
-    "local_reply": "would answer",
-}
+OUTCOMES = {"forward": "would forward", "deny": "would refuse", "no_route": "no route", "local_reply": "would answer"}
+OTHERS_TOLD = 3
 
 
 def print_explanation(answer: dict[str, Any], who: str) -> None:
@@ -21,61 +18,67 @@ def print_explanation(answer: dict[str, Any], who: str) -> None:
     from rich.text import Text
 
     out = console()
-    out.print(
-        Text(
-            f"{visible(answer['method'])} {visible(answer['target'])} as {visible(who)} · nothing sent",
-            "bold",
-        )
-    )
-    route = answer.get("route")
+    title = f"{answer['method']} {answer['target']} as {who} · nothing sent"
+    out.print(Text(visible(title), "bold"), soft_wrap=True)
     grid = Table.grid(padding=(0, 2, 0, 0))
-    if route:
-        public = " (public)" if route.get("public") else ""
-        what = Text(visible(f"{route['name']}{public}"), "bold")
-        grid.add_row("route", what, visible(route.get("match", "")), Text(visible(route.get("where", "")), "dim"))
-    file = _file_of(route.get("where", "") if route else "")
-    for number, step in enumerate(answer.get("steps", ()), 1):
-        grid.add_row(*_step_row(number, step, file))
+    for name, verdict, detail, where in _rows(answer):
+        grid.add_row(
+            visible(name),
+            Text(visible(verdict), STATE_STYLES.get(verdict, "")),
+            visible(detail),
+            Text(visible(where), "dim"),
+        )
     out.print(grid)
     if cluster := answer.get("cluster"):
-        out.print(f"→ cluster {visible(cluster['name'])}, {_endpoints(cluster)}")
-    out.print(_outcome(answer))
+        out.print(f"→ {visible(_clusters(answer.get('clusters') or [cluster]))}")
+    out.print(Text(visible(_outcome(answer)), f"bold {STATE_STYLES.get(answer['outcome'], 'yellow')}"))
     for open_question in answer.get("not_decided_here", ()):
-        out.print(f"NOT DECIDED HERE: {visible(open_question)}")
+        out.print(f"NOT DECIDED HERE: {visible(open_question)}", soft_wrap=True)
 
 
-def _step_row(number: int, step: dict[str, Any], file: str) -> tuple[Any, ...]:
-    from rich.text import Text
+def _rows(answer: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """What, verdict, detail and line: the route, the routes that came near, and every filter that was asked."""
+    route = answer.get("route") or {}
+    file = str(route.get("where", "")).rpartition(":")[0]
+    if route:
+        public = ", public" if route.get("public") else ""
+        yield (
+            "route",
+            route["name"],
+            f"{route.get('match') or route.get('matched', '')}{public}",
+            route.get("where", ""),
+        )
+    for other in _near(answer):
+        yield "", other["route"], other["text"], _short(other["where"], file)
+    for number, step in enumerate(answer.get("steps", ()), 1):
+        yield f"{number} {step['filter']}", step["verdict"], step.get("detail", ""), _short(step.get("where", ""), file)
 
-    verdict = visible(step.get("verdict", ""))
-    where = visible(step.get("where", ""))
-    shown = where.removeprefix(file) if file else where
-    return (
-        Text(f"{number} {visible(step.get('filter', ''))}"),
-        Text(verdict, STATE_STYLES.get(verdict, "")),
-        Text(visible(step.get("detail", ""))),
-        Text(shown, "dim"),
-    )
+
+def _near(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Without a route: whatever matched the path. With one: those that lost against it."""
+    others = [one for one in answer.get("candidates", ()) if not one["chosen"]]
+    if answer.get("route"):
+        others = [one for one in others if one["text"].startswith("would match")]
+    return others[:OTHERS_TOLD]
 
 
-def _file_of(where: str) -> str:
-    """The file of `shop.yaml:41`; lines of the same file are then shown as `:12`."""
-    return visible(where.rpartition(":")[0])
+def _short(where: str, file: str) -> str:
+    """`:12` for a line of the route's own file."""
+    return where.removeprefix(file) if file else where
+
+
+def _clusters(clusters: list[dict[str, Any]]) -> str:
+    return " or ".join(f"cluster {one['name']}, {_endpoints(one)}" for one in clusters)
 
 
 def _endpoints(cluster: dict[str, Any]) -> str:
-    total, healthy = cluster.get("total"), cluster.get("healthy")
-    if total is None:
-        return "endpoints not known here"
-    return f"{healthy if healthy is not None else '?'} of {total} endpoints healthy"
+    if not cluster.get("total"):
+        return "whose endpoints are not known here"
+    return f"{cluster['healthy']} of {cluster['total']} endpoint{'' if cluster['total'] == 1 else 's'} healthy"
 
 
-def _outcome(answer: dict[str, Any]) -> Any:
-    from rich.text import Text
-
-    outcome = str(answer.get("outcome", ""))
-    words = STATUS_WORDS.get(outcome, visible(outcome))
+def _outcome(answer: dict[str, Any]) -> str:
+    words = OUTCOMES.get(answer["outcome"], answer["outcome"])
     status = f" with {answer['status']}" if answer.get("status") else ""
-    reason = f", reason {visible(answer['reason'])}" if answer.get("reason") else ""
-    style = STATE_STYLES.get(outcome, "yellow")
-    return Text(f"GATEWAY: {words}{status}{reason}", f"bold {style}")
+    reason = f", reason {answer['reason']}" if answer.get("reason") else ""
+    return f"GATEWAY: {words}{status}{reason}"

@@ -23,9 +23,9 @@ def program() -> str:
     found = shutil.which("gatehouse")
     if found and Path(found).resolve() == started.resolve():
         return "gatehouse"
-    here = Path.cwd()
-    shown = started.absolute()
-    return shlex.quote(str(shown.relative_to(here) if shown.is_relative_to(here) else shown))
+    path, here = started.absolute(), Path.cwd()
+    inside = path.is_relative_to(here) and here != here.parent  # from the root, the whole path reads better
+    return shlex.quote(str(path.relative_to(here) if inside else path))
 
 
 def command(directory: Path, *words: str) -> str:

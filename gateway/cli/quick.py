@@ -115,6 +115,7 @@ def document(pairs: Mapping[Target, str], *, dev_issuer: bool) -> dict[str, Any]
         clusters.append({"name": NAME, "service": NAME})
     made["clusters"] = clusters
     made["routes"] = [_route(target, dev_issuer) for target in pairs]
+    made["workers"] = 1
     return made
 
 

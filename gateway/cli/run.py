@@ -138,4 +138,5 @@ def _tell(instance: Instance, quick: dict[Target, str], dev_issuer: bool, save: 
     if dev_issuer:
         click.secho(f"\n{DEV_ISSUER_WARNING}", fg="yellow", bold=True)
     if save:
-        click.echo(f"\nSaved: {visible(save)}; next time: {command(directory, 'run', '--config', str(save))}")
+        issuer = ["--dev-issuer"] if dev_issuer else []
+        click.echo(f"\nSaved: {visible(save)}; next time: {command(directory, 'run', '--config', str(save), *issuer)}")
