@@ -73,14 +73,14 @@ Name = Annotated[
 ]
 Hostname = Annotated[
     str,
-    _LOWER,
     _spelled(
-        r"(\*\.)?[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?",
+        r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?",
         'a host name; write shop.example, or *.shop.example for all names below it (no port, no "/")',
     ),
+    _LOWER,
 ]
 Token = Annotated[str, Field(max_length=64), _spelled(_WORD, "a method; write GET, POST, …")]
-HeaderName = Annotated[str, _LOWER, _spelled(_WORD, "a header name (RFC 9110 section 5.6.2)")]
+HeaderName = Annotated[str, _spelled(_WORD, "a header name (RFC 9110 section 5.6.2)"), _LOWER]
 HeaderValue = Annotated[
     str,
     Field(max_length=4_096),

@@ -53,13 +53,16 @@ class Source:
         self.unreadable: set[tuple[int, int]] = set()
         self._lines = text.splitlines()
 
+    def line(self, number: int) -> str:
+        """A line of the text, counted from 1; "" beyond its end."""
+        return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
+
     def report_at(
         self, line: int, column: int, message: str, suggestion: str | None = None, path: PathTuple = ()
     ) -> None:
         """Note a mistake at a line and column (both from 1)."""
-        text = self._lines[line - 1] if 0 < line <= len(self._lines) else ""
-        shown = spell(path)
-        self.errors.append(SpecError(self.file, line, column, shown, message, text, suggestion))
+        text = self.line(line)
+        self.errors.append(SpecError(self.file, line, column, spell(path), message, text, suggestion))
 
     def report(self, path: PathTuple, message: str, suggestion: str | None = None, *, key: bool = False) -> None:
         """Note a mistake in the value at `path`, or in its key; what is absent is reported at its parent.
@@ -142,9 +145,7 @@ def parse(text: str, file: str, variables: Mapping[str, str]) -> Source:
     try:
         source.root = _Composer(text, source, variables).document()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        source.report_at(line, column, f"not valid YAML: {error.problem or error.context}")
+        _report_syntax(source, error)
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         source.report_at(1, 1, f"not valid YAML: {str(error).splitlines()[0]}")
     except _Stop:
@@ -152,6 +153,22 @@ def parse(text: str, file: str, variables: Mapping[str, str]) -> Source:
     if source.errors and source.root.value is None:
         source.stop_on_errors()
     return source
+
+
+def _report_syntax(source: Source, error: yaml.MarkedYAMLError) -> None:
+    """What libyaml says, and in plain words what usually lies behind it."""
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    begun = error.context_mark.line + 1 if error.context_mark else line
+    text = source.line(line)
+    message = f"not valid YAML: {error.problem or error.context}"
+    if begun != line:
+        message += f" (in what begins on line {begun})"
+    if text[column - 1 : column] == "\t":
+        message += "; indent with spaces, not with tabs"
+    elif "${" in text:
+        message += "; inside { } or [ ] put a value with ${…} in quotes, or on a line of its own"
+    source.report_at(line, column, message)
 
 
 class _Stop(Exception):

@@ -56,7 +56,10 @@ def _check_chain(
             yield Finding((*path, index), f"reads claims of a verified token: put a {ways} filter before it")
         if isinstance(item, RateLimit):
             if item.name in limits:
-                yield Finding((*path, index, "name"), f'rate limit "{item.name}" exists already on this route; name it')
+                yield Finding(
+                    (*path, index, "name"),
+                    f'rate limit "{item.name}" exists already on this route; give it another name',
+                )
             limits.add(item.name)
 
 

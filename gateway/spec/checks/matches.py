@@ -37,15 +37,15 @@ def _check_path(path_match: PathMatch, path: Path) -> Iterator[Finding]:
     if path_match.type == "RegularExpression":
         yield from _check_pattern(path_match.value, path)
     elif problem := path_problem(path_match.value):
-        yield Finding(path, f'"{path_match.value}" can match no request: {problem}')
+        yield Finding(path, f'"{path_match.value}" is not a canonical path: {problem}')
 
 
 def path_problem(value: str) -> str:
     """Why no canonical request path can equal or begin with `value`, or ""."""
     if "%" in value:
-        return "write the character itself; a path that needs escapes takes a RegularExpression"
+        return "an escape has many spellings; for characters that need one use a RegularExpression"
     if _PATH_CHARACTERS.fullmatch(value) is None:
-        return "it holds a character that is always percent-encoded in a request, or begins a query or fragment"
+        return "requests percent-encode one of its characters, or it begins a query or fragment"
     if "//" in value:
         return 'requests with "//" are refused'
     if any(segment.partition(";")[0] in (".", "..") for segment in value.split("/")):
