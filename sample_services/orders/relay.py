@@ -130,7 +130,7 @@ class Relay:
     async def _after_failure(self, failed: int, error: Exception) -> None:
         self.metrics.failures.inc()
         if failed == 1:  # once per outage; the metrics tell the rest
-            self.log.warning("events wait: Redis is away", extra={"error_type": type(error).__name__})
+            self.log.warning("events wait: Redis does not take them", extra={"error_type": type(error).__name__})
         await self.pause(min(MAX_PAUSE_S, 0.1 * 2 ** min(failed, 10)))
 
     async def _wait(self) -> None:

@@ -210,6 +210,19 @@ def test_one_trace_from_the_request_to_the_finding(outside: Outside, redis_serve
     assert (consumer.kind, spans["orders", f"send {STREAM}"].kind) == (5, 4)  # CONSUMER, PRODUCER
 
 
+def test_orders_are_taken_while_redis_is_away(outside: Outside, redis_server: Any, start_service: Any) -> None:
+    user = redis_server.add_user("orders", *rights("orders"))
+    orders = start_service("orders", "sample_services.orders", peers={"identity": outside.url}, redis=user)
+    redis_server.process.kill()
+    redis_server.process.wait()
+    assert place_order(orders.url, outside.token()) == 1061
+    wait_for(lambda: bool(orders.log_lines("events wait: Redis does not take them")))
+    with urlopen(f"{orders.url}/metrics", timeout=5) as answer:
+        assert "orders_outbox_waiting_events 1.0" in answer.read().decode()
+    assert status(f"{orders.url}/readyz") == 200
+    assert orders.stop() == 0
+
+
 def place_order(url: str, token: str) -> int:
     body = json.dumps({"items": [{"product_id": 1, "quantity": 5}]}).encode()
     headers = {
