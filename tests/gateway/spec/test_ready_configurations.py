@@ -1,0 +1,106 @@
+"""The configurations that come with the gateway load, with the filters as they are installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.compile.load import load_spec
+from gateway.routing.table import RouteTable
+from gateway.spec.models import Spec
+
+FOLDER = Path(__file__).parents[3] / "config"
+
+
+class Asked:
+    """A request's query and header fields."""
+
+    def __init__(self, query: str, token: bool) -> None:
+        self.query = query
+        self._token = token
+
+    def all(self, name: bytes) -> list[bytes]:
+        return [b"Bearer x"] if self._token and name == b"authorization" else []
+
+
+def take(spec: Spec, listener: str, method: str, path: str, token: bool = False) -> str | None:
+    table = RouteTable([(route, route.name) for route in spec.routes if listener in route.listeners])
+    path, _, query = path.partition("?")
+    entry = table.match("127.0.0.1:8088", path, method, Asked(query, token))
+    return entry.target if entry else None
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
+def test_it_loads_and_stays_on_loopback(file: Path) -> None:
+    spec = load_spec(file, {"GATEHOUSE_PUBLIC_PORT": "18088", "GATEHOUSE_INTERNAL_PORT": "18089"})
+    assert [listener.address for listener in spec.listeners] == ["127.0.0.1"] * len(spec.listeners)
+    assert spec.listeners[0].port == 18088
+
+
+@pytest.fixture(scope="module")
+def shop() -> Spec:
+    return load_spec(FOLDER / "shop.yaml", {})
+
+
+@pytest.mark.parametrize(
+    ("request_line", "route"),
+    [
+        ("POST /auth/login", "auth-login"),
+        ("GET /auth/login", None),
+        ("POST /auth/token", "auth-token"),
+        ("GET /auth/jwks.json", "auth-keys"),
+        ("GET /auth/.well-known/openid-configuration", "auth-discovery"),
+        ("GET /products/3", "products-read"),
+        ("POST /products", None),
+        ("GET /orders", "orders-read"),
+        ("GET /orders/1001", "orders-read"),
+        ("POST /orders/1001/cancel", "orders-write"),
+        ("DELETE /orders/1001", None),
+        ("GET /ordersx", None),
+        ("POST /profiles/soap", "profiles-soap"),
+        ("GET /profiles/soap?wsdl", "profiles-wsdl"),
+        ("GET /profiles/alice", "profiles-read"),
+        ("POST /profiles", "profiles-write"),
+        ("PATCH /profiles/alice", "profiles-write"),
+        ("POST /profiles/alice/recover", "profiles-recover"),
+        ("POST /profiles/alice", None),
+        ("POST /graphql", "graphql-anonymous"),
+        ("GET /graphql", None),
+        ("GET /", "shop-page"),
+        ("GET /static/shop.css", "shop-page"),
+        ("POST /introspect", None),
+        ("POST /keys/rotate", None),
+        ("POST /credential-resets", None),
+        ("GET /schema.graphql", None),
+        ("GET /metrics", None),
+        ("GET /healthz", None),
+    ],
+)
+def test_public_routes_of_the_shop(shop: Spec, request_line: str, route: str | None) -> None:
+    method, path = request_line.split()
+    assert take(shop, "public", method, path) == route
+
+
+def test_a_token_at_graphql_is_always_verified(shop: Spec) -> None:
+    assert take(shop, "public", "POST", "/graphql", token=True) == "graphql"
+
+
+def test_internal_routes_serve_the_internal_listener_only(shop: Spec) -> None:
+    internal = [route for route in shop.routes if "internal" in route.listeners]
+    assert {route.listeners for route in internal} == {("internal",)}
+    assert take(shop, "internal", "POST", "/keys/rotate") == "internal-key-rotation"
+    assert take(shop, "internal", "GET", "/orders") is None
+
+
+def test_everything_that_changes_something_needs_a_token_or_is_a_login(shop: Spec) -> None:
+    def writes(route: Any) -> bool:
+        return any(match.method not in ("GET", "HEAD") for match in route.matches)
+
+    open_ones = {route.name for route in shop.routes if route.public and writes(route)}
+    assert open_ones == {"auth-login", "auth-token", "auth-revoke", "graphql-anonymous", "internal-introspect"}
+
+
+def test_every_route_of_the_shop_has_an_owner_and_a_version(shop: Spec) -> None:
+    assert all(route.owner and route.version for route in shop.routes)
