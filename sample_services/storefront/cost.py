@@ -11,7 +11,7 @@ is therefore measured once and its result reused, which keeps measuring linear i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from graphql import (
     DocumentNode,
@@ -25,10 +25,13 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     OperationDefinitionNode,
+    SchemaMetaFieldDef,
     SelectionSetNode,
+    TypeMetaFieldDef,
     VariableNode,
     get_directive_values,
     get_named_type,
+    is_introspection_type,
 )
 
 from sample_services.storefront.limits import Limits, check
@@ -47,6 +50,9 @@ class Size(NamedTuple):
 
 
 _NOTHING = Size(0, 0, 0)
+_META: Final = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
+_INTROSPECTED: Final = {"types": 28, "fields": 4, "directives": 6, "locations": 3, "enumValues": 2}
+"""Introspection answers with lists, too. These lengths are the schema's own, on average and rounded up."""
 
 
 def check_cost(
@@ -107,12 +113,16 @@ class _Meter:
         return self.measured[name]
 
     def _field(self, node: FieldNode, parent: GraphQLNamedType) -> Size:
-        """Introspection costs its own field only: a rule of the validation bounds how far it can nest."""
-        definition = parent.fields.get(node.name.value) if isinstance(parent, GraphQLObjectType) else None
-        if definition is None:
+        name = node.name.value
+        if name in _META:  # how deep introspection may nest is a rule of the validation
+            inner = self.selection(node.selection_set, get_named_type(_META[name].type))
+            return Size(1, 1 + inner.cost, 1)
+        definition = parent.fields.get(name) if isinstance(parent, GraphQLObjectType) else None
+        if definition is None:  # __typename
             return Size(1, 1, 1)
         inner = self.selection(node.selection_set, get_named_type(definition.type))
-        return Size(1 + inner.depth, 1 + self._list_size(definition, node) * inner.cost, 1)
+        length = _INTROSPECTED.get(name, 1) if is_introspection_type(parent) else self._list_size(definition, node)
+        return Size(1 + inner.depth, 1 + length * inner.cost, 1)
 
     def _list_size(self, definition: GraphQLField, node: FieldNode) -> int:
         """At least 1: nobody gets a discount for `first: -1000`, which the resolver refuses later."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from graphql import build_schema, get_operation_ast, parse, validate
+from graphql import build_schema, execute_sync, get_introspection_query, get_operation_ast, parse, validate
 
 from sample_services.storefront.cost import Size, check_cost
 from sample_services.storefront.limits import LimitExceededError, Limits
@@ -70,6 +70,26 @@ def test_each_limit_refuses_what_exceeds_it(limits: Limits, reason: str) -> None
     with pytest.raises(LimitExceededError) as refused:
         size(PAGE, limits)
     assert refused.value.extensions == {"reason": reason}
+
+
+def values(answer: Any) -> int:
+    """How many fields an answer holds."""
+    if isinstance(answer, dict):
+        return len(answer) + sum(map(values, answer.values()))
+    return sum(map(values, answer)) if isinstance(answer, list) else 0
+
+
+def test_introspection_fits_and_is_not_underestimated() -> None:
+    query = get_introspection_query()
+    cost = size(query, Limits()).cost
+    assert values(execute_sync(SCHEMA, parse(query)).data) <= cost
+
+
+def test_introspection_has_a_cost_so_that_aliases_cannot_multiply_it() -> None:
+    many = "{ __schema {" + " ".join(f"a{n}: types {{ ...t }}" for n in range(15)) + "} }"
+    bomb = many + " fragment t on __Type {" + " ".join(f"b{n}: fields {{ name }}" for n in range(15)) + "}"
+    with pytest.raises(LimitExceededError):
+        size(bomb, Limits())
 
 
 def test_root_fields_count_through_fragments() -> None:
