@@ -50,7 +50,7 @@ class Launch:
                 self.process.wait()
                 raise CannotStart(event["reason"], event["exit_code"])
         code = self.process.wait()
-        raise CannotStart(f"the supervisor ended before it was ready (exit code {code})", 1 if code else 0)
+        raise CannotStart(f"the supervisor ended before everything was ready (exit code {code})", exit_code=1)
 
     def follow(self, show: Show) -> int:
         """Show events until the supervisor has ended; its exit code.

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, ServiceEntry
 from gateway.control.supervisor.options import Options
-from gateway.control.supervisor.readiness import HttpProbe, Probe
+from gateway.control.supervisor.readiness import HttpProbe, Probe, WorkerProbe
 from gateway.control.supervisor.state_dir import StateDir
 
 Kind = Literal["redis", "control", "worker", "service"]
@@ -132,6 +132,7 @@ def _worker(site: Site, name: str) -> ProcessPlan:
         log=state.log(name),
         settings=settings,
         keep_fds=tuple(site.listeners.values()),
+        probe=WorkerProbe(HttpProbe(LOOPBACK, site.ports["admin"], "/readyz"), name),
         grace=site.drain_timeout + 2,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import random
 import secrets
@@ -29,12 +30,14 @@ from gateway.control.supervisor.plan import LOOPBACK, ProcessPlan, Site, make_pl
 from gateway.control.supervisor.ports import Need
 from gateway.control.supervisor.process import reduced_environment
 from gateway.control.supervisor.read_spec import ListenerPlace, SpecSummary, parse_summary
-from gateway.control.supervisor.resp import RedisAddress, parse_url
+from gateway.control.supervisor.resp import RedisAddress, RedisError, parse_url
 
 PREDECESSOR_SECONDS = 8.0
 """How long the orphans of a killed supervisor may take to leave their ports."""
 FOREIGN_USER_PREFIX = "gatehouse-"
 """On a Redis that we do not own, our users do not collide with others'."""
+_OWN_SECRETS = {"GATEHOUSE_REDIS_URL", "OTEL_EXPORTER_OTLP_HEADERS"}
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ async def prepare(options: Options, environ: Mapping[str, str], stack: AsyncExit
     logs.log_to(state.log("supervisor"))
     manifest = load_manifest(Path(options.manifest)) if options.manifest else Manifest()
     numbers = _assign_ports(options, manifest)
-    variables = {**environ, **_port_variables(numbers)}
+    variables = {**config_variables(environ), **_port_variables(numbers)}
     config = Path(options.config) if options.config else default_config()
     spec = await read_summary(config, variables)
     redis = _choose_redis(options, environ)
@@ -95,7 +98,7 @@ async def prepare(options: Options, environ: Mapping[str, str], stack: AsyncExit
         redis_user_prefix=FOREIGN_USER_PREFIX if redis.foreign else "",
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
-    return Prepared(site, _plans(site, redis), _notes(redis), _used_ports(site, redis) | bound)
+    return Prepared(site, _plans(site, redis), _notes(redis), bound | _used_ports(site, redis))
 
 
 def _assign_ports(options: Options, manifest: Manifest) -> dict[str, int]:
@@ -104,6 +107,19 @@ def _assign_ports(options: Options, manifest: Manifest) -> dict[str, int]:
     if base == 0:
         base = ports.find_block(random.SystemRandom(), ports.is_free, ports.ephemeral_range())
     return ports.assign(names, base)
+
+
+def config_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment as configurations may use it: without our own secrets and what is not valid text."""
+    return {name: value for name, value in environ.items() if name not in _OWN_SECRETS and _is_text(name + value)}
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # bytes that are no UTF-8 (PEP 383): JSON cannot hold them
+        return False
+    return True
 
 
 def _port_variables(numbers: Mapping[str, int]) -> dict[str, str]:
@@ -174,9 +190,15 @@ def _installation(state: state_dir.StateDir, manifest: Manifest) -> Installation
 
 
 async def _adopt(foreign: RedisAddress, manifest: Manifest, installation: Installation, stack: AsyncExitStack) -> None:
-    entries = manifest.services
-    await redis_server.adopt(foreign, entries, installation.redis, FOREIGN_USER_PREFIX)
-    stack.push_async_callback(redis_server.release, foreign, entries, FOREIGN_USER_PREFIX)
+    await redis_server.adopt(foreign, manifest.services, installation.redis, FOREIGN_USER_PREFIX)
+    stack.push_async_callback(_release, foreign, manifest)
+
+
+async def _release(foreign: RedisAddress, manifest: Manifest) -> None:
+    try:
+        await redis_server.release(foreign, manifest.services, FOREIGN_USER_PREFIX)
+    except (OSError, TimeoutError, RedisError) as error:  # it may have gone before us
+        log.warning("our users stay on %s: %s", foreign.url, error)
 
 
 def _listen(spec: SpecSummary, stack: AsyncExitStack) -> dict[str, socket.socket]:

@@ -211,9 +211,13 @@ class Supervisor:
 
 def limit_resources() -> None:
     """Room for connections, and no core dumps: they would hold keys. Children inherit both."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (ValueError, OSError) as error:  # macOS: kern.maxfilesperproc may be below an infinite hard limit
+            log.warning("open files stay limited to %d: %s", soft, error)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
@@ -221,6 +225,8 @@ async def run(options: Options) -> int:
     """Run an instance until it is told to stop; the exit code (0, or that of CannotStart)."""
     os.umask(0o077)
     events = Events(options.events_fd)
+    if options.events_fd is not None:  # who reads events hears of errors there; no second copy on the terminal
+        logging.getLogger().addHandler(logging.NullHandler())
     stop = StopRequest(options.foreground_fd)
     supervisor = Supervisor(options, events, stop)
     try:
@@ -243,6 +249,9 @@ async def _until_stopped(supervisor: Supervisor, options: Options, events: Event
     except CannotStart as error:
         log.error("cannot start: %s", error)
         failure = error
+    except Exception as error:  # a fault of ours must not leave processes behind either
+        log.exception("internal error")
+        failure = CannotStart(f"internal error of the supervisor: {error!r}; see its log", exit_code=1)
     for task in (starting, asked):
         task.cancel()
     await asyncio.gather(starting, asked, return_exceptions=True)

@@ -11,7 +11,7 @@ from gateway.control.supervisor.manifest import Manifest, parse_manifest
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.plan import ProcessPlan, Site, make_plan
 from gateway.control.supervisor.ports import assign
-from gateway.control.supervisor.readiness import HttpProbe
+from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
 from gateway.control.supervisor.state_dir import StateDir
 
 SHOP = {
@@ -102,6 +102,8 @@ def test_workers_inherit_the_listening_sockets_and_may_drain(plans: dict[str, Pr
     assert settings(worker)["listeners"] == {"public": 10, "internal": 11}
     assert settings(worker)["worker"] == "gateway-2"
     assert worker.grace > 4.0
+    assert isinstance(worker.probe, WorkerProbe)
+    assert (worker.probe.worker, worker.probe.control) == ("gateway-2", HttpProbe("127.0.0.1", 20_001, "/readyz"))
 
 
 def test_control_knows_where_services_answer(plans: dict[str, ProcessPlan]) -> None:

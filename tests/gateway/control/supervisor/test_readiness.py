@@ -3,7 +3,9 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from gateway.control.supervisor.readiness import HttpProbe, RedisProbe, until_ready
+import pytest
+
+from gateway.control.supervisor.readiness import HttpProbe, RedisProbe, WorkerProbe, until_ready
 from gateway.control.supervisor.resp import RedisAddress
 
 
@@ -46,3 +48,32 @@ async def test_asks_until_the_answer_is_yes() -> None:
     probe: Callable[[], Awaitable[str | None]] = lambda: asyncio.sleep(0, answers.pop(0))  # noqa: E731
     await until_ready(probe, interval=0)
     assert answers == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "ready"),
+    [
+        (200, '{"workers": [{"name": "gateway-1", "version": 3}]}', True),
+        (503, '{"workers": [{"name": "gateway-2", "version": null}, {"name": "gateway-1", "version": 3}]}', True),
+        (200, '{"workers": [{"name": "gateway-1", "version": null}]}', False),
+        (200, '{"workers": [{"name": "gateway-2", "version": 3}]}', False),
+        (200, '["gateway-1"]', False),
+        (200, "nonsense", False),
+    ],
+)
+async def test_a_worker_is_ready_when_control_lists_it_with_a_configuration(
+    status: int, body: str, ready: bool
+) -> None:
+    async with server(f"HTTP/1.1 {status} X\r\n\r\n{body}".encode()) as port:
+        reason = await WorkerProbe(HttpProbe("127.0.0.1", port, "/readyz"), "gateway-1")()
+    assert (reason is None) == ready
+
+
+async def test_a_worker_without_control_counts_as_ready_after_a_while(free_port: int) -> None:
+    now = 100.0
+    probe = WorkerProbe(HttpProbe("127.0.0.1", free_port, "/readyz"), "gateway-1", patience=5, clock=lambda: now)
+    assert "control cannot be asked" in (await probe() or "")
+    now = 104.9
+    assert await probe() is not None
+    now = 105.0
+    assert await probe() is None

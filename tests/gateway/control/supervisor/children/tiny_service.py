@@ -11,12 +11,15 @@ import signal
 import sys
 import threading
 
+ANSWER = {"workers": [{"name": f"gateway-{number}", "version": 1} for number in (1, 2)]}
+"""What the control process answers; for services any body does."""
+
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b"ok")
+        self.wfile.write(json.dumps(ANSWER).encode())
 
     def log_message(self, *_: object) -> None:
         pass
