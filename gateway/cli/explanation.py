@@ -28,7 +28,8 @@ def print_explanation(answer: dict[str, Any], who: str) -> None:
             visible(detail),
             Text(visible(where), "dim"),
         )
-    out.print(grid)
+    if grid.row_count:
+        out.print(grid)
     if cluster := answer.get("cluster"):
         out.print(f"→ {visible(_clusters(answer.get('clusters') or [cluster]))}")
     out.print(Text(visible(_outcome(answer)), f"bold {STATE_STYLES.get(answer['outcome'], 'yellow')}"))

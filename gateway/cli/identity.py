@@ -87,7 +87,7 @@ def call(
       gatehouse call alice GET /orders/1001
       gatehouse call nobody GET /products
       gatehouse call alice POST /orders -d '{"items": [{"product_id": 1, "quantity": 2}]}'
-      gatehouse call bob POST /graphql -d '{"query": "{ products { name } }"}'
+      gatehouse call bob POST /graphql -d '{"query": "{ products { nodes { name } } }"}'
     """
     if not path.startswith("/"):
         raise click.UsageError(f"PATH starts with a slash, like /orders/1001; {path!r} does not")

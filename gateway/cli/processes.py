@@ -67,9 +67,12 @@ def _row(process: dict[str, Any]) -> tuple[object, ...]:
 def restart(service: str, state_dir: Path | None) -> None:
     """Restart one process; the others do not notice.
 
+    SERVICE is its name in `gatehouse ps`; `gateway` means all workers, one after the other.
+
     \b
-    Example:
+    Examples:
       gatehouse restart orders
+      gatehouse restart gateway
     """
     _change("restart", service, state_dir)
 

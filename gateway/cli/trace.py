@@ -1,7 +1,8 @@
 """`gatehouse trace`: the way of one request through all services, as a waterfall in the terminal.
 
 The problem: spans arrive in batches, each process in its own time, so a trace asked for right after its
-request has holes. The rule: wait, within limits, until every span's parent is there; then draw.
+request has holes. The rule: wait, within limits, until every span's parent is there and nothing
+new has happened for a moment; then draw.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,9 @@ from gateway.cli.options import json_option, state_dir_option
 from gateway.cli.waterfall import print_waterfall
 
 PATIENCE = 4.0
-"""Seconds to wait for spans that are still under way."""
+"""Seconds to wait at most for spans that are still under way."""
+QUIET = 2.0
+"""Seconds after its last span from which a trace counts as whole: longer than any process keeps a batch."""
 SEARCHED = 2_000
 """Latest traces that are searched for the start of an id."""
 
@@ -54,24 +58,28 @@ def trace(trace_id: str, state_dir: Path | None, as_json: bool) -> None:
 def complete_trace(
     fetch: Callable[[], dict[str, Any] | None],
     patience: float = PATIENCE,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any] | None:
-    """The trace when it has no holes, or as it is after `patience` seconds; None when it never came."""
+    """The trace when it has settled, or as it is after `patience` seconds; None when it never came."""
     end = clock() + patience
     while True:
-        found = fetch()
-        if (found is not None and not has_holes(found)) or clock() >= end:
+        found, now = fetch(), clock()
+        if now >= end or (found is not None and settled(found, now)):
             return found
         sleep(0.2)
 
 
+def settled(trace: dict[str, Any], now: float) -> bool:
+    """Whether nothing more is to be expected: no span lacks its parent, and its last one ended a while ago."""
+    begun = datetime.fromisoformat(trace["start"]).timestamp()
+    return not has_holes(trace) and now - begun - trace["duration_ms"] / 1000 >= QUIET
+
+
 def has_holes(trace: dict[str, Any]) -> bool:
     """Whether a span names a parent that is not there; the root's own parent is the client's and not ours."""
-    spans = trace["spans"]
-    known = {span["span_id"] for span in spans}
-    orphans = [span for span in spans if span["parent_id"] not in known]
-    return len(orphans) != 1
+    known = {span["span_id"] for span in trace["spans"]}
+    return sum(span["parent_id"] not in known for span in trace["spans"]) != 1
 
 
 def _fetch(instance: Instance, trace_id: str) -> dict[str, Any] | None:

@@ -14,7 +14,9 @@ BAR = 32
 """Characters that stand for the whole trace's time."""
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red", "bright_cyan")
 TOLD = ("http.response.status_code", "gateway.reason", "error.type", "gateway.policy")
-"""Attributes worth a line of their own words; the SQL text comes after them."""
+"""Attributes that say what came of a span; the SQL text comes after them."""
+SHOWN_SQL = 160
+"""Characters of SQL per span; `--json` has all of it."""
 
 
 def print_waterfall(trace: dict[str, Any], directory: Path) -> None:
@@ -84,7 +86,8 @@ def what(span: dict[str, Any]) -> str:
     if message := span["status"].get("message"):
         parts.append(str(message))
     if sql := attributes.get("db.query.text"):
-        parts.append(" ".join(str(sql).split()))
+        words = " ".join(str(sql).split())
+        parts.append(words if len(words) <= SHOWN_SQL else f"{words[:SHOWN_SQL]} …")
     return visible(" · ".join(dict.fromkeys(parts)))
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.trace import complete_trace, has_holes
+from gateway.cli.trace import QUIET, complete_trace, has_holes, settled
 from gateway.cli.waterfall import BAR, bar, ordered, related, what
 
+END = 1_735_689_600  # when the traces below ended, to a hundredth of a second
 ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
@@ -22,7 +23,8 @@ def a_span(span_id: str, parent: str | None = None, **more: Any) -> dict[str, An
 def a_trace(*spans: dict[str, Any]) -> dict[str, Any]:
     services = sorted({span["service"] for span in spans})
     return {
-        "trace_id": ID, "name": "GET /orders", "duration_ms": 10.0, "span_count": len(spans), "services": services,
+        "trace_id": ID, "name": "GET /orders", "start": "2025-01-01T00:00:00.000000Z",
+        "duration_ms": 10.0, "span_count": len(spans), "services": services,
         "dropped_spans": 0, "linked_from": [], "spans": list(spans),
     }  # fmt: skip
 
@@ -71,12 +73,18 @@ def test_what_is_no_id_is_not_asked_for(installation: Any, given: str) -> None:
 
 
 def test_spans_under_way_are_waited_for_and_not_for_ever() -> None:
-    child = a_trace(a_span("a"), a_span("c", "b"))
-    clock = iter(range(100))
-    answers = iter([None, child, WHOLE])
+    holes = a_trace(a_span("a"), a_span("c", "b"))
+    clock = iter(range(END, END + 100))
+    answers = iter([None, holes, WHOLE])
     assert complete_trace(lambda: next(answers), 50, lambda: next(clock), lambda _: None) is WHOLE
-    assert complete_trace(lambda: child, 3, lambda: next(clock), lambda _: None) is child
+    assert complete_trace(lambda: holes, 3, lambda: next(clock), lambda _: None) is holes
     assert complete_trace(lambda: None, 3, lambda: next(clock), lambda _: None) is None
+
+
+def test_a_trace_is_whole_when_it_has_been_quiet_for_a_while() -> None:
+    assert not settled(WHOLE, END + QUIET - 0.1)
+    assert settled(WHOLE, END + QUIET + 0.1)
+    assert not settled(a_trace(a_span("a"), a_span("b", "under way")), END + 1_000)
 
 
 def test_the_clients_own_span_is_no_hole() -> None:
