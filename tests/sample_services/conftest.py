@@ -82,10 +82,20 @@ def start_service(tmp_path: Path) -> Iterator[StartService]:
 
     The same `data_dir` (default: `tmp_path/name`) and `port` bring a stopped service back to its old place.
     """
+    yield from _starting(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def start_shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartService]:
+    """As `start_service`, for processes that all tests of a module share."""
+    yield from _starting(tmp_path_factory.mktemp("services"))
+
+
+def _starting(directory: Path) -> Iterator[StartService]:
     started: list[RunningService] = []
 
     def start(name: str, module: str | Path, **options: Any) -> RunningService:
-        service = _start(tmp_path, len(started), name, module, **options)
+        service = _start(directory, len(started), name, module, **options)
         started.append(service)
         return service
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import jwt
@@ -102,63 +99,41 @@ def serving(identity: Identity) -> Iterator[Identity]:
         thread.join()
 
 
-@dataclass
-class Running:
-    """A profiles process that answers at `url`."""
-
-    url: str
-    process: subprocess.Popen[bytes]
-    log: Path
-
-
-@contextmanager
-def running(directory: Path, identity: Identity, **settings: Any) -> Iterator[Running]:
-    document = {
-        "service": "profiles",
-        "instance": "profiles-1",
-        "data_dir": str(directory / "data"),
-        "peers": {"identity": identity.url},
-        "public_url": "http://gateway.example:8088",
-        "secrets": {"client_secret": "for-tests"},
-        **settings,
-    }
-    path = directory / "settings.json"
-    path.write_text(json.dumps(document))
-    log = directory / "log"
-    with log.open("ab") as stderr:
-        start = log.stat().st_size
-        process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "sample_services.profiles", "--settings", str(path)], stderr=stderr
-        )
-        try:
-            yield Running(f"http://127.0.0.1:{_port(process, log, start)}", process, log)
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                assert process.wait(10) == 0
-
-
-def _port(process: subprocess.Popen[bytes], log: Path, start: int) -> int:
-    """The port it took, from its log."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and process.poll() is None:
-        for line in log.read_bytes()[start:].splitlines(keepends=True):
-            if line.endswith(b"\n") and json.loads(line).get("message") == "listening":
-                return int(json.loads(line)["port"])
-        time.sleep(0.02)
-    raise AssertionError(f"the service does not listen:\n{log.read_text()}")
-
-
 @pytest.fixture(scope="module")
 def identity() -> Iterator[Identity]:
     with serving(Identity()) as identity:
         yield identity
 
 
+@pytest.fixture
+def fresh_identity() -> Iterator[Identity]:
+    """An identity of one test's own."""
+    with serving(Identity()) as identity:
+        yield identity
+
+
+def profiles_settings(identity: Identity) -> dict[str, Any]:
+    return {
+        "peers": {"identity": identity.url},
+        "public_url": "http://gateway.example:8088",
+        "secrets": {"client_secret": "for-tests"},
+    }
+
+
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, identity: Identity) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("profiles"), identity) as service:
-        yield service
+def service(start_shared_service: Any, identity: Identity) -> Any:
+    """One profiles process for all tests of a module."""
+    return start_shared_service("profiles", "sample_services.profiles", **profiles_settings(identity))
+
+
+@pytest.fixture
+def start_profiles(start_service: Any, fresh_identity: Identity) -> Any:
+    """`start_profiles()`: a process of the test's own beside `fresh_identity`; again: on the same data."""
+
+    def start() -> Any:
+        return start_service("profiles", "sample_services.profiles", **profiles_settings(fresh_identity))
+
+    return start
 
 
 class Caller(requests.Session):
@@ -176,37 +151,18 @@ class Caller(requests.Session):
 
 
 @pytest.fixture
-def caller(service: Running, identity: Identity) -> Iterator[Any]:
+def caller_of() -> Iterator[Any]:
+    """`caller_of(service, token)` is a session with that token."""
+    with ExitStack() as sessions:
+        yield lambda service, token: sessions.enter_context(Caller(service.url, token))
+
+
+@pytest.fixture
+def caller(service: Any, identity: Identity, caller_of: Any) -> Any:
     """`caller("alice", "customer")` is a session as alice; `caller()` has no token."""
-    opened: list[Caller] = []
 
     def make(subject: str | None = None, role: str = "customer") -> Caller:
-        opened.append(Caller(service.url, identity.token(subject, role) if subject else None))
-        return opened[-1]
+        session: Caller = caller_of(service, identity.token(subject, role) if subject else None)
+        return session
 
-    yield make
-    for session in opened:
-        session.close()
-
-
-@pytest.fixture
-def fresh_identity() -> Iterator[Identity]:
-    """An identity of one test's own."""
-    with serving(Identity()) as identity:
-        yield identity
-
-
-@pytest.fixture
-def run_profiles() -> Any:
-    """`with run_profiles(directory, identity) as (service, call)`: a process of the test's own."""
-
-    @contextmanager
-    def run(directory: Path, identity: Identity) -> Iterator[tuple[Running, Any]]:
-        with running(directory, identity) as service, ExitStack() as sessions:
-
-            def call(service: Running, subject: str, role: str) -> Caller:
-                return sessions.enter_context(Caller(service.url, identity.token(subject, role)))
-
-            yield service, call
-
-    return run
+    return make

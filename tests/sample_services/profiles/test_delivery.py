@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -111,26 +110,25 @@ def _until(is_so: Callable[[], bool]) -> None:
 
 
 def test_a_recovery_survives_identitys_absence_and_kill_9(
-    run_profiles: Callable[..., Any], fresh_identity: Any, tmp_path: Path
+    start_profiles: Any, caller_of: Any, fresh_identity: Any
 ) -> None:
+    goro, carol = fresh_identity.token("goro", "customer"), fresh_identity.token("carol", "support")
     fresh_identity.away = True
-    with run_profiles(tmp_path, fresh_identity) as (service, call):
-        assert call(service, "goro", "customer").send_to("DELETE", "/profiles/goro").status_code == 204
-        traced = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
-        answer = call(service, "carol", "support").send_to("POST", "/profiles/goro/recover", headers=traced)
-        assert answer.json()["credential_reset"] == "pending"
-        _until(lambda: fresh_identity.tries > 0)
-        service.process.kill()
-        service.process.wait()
+    service = start_profiles()
+    assert caller_of(service, goro).send_to("DELETE", "/profiles/goro").status_code == 204
+    traced = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+    answer = caller_of(service, carol).send_to("POST", "/profiles/goro/recover", headers=traced)
+    assert answer.json()["credential_reset"] == "pending"
+    _until(lambda: fresh_identity.tries > 0)
+    service.kill()
     assert fresh_identity.resets == []
+
     fresh_identity.away = False
-    with run_profiles(tmp_path, fresh_identity) as (service, call):
-        _until(lambda: bool(fresh_identity.resets))
-        assert call(service, "goro", "customer").send_to("GET", "/profiles/goro").status_code == 200
-        _until(lambda: b"credential reset delivered" in service.log.read_bytes())
+    service = start_profiles()
+    _until(lambda: bool(service.log_lines("credential reset delivered")))
+    assert caller_of(service, goro).send_to("GET", "/profiles/goro").status_code == 200
     [(body, headers)] = fresh_identity.resets
     assert body["username"] == "goro"
     assert headers["traceparent"].split("-")[1] == TRACE
-    with sqlite3.connect(tmp_path / "data" / "profiles.db") as connection:
-        assert connection.execute("SELECT outcome FROM credential_resets").fetchall() == [("delivered",)]
-    connection.close()
+    [line] = service.log_lines("credential reset delivered")
+    assert line["trace_id"] == TRACE
