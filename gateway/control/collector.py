@@ -71,10 +71,12 @@ class Collector:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             raise ExportError(413, f"at most {MAX_BODY} bytes") from None
+        message = ExportTraceServiceRequest()
         try:
-            return ExportTraceServiceRequest.FromString(inflated(body, request.headers.get("Content-Encoding")))
+            message.ParseFromString(inflated(body, request.headers.get("Content-Encoding")))
         except DecodeError:
             raise ExportError(400, "the body is not an ExportTraceServiceRequest") from None
+        return message
 
     def _store_all(self, request: ExportTraceServiceRequest) -> web.Response:
         kept = rejected = 0
@@ -88,7 +90,9 @@ class Collector:
         answer = ExportTraceServiceResponse()
         if rejected:
             answer.partial_success.rejected_spans = rejected
-            answer.partial_success.error_message = "spans with invalid ids or times, or of traces that are full"
+            answer.partial_success.error_message = (
+                "spans with invalid ids, without a start time, or of traces that are full"
+            )
         return web.Response(body=answer.SerializeToString(), content_type=PROTOBUF)
 
 

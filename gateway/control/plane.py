@@ -71,6 +71,7 @@ class ControlPlane(Events):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.channel.stop()
+        await self.reloader.stop()
 
     async def _watch(self) -> None:
         await watch(self.settings.config, lambda: self.reloader.reload("file"))

@@ -65,8 +65,8 @@ class Tally:
     def totals(self) -> dict[str, Totals]:
         """What was added."""
         return {
-            key: Totals(*counts, tuple(sorted(self._buckets.get(key, {}).items())))
-            for key, counts in self._counts.items()
+            key: Totals(count, refused, failing, tuple(sorted(self._buckets.get(key, {}).items())))
+            for key, (count, refused, failing) in self._counts.items()
         }
 
 

@@ -73,6 +73,7 @@ class Reloader:
         self._ack_seconds = ack_seconds
         self._rollout: Rollout | None = None
         self._lock = asyncio.Lock()
+        self._save_lock = asyncio.Lock()
         self._saving: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -85,6 +86,10 @@ class Reloader:
         result = await self.reload("start")
         if self.current is None:
             raise RuntimeError("no usable configuration:\n" + "\n".join(result.errors))
+
+    async def stop(self) -> None:
+        """Finish what is being saved."""
+        await asyncio.gather(*self._saving)
 
     def _saved(self) -> Revision | None:
         try:
@@ -146,8 +151,15 @@ class Reloader:
         self._channel.broadcast(old.message())
 
     async def _keep(self, revision: Revision) -> None:
+        """Every worker has it: save it, one writer at a time, and never an older one over a newer one."""
         self.good = revision
-        await asyncio.to_thread(write_last_good, self.source.last_good, revision)
+        async with self._save_lock:
+            if self.good is not revision:
+                return
+            try:
+                await asyncio.to_thread(write_last_good, self.source.last_good, revision)
+            except OSError as error:
+                log.error("the last good configuration could not be saved", extra={"error": str(error)})
 
     def hello(self, worker: Worker) -> None:
         """Give a worker that has just come what is in force."""

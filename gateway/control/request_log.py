@@ -38,7 +38,7 @@ class RequestLog:
 
     def latest(self, limit: int, after: int = 0) -> list[dict[str, Any]]:
         """The newest records first, at most `limit`, only those behind number `after`."""
-        found = []
+        found: list[dict[str, Any]] = []
         for record in reversed(self._records):
             if len(found) >= limit or record["seq"] <= after:
                 break

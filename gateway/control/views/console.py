@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from gateway.control.guard import Guard
-from gateway.control.problems import answer
+from gateway.control.problems import Handler, answer
 from gateway.control.resources import console_dir
 
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -41,8 +41,8 @@ def routes(guard: Guard) -> list[web.RouteDef]:
     ]
 
 
-def _serve(path: Path):  # type: ignore[no-untyped-def]
-    async def serve(_: web.Request) -> web.Response:
+def _serve(path: Path) -> Handler:
+    async def serve(_: web.Request) -> web.StreamResponse:
         return _file(path)
 
     return serve

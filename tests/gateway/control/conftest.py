@@ -185,3 +185,28 @@ async def instance(settings: ControlSettings) -> AsyncIterator[Instance]:
             for worker in running.workers:
                 await worker.close()
             await control.stop()
+
+
+PROCESSES = [{"name": "orders", "state": "running", "pid": 5}, {"name": "traffic", "state": "stopped"}]
+
+
+class FakeSupervisor:
+    """Answers every question with the same text and remembers the questions."""
+
+    def __init__(self) -> None:
+        self.answer = json.dumps({"processes": PROCESSES})
+        self.asked: list[dict[str, Any]] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.asked.append(json.loads(await reader.readline()))
+        writer.write(self.answer.encode() + b"\n")
+        writer.close()
+
+
+@pytest.fixture
+async def supervisor(settings: ControlSettings) -> AsyncIterator[FakeSupervisor]:
+    fake = FakeSupervisor()
+    server = await asyncio.start_unix_server(fake.serve, settings.supervisor_socket)
+    yield fake
+    server.close()
+    await server.wait_closed()
