@@ -21,7 +21,7 @@ _FOREIGN = {"alice": 1002, "bob": 1001}
 """The seeded orders 1001 and 1002 are alice's and bob's: each asks for the other's."""
 _SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 _PROFILES = "https://profiles.shop.example/v1"
-_GRAPHQL = "query Home { me { username profile { fullName } orders(first: 3) { id status total } } }"
+HOME_QUERY = "query Home { me { username profile { fullName } orders(first: 3) { id status total } } }"
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ async def profile_by_soap(scene: Scene) -> None:
 async def profile_by_graphql(scene: Scene) -> None:
     """A customer opens the app's home screen."""
     _, token = await scene.customer()
-    await scene.visitor.call("POST", "/graphql", token=token, json={"query": _GRAPHQL})
+    await scene.visitor.call("POST", "/graphql", token=token, json={"query": HOME_QUERY})
 
 
 async def partner_reads_orders(scene: Scene) -> None:

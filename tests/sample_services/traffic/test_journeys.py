@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import Any
 
 import pytest
+from graphql import build_schema, parse, validate
 from lxml import etree
 
+from sample_services.profiles.soap.contract import Contract
 from sample_services.traffic import journeys
 from sample_services.traffic.plan import WEIGHTS
 from sample_services.traffic.tokens import Tokens
@@ -73,3 +76,10 @@ def test_only_journeys_of_known_people_are_possible() -> None:
 def test_a_soap_message_is_built_not_formatted() -> None:
     root = etree.fromstring(journeys.read_profile_message("</x>&"))
     assert root[0][0][0].text == "</x>&"
+
+
+def test_what_is_sent_fits_the_published_contracts() -> None:
+    message = etree.fromstring(journeys.read_profile_message("alice"))
+    Contract("http://gateway.example").check(message[0][0])
+    schema = files("sample_services.storefront").joinpath("schema.graphql").read_text("utf-8")
+    assert validate(build_schema(schema), parse(journeys.HOME_QUERY)) == []
