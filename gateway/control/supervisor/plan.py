@@ -144,7 +144,7 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         "service": entry.name,
         "instance": f"{entry.name}-1",
         "host": LOOPBACK,
-        "port": port,
+        "port": port or 0,
         "data_dir": str(site.state.data(entry.name)),
         "peers": {peer: base_url(site, peer) for peer in entry.peers},
         "public_url": site.public_url,

@@ -123,4 +123,4 @@ def test_the_gateway_alone_is_control_and_workers() -> None:
 def test_traffic_waits_to_be_started(plans: dict[str, ProcessPlan]) -> None:
     assert not plans["traffic"].autostart
     assert plans["traffic"].probe is None
-    assert settings(plans["traffic"])["port"] is None
+    assert settings(plans["traffic"])["port"] == 0

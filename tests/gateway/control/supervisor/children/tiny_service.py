@@ -43,6 +43,6 @@ else:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     threading.Thread(target=leave_with_supervisor, args=(settings["lifeline_fd"],), daemon=True).start()
 place = settings.get("admin", settings)
-if fault == "deaf" or place.get("port") is None:
+if fault == "deaf" or not place.get("port"):
     threading.Event().wait()
 http.server.ThreadingHTTPServer((place["host"], place["port"]), Handler).serve_forever()
