@@ -7,6 +7,7 @@ route's scopes. The gateway's check is a second lock on the same door.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import time
 from collections import OrderedDict
@@ -170,6 +171,8 @@ def _checked_header(token: str) -> dict[str, Any]:
         header = jwt.get_unverified_header(token)
     except jwt.InvalidTokenError:
         raise unauthorized("jwt_malformed", "this is not a token") from None
+    if not all(map(_is_canonical, token.split("."))):
+        raise unauthorized("jwt_malformed", "this is not a token")
     if any(name in header for name in _FORBIDDEN_HEADERS):
         raise unauthorized("jwt_bad_header", "the token's header names a key or an extension of its own")
     if str(header.get("typ", "")).lower() not in ("at+jwt", "application/at+jwt"):
@@ -177,3 +180,12 @@ def _checked_header(token: str) -> dict[str, Any]:
     if not isinstance(header.get("kid"), str):
         raise unauthorized("jwt_unknown_key", "the token names no key")
     return header
+
+
+def _is_canonical(part: str) -> bool:
+    """Whether this is the only way to write these bytes in base64url; else one token could have many forms."""
+    try:
+        decoded = base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return False
+    return base64.urlsafe_b64encode(decoded).rstrip(b"=").decode() == part

@@ -92,14 +92,14 @@ def parse_keys(document: Mapping[str, Any]) -> dict[str, Key]:
 
 
 def _parse_key(entry: Mapping[str, Any]) -> Key | None:
-    from jwt import PyJWK, PyJWKError
+    from jwt import PyJWK, PyJWTError
 
     kid, algorithm = entry.get("kid"), entry.get("alg")
     if not isinstance(kid, str) or algorithm not in ALGORITHMS or entry.get("use", "sig") != "sig" or "d" in entry:
         return None
     try:
         jwk = PyJWK(dict(entry), algorithm)
-    except PyJWKError:
+    except (PyJWTError, ValueError, TypeError):  # unfit in any way: not one of our keys
         return None
     if algorithm == "RS256" and jwk.key.key_size < MIN_RSA_BITS:
         return None

@@ -1,0 +1,55 @@
+"""Background tasks: started again, counted, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from sample_services.kit import background
+from sample_services.kit.background import Tasks, pause
+
+
+def test_pauses_grow_to_a_limit() -> None:
+    assert [pause(n, 1.0) for n in range(4)] == [0.1, 0.2, 0.4, 0.8]
+    assert pause(1_000_000, 1.0) == 10.0
+    assert pause(0, 0.0) == 0.05
+
+
+async def test_starts_failed_work_again_until_it_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "FIRST_PAUSE_S", 0.0)
+    failures = Counter("failures", "…", ("task",), registry=CollectorRegistry())
+    tries, done = [], asyncio.Event()
+
+    async def work() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise ValueError("not yet")
+        done.set()
+
+    tasks = Tasks(logging.getLogger("test"), failures)
+    tasks.start(work, "work")
+    await asyncio.wait_for(done.wait(), 5)
+    await tasks.stop()
+    assert failures.labels("work")._value.get() == 2
+    assert len(tries) == 3
+
+
+async def test_stop_cancels_and_waits() -> None:
+    running, cleaned = asyncio.Event(), []
+
+    async def work() -> None:
+        try:
+            running.set()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append(1)
+
+    tasks = Tasks(logging.getLogger("test"), Counter("f", "…", ("task",), registry=CollectorRegistry()))
+    tasks.start(work, "work")
+    await running.wait()
+    await tasks.stop()
+    assert cleaned == [1]
