@@ -119,7 +119,8 @@ def _ask(instance: Instance, request: dict[str, Any]) -> dict[str, Any]:
 
 def _offline(config: Path, request: dict[str, Any]) -> dict[str, Any]:
     from gateway.cli.check import load_or_exit
-    from gateway.roles.explain import explain_offline
+    from gateway.cli.offline import explain_offline
 
-    answer: dict[str, Any] = explain_offline(load_or_exit(config), request | {"client": "127.0.0.1"})
-    return answer
+    if any(name.lower() == "authorization" for name, _ in request["headers"]):
+        raise click.UsageError("with --config nothing can fetch the issuer's keys: give --claims instead of a token")
+    return explain_offline(load_or_exit(config), request)

@@ -114,5 +114,5 @@ def tell(event: dict[str, Any]) -> None:
             click.echo(visible(f"{now} {name} is ready"))
         case {"event": "stopping"}:
             click.echo("\nStopping …")
-        case {"event": "stopped"}:
+        case {"event": "stopped", **rest} if "name" not in rest:  # with a name: one process of them
             click.echo("Everything is stopped.")

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 
 FORWARD: dict[str, Any] = {
     "method": "GET", "target": "/orders/1001",
@@ -99,3 +102,54 @@ def test_a_wrong_question_is_misuse(installation: Any, words: list[str]) -> None
 @pytest.mark.parametrize("url", ["orders", "ftp://x/y", "http://"])
 def test_what_is_neither_path_nor_address_is_misuse(installation: Any, url: str) -> None:
     assert installation.run("explain", "GET", url).exit_code == 2
+
+
+CONFIG = """\
+listeners: [{name: public, port: 8088}]
+providers:
+  - name: shop
+    issuer: https://shop.example
+    audiences: [shop]
+    jwks: {cluster: identity, path: /jwks.json}
+clusters: [{name: identity, service: identity}, {name: orders, service: orders}]
+routes:
+  - name: orders
+    matches: [{path: {value: /orders}, method: GET}]
+    filters:
+      - {type: JWT, provider: shop}
+      - {type: Authorize, scopes: [orders:read]}
+    backendRefs: [{cluster: orders}]
+"""
+
+
+@pytest.fixture
+def offline(installation: Any, tmp_path: Path) -> Callable[..., Result]:
+    """Ask a file while nothing runs."""
+    (installation.state_dir / "instance.json").unlink()
+    file = tmp_path / "shop.yaml"
+    file.write_text(CONFIG)
+    return lambda *words: installation.run("explain", *words, "--config", str(file))
+
+
+def test_a_file_answers_for_itself(offline: Callable[..., Result]) -> None:
+    allowed = offline("GET", "/orders/1", "--claims", '{"sub": "eve", "scope": "orders:read"}')
+    assert allowed.exit_code == 0
+    assert "→ cluster orders, whose endpoints are not known here" in allowed.output
+    assert "Send it" not in allowed.output
+    denied = offline("GET", "/orders/1", "--claims", '{"sub": "eve", "scope": ""}')
+    assert (denied.exit_code, "reason insufficient_scope" in denied.output) == (1, True)
+    assert offline("GET", "/orders/1").exit_code == 1
+
+
+def test_without_a_route_it_says_what_came_near(offline: Callable[..., Result]) -> None:
+    assert "wants method GET" in offline("DELETE", "/orders/1").output
+
+
+def test_a_file_cannot_check_a_token(offline: Callable[..., Result]) -> None:
+    result = offline("GET", "/orders", "-H", "Authorization: Bearer x")
+    assert (result.exit_code, "give --claims" in result.output) == (2, True)
+
+
+def test_a_user_needs_something_that_runs(offline: Callable[..., Result]) -> None:
+    result = offline("GET", "/orders", "--as", "bob")
+    assert (result.exit_code, "Nothing runs" in result.output) == (1, True)

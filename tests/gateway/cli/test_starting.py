@@ -43,7 +43,7 @@ def test_a_terminal_shows_every_process_and_how_far_it_is() -> None:
 
 
 def test_what_happens_later_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    for event in [*EVENTS, {"event": "stopping"}, {"event": "stopped"}]:
+    for event in [*EVENTS, {"event": "stopping"}, {"event": "stopped", "name": "orders"}, {"event": "stopped"}]:
         tell(event)
     said = capsys.readouterr().out
     assert "orders is ready" in said
