@@ -104,6 +104,16 @@ class Keeper:
         """Return only when it has ended several times in a row, each time soon after its start."""
         await self._hopeless.wait()
 
+    async def ready_or_hopeless(self) -> bool:
+        """True when it is ready, False when it keeps ending; bound it with `asyncio.timeout`."""
+        waiting = [asyncio.create_task(event.wait()) for event in (self._ready, self._hopeless)]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            return self._ready.is_set()
+        finally:
+            for task in waiting:
+                task.cancel()
+
     async def _keep(self) -> None:
         while not self._stop.is_set():
             await self._live()
@@ -146,7 +156,10 @@ class Keeper:
     async def _probe(self) -> None:
         if self.plan.probe:
             await until_ready(self.plan.probe)
+        else:
+            await asyncio.sleep(self.plan.settle)
         self.state, self._ready_at = "running", time.monotonic()
+        self._hopeless.clear()
         self._ready.set()
         self._report("ready", name=self.plan.name, seconds=round(time.monotonic() - self._spawned, 3))
 

@@ -36,7 +36,8 @@ class ProcessPlan:
     """Further descriptors it inherits: listening sockets."""
     port: int | None = None
     probe: Probe | None = None
-    """None: it counts as ready once it runs."""
+    """None: it counts as ready once it has run for `settle` seconds."""
+    settle: float = 1.0
     autostart: bool = True
     grace: float = 5.0
     """Seconds between SIGTERM and SIGKILL."""

@@ -24,6 +24,7 @@ from gateway.control.supervisor import logs, memory
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.events import Events
 from gateway.control.supervisor.fleet import Fleet, UnknownProcess
+from gateway.control.supervisor.keeper import Keeper
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.plan import LOOPBACK
 from gateway.control.supervisor.preparation import Prepared, prepare
@@ -183,11 +184,18 @@ class Supervisor:
                 await keeper.stop()
             if action in ("start", "restart"):
                 keeper.start()
-                try:
-                    await asyncio.wait_for(keeper.wait_ready(), RESTART_WITHIN)
-                except TimeoutError:
-                    raise Refused(f"{keeper.plan.name} was started and is not ready yet; see its log") from None
+                await self._wait_ready(keeper)
         return {"ok": True, "state": keepers[-1].state}
+
+    async def _wait_ready(self, keeper: Keeper) -> None:
+        name, file = keeper.plan.name, keeper.plan.log
+        try:
+            async with asyncio.timeout(RESTART_WITHIN):
+                ready = await keeper.ready_or_hopeless()
+        except TimeoutError:
+            raise Refused(f"{name} was started and is not ready yet; see {file}") from None
+        if not ready:
+            raise Refused(f"{name} does not stay up ({keeper.last_exit}); see {file}")
 
     def _ourselves(self) -> list[dict[str, Any]]:
         rows = [("supervisor", os.getpid()), ("guard", self._fleet_of().guard.pid)]

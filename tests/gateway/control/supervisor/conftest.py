@@ -75,6 +75,7 @@ def tiny_plan(tmp_path: Path) -> MakePlan:
             "log": tmp_path / f"{name}.log",
             "settings": {"service": name, "host": "127.0.0.1", "port": port},
             "port": port,
+            "settle": 0.1,
             "probe": HttpProbe("127.0.0.1", port, "/readyz") if port else None,
         }
         return ProcessPlan(**{**facts, **changes})

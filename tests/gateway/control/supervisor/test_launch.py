@@ -153,6 +153,13 @@ def test_processes_are_stopped_started_and_restarted_by_name(shop: Shop) -> None
     assert "error" in ask(shop.state, do="stop", name=["orders"])
 
 
+def test_a_process_that_cannot_be_started_by_name_says_so(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHON_TINY_FAULT_TRAFFIC", "exit")
+    shop.up()
+    assert "traffic does not stay up (exit code 3)" in ask(shop.state, do="start", name="traffic")["error"]
+    assert ask(shop.state, do="stop", name="traffic") == {"ok": True, "state": "stopped"}
+
+
 def test_a_killed_supervisor_leaves_nothing_running_and_a_new_one_starts(
     shop: Shop, alive: Callable[[int], bool]
 ) -> None:
