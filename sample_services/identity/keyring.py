@@ -98,7 +98,7 @@ def rotate_keys(connection: sqlite3.Connection, fresh: NewKey, compromised: bool
     connection.execute("UPDATE signing_keys SET state = 'retired', retired_at = ? WHERE state = 'active'", (now,))
     connection.execute("UPDATE signing_keys SET state = 'active' WHERE state = 'standby'")
     insert_key(connection, fresh, "standby", now)
-    connection.execute("DELETE FROM signing_keys WHERE retired_at < ?", (now - KEEP_RETIRED_S,))
+    connection.execute("DELETE FROM signing_keys WHERE retired_at <= ?", (now - KEEP_RETIRED_S,))
 
 
 def load_keys(connection: sqlite3.Connection) -> list[sqlite3.Row]:

@@ -56,7 +56,7 @@ class TokenVerifier:
         self._audience = audience
         self._keys = keys
         self._clock = clock
-        self._verified: OrderedDict[bytes, Claims] = OrderedDict()
+        self._verified: OrderedDict[bytes, tuple[Key, Claims]] = OrderedDict()
 
     async def require(self, request: web.Request, *scopes: str) -> Claims:
         """The claims of the request's token, which must have all these scopes.
@@ -81,24 +81,29 @@ class TokenVerifier:
             Problem: 401 with the reason why it is refused; 503 `keys_unavailable`.
         """
         name = hashlib.sha256(token.encode()).digest()
-        cached = self._verified.get(name)
-        if cached is not None and cached.expires > self._clock():
+        key, claims = self._verified.get(name, (None, None))
+        if key is not None and claims is not None and await self._still_holds(key, claims):
             self._verified.move_to_end(name)
-            return cached
-        claims = await self._verify_new(token)
-        self._verified[name] = claims
+            return claims
+        self._verified.pop(name, None)
+        key, claims = await self._verify_new(token)
+        self._verified[name] = key, claims
         if len(self._verified) > MAX_CACHED:
             self._verified.popitem(last=False)
         return claims
 
-    async def _verify_new(self, token: str) -> Claims:
+    async def _still_holds(self, key: Key, claims: Claims) -> bool:
+        """A verified token is good until it expires, or its key is withdrawn."""
+        return claims.expires > self._clock() and await self._keys.get(key.kid) is key
+
+    async def _verify_new(self, token: str) -> tuple[Key, Claims]:
         header = _checked_header(token)
         key = await self._keys.get(header["kid"])
         if key is None:
             raise unauthorized("jwt_unknown_key", "the token's key is not one of the issuer's")
         if header.get("alg") != key.algorithm:
             raise unauthorized("jwt_bad_algorithm", "the token's algorithm is not that of its key")
-        return self._claims(token, self._decode(token, key))
+        return key, self._claims(token, self._decode(token, key))
 
     def _decode(self, token: str, key: Key) -> dict[str, Any]:
         import jwt

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from importlib.resources import files
@@ -82,16 +83,19 @@ def start_service(tmp_path: Path) -> Iterator[StartService]:
 
     The same `data_dir` (default: `tmp_path/name`) and `port` bring a stopped service back to its old place.
     """
-    yield from _starting(tmp_path)
+    with _starter(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture(scope="module")
-def start_shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartService]:
-    """As `start_service`, for processes that all tests of a module share."""
-    yield from _starting(tmp_path_factory.mktemp("services"))
+def start_module_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartService]:
+    """As `start_service`, for a service that all tests of a module share."""
+    with _starter(tmp_path_factory.mktemp("services")) as start:
+        yield start
 
 
-def _starting(directory: Path) -> Iterator[StartService]:
+@contextmanager
+def _starter(directory: Path) -> Iterator[StartService]:
     started: list[RunningService] = []
 
     def start(name: str, module: str | Path, **options: Any) -> RunningService:
@@ -99,10 +103,12 @@ def _starting(directory: Path) -> Iterator[StartService]:
         started.append(service)
         return service
 
-    yield start
-    for service in reversed(started):
-        if service.process.poll() is None:
-            service.stop()
+    try:
+        yield start
+    finally:
+        for service in reversed(started):
+            if service.process.poll() is None:
+                service.stop()
 
 
 def _start(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -81,8 +82,6 @@ def token(
     without: str = "",
     **claims: Any,
 ) -> str:
-    import time
-
     now = int(time.time())
     payload = {
         "iss": ISSUER,
@@ -168,19 +167,23 @@ async def test_refuses_with_a_reason(verifier: TokenVerifier, name: str) -> None
     assert caught.value.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
 
 
-async def test_a_cached_token_still_expires(source: Source) -> None:
-    import time
+async def test_a_verified_token_is_remembered_until_it_expires(source: Source) -> None:
+    now = Clock(time.time())
+    verifier = TokenVerifier(ISSUER, AUDIENCE, KeySet(source, Clock(0.0)), now)
+    text = token()
+    first = await verifier.verify(text)
+    assert await verifier.verify(text) is first
+    now.now += 601
+    assert await verifier.verify(text) is not first
 
-    clock = Clock(time.time())
-    verifier = TokenVerifier(ISSUER, AUDIENCE, KeySet(source, Clock(0.0)), clock)
-    text = token(exp=int(clock.now) - 10)  # within the leeway
+
+async def test_a_verified_token_dies_with_its_key(verifier: TokenVerifier, source: Source, clock: Clock) -> None:
+    text = token()
     await verifier.verify(text)
-    source.document = {"keys": []}
-    good = token()
-    first = await verifier.verify(good)
-    assert await verifier.verify(good) is first
-    clock.now += 700
-    assert await verifier.verify(good) is not first
+    source.document = {"keys": [JWKS["keys"][1]]}
+    clock.now += REFRESH_S + 1
+    with pytest.raises(Problem, match="jwt_unknown_key"):
+        await verifier.verify(text)
 
 
 def request(*authorization: str) -> Any:
