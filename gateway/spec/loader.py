@@ -17,7 +17,8 @@ from gateway.spec import words
 from gateway.spec.checks import check
 from gateway.spec.errors import nearest
 from gateway.spec.models import Document, FilterSpec, FilterTypes, Spec
-from gateway.spec.source import PathTuple, Source, parse, plain
+from gateway.spec.reading import parse, plain
+from gateway.spec.source import PathTuple, Source
 
 _FROM_FILE: Final = {"file": True}
 AUTHENTICATING: Final = frozenset({"JWT"})

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from gateway.spec.errors import nearest
+from gateway.spec.fields import SPELLINGS
 from gateway.spec.source import PathTuple
 
 _KINDS: Mapping[type, str] = {
@@ -54,6 +55,11 @@ def _bound(words: str, key: str) -> Callable[[ErrorDetails], str]:
     return lambda error: f"{describe(error['input'])} is out of range: {words} {error['ctx'][key]:g}"
 
 
+def _misspelled(error: ErrorDetails) -> str:
+    pattern = error["ctx"]["pattern"]
+    return f'"{error["input"]}" is not {SPELLINGS.get(pattern, f"of the form {pattern}")}'
+
+
 _SENTENCES: Mapping[str, Callable[[ErrorDetails], str]] = {
     **dict.fromkeys(_EXPECTED, _wrong_kind),
     "greater_than": _bound("it must be more than", "gt"),
@@ -63,6 +69,7 @@ _SENTENCES: Mapping[str, Callable[[ErrorDetails], str]] = {
     "too_short": lambda error: f"needs at least {error['ctx']['min_length']} item(s)",
     "string_too_short": lambda error: f"needs at least {error['ctx']['min_length']} character(s)",
     "string_too_long": lambda error: f"is longer than {error['ctx']['max_length']} characters",
+    "string_pattern_mismatch": _misspelled,
     "value_error": lambda error: str(error["ctx"]["error"]),
 }
 

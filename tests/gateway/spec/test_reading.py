@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yaml._yaml import CParser
 
-from gateway.spec import source as source_module
+from gateway.spec import reading
 from gateway.spec.errors import SpecErrors
+from gateway.spec.reading import MAX_BYTES, parse, plain, read_file
 from gateway.spec.slow_yaml import Parser
-from gateway.spec.source import MAX_BYTES, parse, plain, read_file, spell
+from gateway.spec.source import spell
 
 TEXT = """\
 routes:
@@ -57,9 +58,9 @@ def test_depth_is_bounded_before_it_costs(opening: str) -> None:
 
 def test_expansion_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "a: &a [1, 2, 3]\nb: [*a, *a, *a]\n"
-    monkeypatch.setattr(source_module, "MAX_VALUES", 18)  # mapping, a and its 3, b and 3 times 4
+    monkeypatch.setattr(reading, "MAX_VALUES", 18)  # mapping, a and its 3, b and 3 times 4
     assert len(plain(parse(text, "f", {}))["b"]) == 3
-    monkeypatch.setattr(source_module, "MAX_VALUES", 17)
+    monkeypatch.setattr(reading, "MAX_VALUES", 17)
     with pytest.raises(SpecErrors, match="more than 17 values"):
         plain(parse(text, "f", {}))
 
