@@ -20,7 +20,7 @@ from gateway.http.status import TITLES
 Rendered = tuple[bytes, bytes]
 """Content type and body."""
 
-_TYPE_BASE: Final = "https://gatehouse.dev/problems/"
+_TYPE_BASE: Final = "urn:gatehouse:problem:"
 
 
 def _members(reply: Reply, policy: str, trace_id: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Upstream:
     server: asyncio.Server
     seen: list[bytes] = field(default_factory=list)
     connections: int = 0
+    tasks: set[asyncio.Task[None] | None] = field(default_factory=set)
 
 
 @dataclass
@@ -68,6 +69,7 @@ async def upstream() -> AsyncIterator[Callable[[bytes | Answer], Awaitable[Upstr
     async def start(answer: bytes | Answer) -> Upstream:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             one.connections += 1
+            one.tasks.add(asyncio.current_task())
             try:
                 while head := await reader.readuntil(b"\r\n\r\n"):
                     one.seen.append(head)
@@ -76,8 +78,8 @@ async def upstream() -> AsyncIterator[Callable[[bytes | Answer], Awaitable[Upstr
                     else:
                         writer.write(answer)
                         await writer.drain()
-            except (asyncio.IncompleteReadError, ConnectionError):
-                pass  # the gateway closed the connection: how every conversation here ends
+            except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+                pass  # the gateway closed the connection, or the test is over: how every conversation here ends
             finally:
                 writer.close()
 
@@ -90,6 +92,10 @@ async def upstream() -> AsyncIterator[Callable[[bytes | Answer], Awaitable[Upstr
     yield start
     for one in started:
         one.server.close()
+        serving = [task for task in one.tasks if task is not None and not task.done()]
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving)
 
 
 @pytest.fixture

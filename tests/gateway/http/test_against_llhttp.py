@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.http.heads import read_request
 from gateway.http.messages import Refused
+from gateway.observability.registry import METHODS
 
 
 class Seen:
@@ -33,8 +34,10 @@ class Seen:
 
 
 PIECES = st.sampled_from(
-    [b"GET", b"POST", b" ", b"/", b"/a", b"?x=1", b" HTTP/1.1", b" HTTP/1.0", b"\r\n", b"\n", b"\r", b"Host: a", b": "]
-    + [b"Content-Length: 5", b"Transfer-Encoding: chunked", b"X: y", b"X :y", b"\t", b"\x00", b"%2e", b"..", b";", b","]
+    (
+        b"GET|POST| |/|/a|?x=1| HTTP/1.1| HTTP/1.0|\r\n|\n|\r|Host: a|: |\t|\x00|%2e|..|;|,"
+        b"|Content-Length: 5|Transfer-Encoding: chunked|X: y|X :y"
+    ).split(b"|")
 )
 
 
@@ -50,7 +53,11 @@ def test_what_we_accept_llhttp_reads_alike(pieces: list[bytes], noise: bytes, pl
         return
     theirs = Seen()
     parser = httptools.HttpRequestParser(theirs)
-    parser.feed_data(raw)
+    try:
+        parser.feed_data(raw)
+    except httptools.HttpParserInvalidMethodError:
+        assert ours.method not in METHODS  # any token is a method (RFC 9110 section 9.1); llhttp has a list
+        return
     assert theirs.complete
     assert parser.get_method().decode() == ours.method
     assert theirs.headers == ours.headers

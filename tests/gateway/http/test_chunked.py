@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ def decode(raw: bytes, cuts: list[int]) -> tuple[bytes, bytes]:
     """Body and what came after it, feeding `raw` cut at the given places."""
     decoder, body, after = ChunkedDecoder(), b"", b""
     edges = [0, *sorted(cuts), len(raw)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         if decoder.done:
             after += raw[start:end]
         else:

@@ -1,0 +1,69 @@
+"""Explanations come from the filters that traffic runs, and cost nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.roles.explain import explain
+
+CONFIG = """
+listeners: [{name: public, port: 0}]
+clusters: [{name: shop, endpoints: ["127.0.0.1:9"]}]
+providers: [{name: id, issuer: "https://id.test", audiences: [shop], jwks: {cluster: shop, path: /jwks}}]
+filters:
+  - {type: RateLimit, name: address, requests: 3}
+routes:
+  - name: read
+    matches: [{path: {value: /orders}, method: GET}]
+    filters:
+      - {type: JWT, provider: id}
+      - {type: Authorize, scopes: ["orders:read"]}
+    backendRefs: [{cluster: shop}]
+  - name: old
+    public: true
+    matches: [{path: {value: /old}}]
+    filters: [{type: RequestRedirect, path: {type: ReplaceFullPath, value: /orders}}]
+"""
+
+
+async def asked(edge: Any, method: str, target: str, **more: Any) -> dict[str, Any]:
+    return await explain(edge.worker.snapshot, {"method": method, "target": target, **more})
+
+
+async def test_a_request_that_would_pass(gateway: Any) -> None:
+    edge = await gateway(CONFIG)
+    claims = {"sub": "bob", "scope": "orders:read"}
+    for _ in range(10):  # no quota is spent: the limit is 3
+        told = await asked(edge, "GET", "/orders/1001", claims=claims)
+    assert told["outcome"] == "forward"
+    assert (told["route"]["name"], told["route"]["where"]) == ("read", "test.yaml:8")
+    assert [(step["filter"], step["verdict"], step["where"]) for step in told["steps"]] == [
+        ("RateLimit", "pass", "test.yaml:6"),
+        ("JWT", "pass", "test.yaml:11"),
+        ("Authorize", "pass", "test.yaml:12"),
+    ]
+    assert told["steps"][0]["detail"] == "3 of 3 left for address 127.0.0.1, none spent"
+    assert told["cluster"] == {"name": "shop", "healthy": 1, "total": 1}
+    assert "caller's own" in told["not_decided_here"][0]
+
+
+async def test_a_denied_request_stops_at_the_line_that_decides(gateway: Any) -> None:
+    edge = await gateway(CONFIG)
+    told = await asked(edge, "GET", "/orders/1001", claims={"sub": "bob", "scope": "other"})
+    assert (told["outcome"], told["status"], told["reason"]) == ("deny", 403, "insufficient_scope")
+    assert told["steps"][-1]["detail"] == "wants orders:read; token has {'scope': 'other'}"
+    without = await asked(edge, "GET", "/orders/1001")
+    assert (without["outcome"], without["reason"]) == ("deny", "token_missing")
+
+
+async def test_other_outcomes(gateway: Any) -> None:
+    edge = await gateway(CONFIG)
+    redirect = await asked(edge, "GET", "/old")
+    assert (redirect["outcome"], redirect["status"]) == ("local_reply", 302)
+    nowhere = await asked(edge, "POST", "/orders/1")
+    assert (nowhere["outcome"], nowhere["reason"]) == ("no_route", "no_route")
+    assert nowhere["candidates"][0]["text"] == "matched the path but wants method GET"
+    refused = await asked(edge, "GET", "/orders/%2e%2e/admin")
+    assert (refused["outcome"], refused["reason"]) == ("deny", "path_dot_segment")
+    forged = await asked(edge, "GET", "/orders", headers=[["X", "a\r\nHost: b"]])
+    assert (forged["outcome"], forged["reason"]) == ("deny", "repeated_host")
