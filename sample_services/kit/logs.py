@@ -40,8 +40,8 @@ class JsonFormatter(logging.Formatter):
         line.update((key, _masked(key, value)) for key, value in vars(record).items() if key not in _STANDARD)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)[-_MAX_TEXT:]
-        # ensure_ascii escapes C0, C1 and the bidirectional controls; DEL is the one it leaves.
-        return json.dumps(line, default=repr, ensure_ascii=True).replace("\x7f", "\\u007f")
+        # ensure_ascii escapes everything outside of printable ASCII: C0, DEL, C1, bidirectional controls.
+        return json.dumps(line, default=repr, ensure_ascii=True)
 
 
 def configure_logging(service: str, instance: str, level: int = logging.INFO) -> logging.Logger:

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from importlib.resources import files
@@ -83,19 +82,16 @@ def start_service(tmp_path: Path) -> Iterator[StartService]:
 
     The same `data_dir` (default: `tmp_path/name`) and `port` bring a stopped service back to its old place.
     """
-    with _starter(tmp_path) as start:
-        yield start
+    yield from _starting(tmp_path)
 
 
 @pytest.fixture(scope="module")
-def start_module_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartService]:
-    """As `start_service`, for a service that all tests of a module share."""
-    with _starter(tmp_path_factory.mktemp("services")) as start:
-        yield start
+def start_shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartService]:
+    """As `start_service`, for processes that all tests of a module share."""
+    yield from _starting(tmp_path_factory.mktemp("services"))
 
 
-@contextmanager
-def _starter(directory: Path) -> Iterator[StartService]:
+def _starting(directory: Path) -> Iterator[StartService]:
     started: list[RunningService] = []
 
     def start(name: str, module: str | Path, **options: Any) -> RunningService:
@@ -103,12 +99,10 @@ def _starter(directory: Path) -> Iterator[StartService]:
         started.append(service)
         return service
 
-    try:
-        yield start
-    finally:
-        for service in reversed(started):
-            if service.process.poll() is None:
-                service.stop()
+    yield start
+    for service in reversed(started):
+        if service.process.poll() is None:
+            service.stop()
 
 
 def _start(

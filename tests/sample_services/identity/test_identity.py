@@ -109,9 +109,9 @@ def fresh(start_service: Callable[..., Running]) -> Identity:
 
 
 @pytest.fixture(scope="module")
-def identity(start_module_service: Callable[..., Running]) -> Iterator[Identity]:
+def identity(start_shared_service: Callable[..., Running]) -> Iterator[Identity]:
     """One service for all others; at the end its log must hold no secret and nothing unexpected."""
-    running = Identity(start_module_service("identity", "sample_services.identity", secrets=SECRETS))
+    running = Identity(start_shared_service("identity", "sample_services.identity", secrets=SECRETS))
     yield running
     log = running.service.log_text()
     assert "unexpected error" not in log
