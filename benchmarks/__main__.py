@@ -115,7 +115,8 @@ def machine() -> dict[str, Any]:
 def render(report: dict[str, Any]) -> str:
     """The table, with ratios to Envoy where it was measured."""
     lines = [f"{key}: {value}" for key, value in {**report["machine"], **report["peers"]}.items()]
-    header = f"{'workload':9} {'proxy':10} {'CPU µs/req':>11} {'× Envoy':>8} {'req/s':>8} {'p50 ms':>7} {'p99 ms':>7} {'RSS MiB':>8}"
+    columns = ("CPU µs/req", 11), ("× Envoy", 8), ("req/s", 8), ("p50 ms", 7), ("p99 ms", 7), ("RSS MiB", 8)
+    header = f"{'workload':9} {'proxy':10} " + " ".join(f"{name:>{width}}" for name, width in columns)
     lines += ["", header]
     base = {row["workload"]: row["cpu_us"] for row in report["rows"] if row["proxy"] == "envoy"}
     for row in report["rows"]:

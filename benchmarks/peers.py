@@ -59,7 +59,11 @@ accessLog: {{enabled: false}}
 tracing: {{sampled: 0.0}}
 clusters: [{{name: b, endpoints: ["127.0.0.1:{upstream}"]}}]
 providers:
-  - {{name: p, issuer: "https://id.local", audiences: [gw], algorithms: [RS256], jwks: {{cluster: b, path: /jwks.json}}}}
+  - name: p
+    issuer: https://id.local
+    audiences: [gw]
+    algorithms: [RS256]
+    jwks: {{cluster: b, path: /jwks.json}}
 routes:
 """
 PLAIN_ROUTE = (

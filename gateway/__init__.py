@@ -1,0 +1,1 @@
+"""Gatehouse: an API gateway and service mesh to read, run, attack and watch."""

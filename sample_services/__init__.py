@@ -1,0 +1,1 @@
+"""The shop that stands behind the gateway: each service its own process, database and capability."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.compile.table import answering_types, authenticating_types, filter_types
 from gateway.spec.loader import load
 from gateway.spec.models import Spec
+from gateway.spec.reading import read_file
 
 
 def load_text(text: str, file: str, variables: Mapping[str, str]) -> Spec:
@@ -23,7 +24,6 @@ def load_spec(path: Path, variables: Mapping[str, str]) -> Spec:
     """A checked spec from a file.
 
     Raises:
-        OSError: the file cannot be read.
-        SpecErrors: everything that is wrong with it, each with its line.
+        SpecErrors: it cannot be read, or everything that is wrong with it, each with its line.
     """
-    return load_text(path.read_text(encoding="utf-8"), path.name, variables)
+    return load_text(read_file(path), path.name, variables)

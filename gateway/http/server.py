@@ -18,6 +18,9 @@ then sets itself as `exchange`. A later HTTP/2 connection offers the same `send_
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import struct
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -80,6 +83,15 @@ class Server(Protocol):
 
     def refuse(self, reply: Reply, connection: ServerConnection) -> bytes:
         """The bytes of an answer to a peer that broke the protocol; also counts it."""
+
+
+def reset_on_close(transport: asyncio.Transport) -> None:
+    """Let closing this connection send RST instead of FIN (SO_LINGER of zero seconds)."""
+    pseudo = transport.get_extra_info("socket")
+    if pseudo is None or pseudo.fileno() < 0:
+        return
+    with socket.socket(fileno=os.dup(pseudo.fileno())) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 class ServerConnection(asyncio.Protocol):
@@ -331,8 +343,12 @@ class ServerConnection(asyncio.Protocol):
             self.data_received(b"")
 
     def send_broken(self) -> None:
-        """The answer cannot be completed: make sure that the client sees that (RFC 9112 section 8)."""
+        """The answer cannot be completed: make sure that the client sees that (RFC 9112 section 8).
+
+        A reset, not an end: to a client that reads until the connection closes, an end would look complete.
+        """
         self.exchange = None
+        reset_on_close(self.transport)
         self.transport.abort()
 
     def _refuse(self, reply: Reply) -> None:

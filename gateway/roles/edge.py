@@ -32,6 +32,8 @@ from gateway.roles.worker import Worker
 from gateway.spec.models import Spec
 
 SWEEP_PERIOD: Final = 0.05
+LAST_WORDS: Final = 1.0
+"""Seconds for answers that are written to reach slow clients when the process goes."""
 SLOW_SWEEP: Final = 20
 """Connections and idle upstream connections are looked at every so many sweeps: once a second."""
 
@@ -163,8 +165,16 @@ class Edge:
             await asyncio.sleep(0.01)
         if self.worker.busy():
             log.warning("%s requests were cut off after the drain time", self.worker.busy())
+        for exchange in list(self.worker.exchanges):
+            exchange.cut_off()
+        deadline = self.worker.clock() + LAST_WORDS
+        while self._unsent() and self.worker.clock() < deadline:
+            await asyncio.sleep(0.01)
         for listener in self.listeners.values():
             listener.abort()
+
+    def _unsent(self) -> bool:
+        return any(listener.unsent() for listener in self.listeners.values())
 
 
 def configure_logging() -> None:

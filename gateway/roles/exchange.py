@@ -55,6 +55,7 @@ _UNAVAILABLE: Final = {
     "upstream_head_too_large": Reply(502, "upstream_head_too_large", "the service's answer has too large a head"),
     "request_timeout": Reply(504, "request_timeout", "the route's time for the whole exchange is over"),
     "upstream_timeout": Reply(504, "upstream_timeout", "the service did not answer in the time of one try"),
+    "drain_timeout": Reply(503, "drain_timeout", "the gateway is stopping and could not wait any longer; try again"),
     "body_timeout": Reply(408, "body_timeout", "the request's body did not arrive in time"),
 }
 
@@ -383,6 +384,10 @@ class Exchange:
             self._out_of_time("upstream_timeout")
         elif self.route is not None and self.route.idle_timeout and now - self.last_progress > self.route.idle_timeout:
             self._out_of_time("body_timeout" if not self._request_complete else "upstream_timeout")
+
+    def cut_off(self) -> None:
+        """The process must go: answer, or break the answer that has begun."""
+        self._out_of_time("drain_timeout")
 
     def _out_of_time(self, reason: str) -> None:
         if self._begun_answer:

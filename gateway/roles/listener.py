@@ -73,6 +73,10 @@ class Listener:
         for connection in list(self.connections):
             connection.drain()
 
+    def unsent(self) -> bool:
+        """Whether bytes still wait for a client to take them."""
+        return any(one.transport.get_write_buffer_size() for one in self.connections)
+
     def abort(self) -> None:
         """End what is left, visibly."""
         for connection in list(self.connections):

@@ -53,11 +53,9 @@ class Gateway:
 
     def total(self, name: str, **labels: str) -> float:
         """The sum of a counter's samples with these labels."""
-        return sum(
-            value
-            for family in self.worker.metrics.families()
-            for sample, found, value, _ in family["samples"]
-            if sample == name and labels.items() <= found.items()
+        samples = [sample for family in self.worker.metrics.families() for sample in family["samples"]]
+        return float(
+            sum(value for found, tags, value, _ in samples if found == name and labels.items() <= tags.items())
         )
 
 

@@ -40,7 +40,9 @@ routes:
 RUNTIME = Runtime(Metrics(), lambda: 0.0, lambda: 0.0, Random(1))
 
 
-def compiled(text: str = CONFIG, before: Snapshot | None = None, orders: tuple[str, ...] = ("127.0.0.1:7",)) -> Snapshot:
+def compiled(
+    text: str = CONFIG, before: Snapshot | None = None, orders: tuple[str, ...] = ("127.0.0.1:7",)
+) -> Snapshot:
     spec = load_text(dedent(text), "test.yaml", {})
     return compile_spec(spec, {"orders": orders}, 1, RUNTIME, before or Snapshot.empty())
 

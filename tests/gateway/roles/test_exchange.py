@@ -255,6 +255,25 @@ async def test_an_answer_cut_short_never_looks_complete(upstream: Any, gateway: 
     writer.close()
 
 
+async def test_a_broken_answer_is_reset_even_where_the_end_would_end_it(upstream: Any, gateway: Any) -> None:
+    async def cut(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        await writer.drain()
+        await asyncio.wait_for(received.wait(), 5)
+        writer.close()
+
+    received = asyncio.Event()
+    shop = await upstream(cut)
+    edge = await gateway(config(shop.address))
+    reader, writer = await asyncio.open_connection("127.0.0.1", edge.ports["public"])
+    writer.write(b"GET /shop HTTP/1.0\r\nHost: a\r\n\r\n")
+    await reader.readuntil(b"hello")
+    received.set()
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    writer.close()
+
+
 async def test_a_kept_connection_that_closed_is_no_failure(upstream: Any, gateway: Any) -> None:
     async def once(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(shop.seen) == 2:  # the second request on this connection: close without a word
@@ -335,8 +354,8 @@ async def test_a_slow_reader_holds_the_upstream_back(upstream: Any, gateway: Any
 
     async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % total)
-        for _ in range(total // 100_000):
-            writer.write(b"x" * 100_000)
+        for piece in [b"x" * 100_000] * (total // 100_000):
+            writer.write(piece)
             await writer.drain()
             sent.append(100_000)
 
