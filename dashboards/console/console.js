@@ -66,11 +66,11 @@ function configuration({ config, workers }) {
   setText(byId("version"), config.version === null ? "" : `configuration version ${config.version}`);
   setText(byId("config-note"), config.ready ? "served by every worker" : "not every worker serves it yet");
   const last = config.last;
-  const outcome = { accepted: "accepted", unchanged: "unchanged", rejected: "refused, the last good one serves on", rolled_back: "taken back, a worker refused it" };
+  const outcome = { accepted: "accepted", unchanged: "unchanged", rejected: "refused; the last good one serves on", rolled_back: "taken back; a worker refused it" };
   const pairs = [
     ["File", el("span", { class: "mono" }, shown(config.file))],
     ["Version", String(config.version ?? "–")],
-    ["Last reload", last ? `${outcome[last.result]} at ${clock(last.time)}, in ${millis(last.duration_ms)}` : "–"],
+    ["Last reload", last ? `${clock(last.time)}: ${outcome[last.result]} (${millis(last.duration_ms)})` : "–"],
     ["Listeners", config.listeners.map((one) => `${one.name} ${one.address}:${one.port}`).join(", ")],
     ...workers.map((worker) => [worker.name, `version ${worker.version ?? "–"}, PID ${worker.pid}`]),
     ...(last?.notes ?? []).map((note) => ["Note", note]),
@@ -139,6 +139,7 @@ function listen() {
 
 takeToken();
 setUpTheme();
+tables.setUp();
 requests.setUp();
 trace.setUp();
 byId("hero-chart").append(chart);

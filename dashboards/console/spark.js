@@ -25,7 +25,7 @@ export function draw(svg, series) {
   const step = 100 / (POINTS - 1);
   const first = 100 - (values.length - 1) * step;
   const points = values.map((value, index) => `${(first + index * step).toFixed(2)} ${(97 - (94 * value) / top).toFixed(2)}`);
-  const course = points.length > 1 ? `M${points.join("L")}` : "";
+  const course = values.some((value) => value > 0) ? `M${points.join("L")}` : "";
   svg.children[0].setAttribute("d", course && `${course}L100 100L${first.toFixed(2)} 100Z`);
   svg.children[1].setAttribute("d", course);
 }

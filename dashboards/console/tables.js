@@ -4,12 +4,28 @@ import { byId, el, keyed, setText, shown } from "./dom.js";
 import { duration, memory, millis, percent, rate } from "./format.js";
 import { draw, sparkline } from "./spark.js";
 
-/** Routes, busiest first. */
+let quietToo = false;
+let lastMessage = null;
+
+export function setUp() {
+  byId("quiet").addEventListener("click", () => {
+    quietToo = !quietToo;
+    byId("quiet").setAttribute("aria-pressed", String(quietToo));
+    if (lastMessage) routes(lastMessage);
+  });
+}
+
+/** Routes in the file's order; those without a request in the last minute only when asked for, or when all are. */
 export function routes(message) {
-  const body = byId("routes").tBodies[0];
-  keyed(body, message.routes, (route) => route.name, (route) => trafficRow(routeHead(route)), fillTraffic);
+  lastMessage = message;
+  const busy = message.routes.filter((route) => route.series.some((value) => value > 0));
+  const quiet = message.routes.length - busy.length;
+  const chosen = quietToo || busy.length === 0 ? message.routes : busy;
+  keyed(byId("routes").tBodies[0], chosen, (route) => route.name, (route) => trafficRow(routeHead(route)), fillTraffic);
   const hidden = message.routes_in_all - message.routes.length;
-  setText(byId("routes-note"), hidden > 0 ? `the busiest ${message.routes.length} of ${message.routes_in_all}` : `${message.routes_in_all} configured`);
+  setText(byId("routes-note"), hidden > 0 ? `the busiest of ${message.routes_in_all}` : `${message.routes_in_all} configured`);
+  setText(byId("quiet"), `Quiet ones too (${quiet})`);
+  byId("quiet").hidden = quiet === 0 || busy.length === 0;
 }
 
 function routeHead(route) {

@@ -3,7 +3,8 @@
 import { byId, el, shown, shownLines } from "./dom.js";
 import { millis } from "./format.js";
 
-const PATIENCE = [0, 400, 800, 1600, 2500];
+// Spans arrive in batches, each process in its own time: ask again for a while, and draw what has come.
+const ASKS = [0, 300, 600, 1000, 1500, 2000, 3000];
 
 export function setUp() {
   const dialog = byId("trace");
@@ -19,18 +20,20 @@ async function open() {
   const dialog = byId("trace");
   dialog.replaceChildren(head("Looking for the trace …", match[1]));
   if (!dialog.open) dialog.showModal();
-  const trace = await find(match[1]);
-  if (location.hash === `#trace=${match[1]}`) fill(dialog, trace, match[1]);
+  let spans = 0;
+  for (const pause of ASKS) {
+    await new Promise((done) => setTimeout(done, pause));
+    const trace = await find(match[1]);
+    if (location.hash !== `#trace=${match[1]}`) return;
+    if (trace && trace.span_count !== spans) fill(dialog, trace);
+    spans = trace?.span_count ?? spans;
+  }
+  if (spans === 0) missing(dialog, match[1]);
 }
 
-/** Spans arrive in batches, so a trace asked for at once is not there yet: ask again for a few seconds. */
 async function find(id) {
-  for (const pause of PATIENCE) {
-    await new Promise((done) => setTimeout(done, pause));
-    const response = await fetch(`/traces/${id}`);
-    if (response.ok) return response.json();
-  }
-  return null;
+  const response = await fetch(`/traces/${id}`);
+  return response.ok ? response.json() : null;
 }
 
 function head(title, text) {
@@ -38,13 +41,14 @@ function head(title, text) {
   return el("header", {}, el("div", {}, el("h2", { id: "trace-title" }, title), el("p", {}, text)), close);
 }
 
-function fill(dialog, trace, id) {
-  if (!trace) {
-    dialog.replaceChildren(head("This trace is not here", id), el("p", { class: "empty" },
-      "Only the latest traces are kept, and only requests that were sampled have one."));
-    return;
-  }
-  const text = `${trace.services.length} services · ${trace.span_count} spans · ${millis(trace.duration_ms)} · ${trace.trace_id}`;
+function missing(dialog, id) {
+  dialog.replaceChildren(head("This trace is not here", id), el("p", { class: "empty" },
+    "Only the latest traces are kept, and only requests that were sampled have one."));
+}
+
+function fill(dialog, trace) {
+  const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
+  const text = `${count(trace.services.length, "service")} · ${count(trace.span_count, "span")} · ${millis(trace.duration_ms)} · ${trace.trace_id}`;
   dialog.replaceChildren(head(shown(trace.name), text),
     el("div", { class: "body" }, legend(trace), axis(trace), ...rows(trace), linked(trace)));
 }

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 MAX_ROUTES = 60
 MAX_REQUESTS = 60
+SHOWN = frozenset(
+    ("seq", "start_time", "method", "path", "route", "status", "reason", "duration_ms", "upstream_cluster")
+    + ("subject", "policy", "decided_by", "trace_id")
+)
+"""The fields of a request that the page shows."""
 
 
 def live_message(plane: ControlPlane) -> dict[str, Any]:
@@ -31,9 +36,14 @@ def live_message(plane: ControlPlane) -> dict[str, Any]:
         "supervisor_error": plane.services.supervisor_error,
         "config": config_view(plane),
         "workers": worker_views(plane),
-        "requests": plane.request_log.latest(MAX_REQUESTS),
+        "requests": [brief(record) for record in plane.request_log.latest(MAX_REQUESTS)],
         "traffic": traffic_state(plane),
     }
+
+
+def brief(record: dict[str, Any]) -> dict[str, Any]:
+    """A request as the page shows it."""
+    return {name: value for name, value in record.items() if name in SHOWN and value != ""}
 
 
 def route_views(plane: ControlPlane) -> list[dict[str, Any]]:

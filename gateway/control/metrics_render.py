@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -17,6 +17,9 @@ from prometheus_client.samples import Exemplar as ClientExemplar
 
 from gateway.control.messages import Exemplar
 from gateway.control.metrics_merge import Family, MetricsBook
+
+
+disable_created_metrics()  # a `_created` gauge beside each counter: nobody asks for them, every scrape pays
 
 
 class Merged(Collector):

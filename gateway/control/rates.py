@@ -137,7 +137,7 @@ class RateBook:
         recent, seconds = latest.plus(base, -1), max(now - then, 1.0)
         minute = latest.plus(first, -1).buckets
         return {
-            "rate": round(recent.count / seconds, 2),
+            "rate": round(recent.count / seconds, 3),
             "refused": round(recent.refused / seconds, 3),
             "failing": round(recent.failing / seconds, 3),
             "p50_ms": _millis(quantile(0.5, minute)),

@@ -45,7 +45,7 @@ class Trace:
 class TraceStore:
     """Keeps the latest traces within its limits."""
 
-    def __init__(self, max_traces: int = 2_000, max_spans: int = 500, max_bytes: int = 48 * 1024 * 1024) -> None:
+    def __init__(self, max_traces: int = 2_000, max_spans: int = 500, max_bytes: int = 32 * 1024 * 1024) -> None:
         self.max_traces, self.max_spans, self.max_bytes = max_traces, max_spans, max_bytes
         self._traces: OrderedDict[str, Trace] = OrderedDict()
         self.size = 0
