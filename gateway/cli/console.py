@@ -85,7 +85,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Se
 
 def print_json(value: Any) -> None:
     """JSON for programs; everything outside ASCII is escaped, so control characters are, too."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=True).replace("\x7f", "\\u007f"))
+    click.echo(json.dumps(value, indent=2, ensure_ascii=True))
 
 
 def duration(seconds: float) -> str:

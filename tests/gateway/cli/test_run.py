@@ -135,12 +135,19 @@ def test_down_leaves_nothing_behind(started: tuple[Path, str]) -> None:
         (["/=http://localhost:1", "--config", __file__], "give either"),
         (["--config", __file__, "--save", "x"], "there are none"),
         (["/=http://example.com"], "is a host name"),
-        (["/=http://localhost:1", "--save", __file__], "File exists"),
     ],
 )
 def test_misuse_starts_nothing(tmp_path: Path, words: list[str], said: str) -> None:
     result = gatehouse(tmp_path, "run", *words)
     assert (result.exit_code, said in result.output) == (2, True)
+
+
+def test_saving_never_replaces_a_file(tmp_path: Path) -> None:
+    precious = tmp_path / "precious.yaml"
+    precious.write_text("precious")
+    result = gatehouse(tmp_path / "state", "run", "/=http://127.0.0.1:1", "--save", str(precious))
+    assert (result.exit_code, "File exists" in result.output) == (2, True)
+    assert precious.read_text() == "precious"
 
 
 def test_a_broken_configuration_starts_nothing(tmp_path: Path) -> None:
