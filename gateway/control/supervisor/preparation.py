@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import random
 import secrets
 import socket
-import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +28,18 @@ from gateway.control.supervisor.plan import LOOPBACK, ProcessPlan, Site, make_pl
 from gateway.control.supervisor.ports import Need
 from gateway.control.supervisor.process import reduced_environment
 from gateway.control.supervisor.read_spec import ListenerPlace, SpecSummary, parse_summary
-from gateway.control.supervisor.resp import RedisAddress, RedisError, parse_url
+from gateway.control.supervisor.redis_choice import (
+    FOREIGN_USER_PREFIX,
+    RedisChoice,
+    adopt,
+    choose_redis,
+    notes,
+    redis_url,
+)
 
 PREDECESSOR_SECONDS = 8.0
 """How long the orphans of a killed supervisor may take to leave their ports."""
-FOREIGN_USER_PREFIX = "gatehouse-"
-"""On a Redis that we do not own, our users do not collide with others'."""
 _OWN_SECRETS = {"GATEHOUSE_REDIS_URL", "OTEL_EXPORTER_OTLP_HEADERS"}
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,6 @@ class Prepared:
     notes: tuple[str, ...]
     """What people should know, such as an old Redis."""
     ports: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class _Redis:
-    """What serves Redis: a program of ours, or somebody else's server."""
-
-    binary: redis_server.Binary | None = None
-    foreign: RedisAddress | None = field(default=None, repr=False)
 
 
 async def prepare(options: Options, environ: Mapping[str, str], stack: AsyncExitStack) -> Prepared:
@@ -73,11 +67,11 @@ async def prepare(options: Options, environ: Mapping[str, str], stack: AsyncExit
     variables = {**config_variables(environ), **_port_variables(numbers)}
     config = Path(options.config) if options.config else default_config()
     spec = await read_summary(config, variables)
-    redis = _choose_redis(options, environ)
+    redis = choose_redis(options, environ)
     await _check_ports(state, _needs(spec, numbers, manifest, redis))
     installation = _installation(state, manifest)
     if redis.foreign:
-        await _adopt(redis.foreign, manifest, installation, stack)
+        await adopt(redis.foreign, manifest, installation, stack)
     sockets = _listen(spec, stack)
     site = Site(
         options=options,
@@ -94,11 +88,11 @@ async def prepare(options: Options, environ: Mapping[str, str], stack: AsyncExit
         admin_secret=secrets.token_urlsafe(32),
         otlp_secret=(otlp_secret := secrets.token_urlsafe(32)),
         otlp=otlp_target(environ, numbers["collector"], otlp_secret),
-        redis_url=_redis_url(redis, numbers),
+        redis_url=redis_url(redis, numbers),
         redis_user_prefix=FOREIGN_USER_PREFIX if redis.foreign else "",
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
-    return Prepared(site, _plans(site, redis), _notes(redis), bound | _used_ports(site, redis))
+    return Prepared(site, _plans(site, redis), notes(redis), bound | _used_ports(site, redis))
 
 
 def _assign_ports(options: Options, manifest: Manifest) -> dict[str, int]:
@@ -148,19 +142,7 @@ async def read_summary(config: Path, variables: Mapping[str, str]) -> SpecSummar
     return parse_summary(answer)
 
 
-def _choose_redis(options: Options, environ: Mapping[str, str]) -> _Redis:
-    if not options.redis:
-        return _Redis()
-    url = environ.get("GATEHOUSE_REDIS_URL")
-    if not url:
-        return _Redis(binary=redis_server.find_binary())
-    try:
-        return _Redis(foreign=parse_url(url))
-    except ValueError as error:
-        raise CannotStart(f"GATEHOUSE_REDIS_URL: {error}") from None
-
-
-def _needs(spec: SpecSummary, numbers: Mapping[str, int], manifest: Manifest, redis: _Redis) -> list[Need]:
+def _needs(spec: SpecSummary, numbers: Mapping[str, int], manifest: Manifest, redis: RedisChoice) -> list[Need]:
     listeners = [Need(f"listener {place.name}", place.address, place.port) for place in spec.listeners]
     names = ["admin", "collector", *(entry.name for entry in manifest.services if entry.port)]
     names += ["redis"] if redis.binary else []
@@ -187,18 +169,6 @@ def _installation(state: state_dir.StateDir, manifest: Manifest) -> Installation
         clients=(*manifest.clients, *manifest.own_clients),
         redis=("supervisor", *(entry.name for entry in manifest.services if entry.redis)),
     )
-
-
-async def _adopt(foreign: RedisAddress, manifest: Manifest, installation: Installation, stack: AsyncExitStack) -> None:
-    await redis_server.adopt(foreign, manifest.services, installation.redis, FOREIGN_USER_PREFIX)
-    stack.push_async_callback(_release, foreign, manifest)
-
-
-async def _release(foreign: RedisAddress, manifest: Manifest) -> None:
-    try:
-        await redis_server.release(foreign, manifest.services, FOREIGN_USER_PREFIX)
-    except (OSError, TimeoutError, RedisError) as error:  # it may have gone before us
-        log.warning("our users stay on %s: %s", foreign.url, error)
 
 
 def _listen(spec: SpecSummary, stack: AsyncExitStack) -> dict[str, socket.socket]:
@@ -230,13 +200,7 @@ def otlp_target(environ: Mapping[str, str], collector: int, secret: str) -> dict
     return {"endpoint": endpoint, "headers": {name.strip().lower(): value.strip() for name, _, value in pairs}}
 
 
-def _redis_url(redis: _Redis, numbers: Mapping[str, int]) -> str | None:
-    if redis.foreign:
-        return redis.foreign.url
-    return f"redis://{LOOPBACK}:{numbers['redis']}/0" if redis.binary else None
-
-
-def _plans(site: Site, redis: _Redis) -> tuple[ProcessPlan, ...]:
+def _plans(site: Site, redis: RedisChoice) -> tuple[ProcessPlan, ...]:
     plans = make_plan(site)
     if redis.binary is None:
         return plans
@@ -244,17 +208,6 @@ def _plans(site: Site, redis: _Redis) -> tuple[ProcessPlan, ...]:
     return (redis_server.redis_plan(redis.binary, site.state, site.ports["redis"], entries, passwords), *plans)
 
 
-def _used_ports(site: Site, redis: _Redis) -> dict[str, int]:
+def _used_ports(site: Site, redis: RedisChoice) -> dict[str, int]:
     unused = {"public", "internal"} | (set() if redis.binary else {"redis"})
     return {name: port for name, port in site.ports.items() if name not in unused}
-
-
-def _notes(redis: _Redis) -> tuple[str, ...]:
-    notes = []
-    if redis.binary:
-        notes.append(redis.binary.about)
-    if redis.foreign:
-        notes.append(f"Redis: the one at {redis.foreign.url} (GATEHOUSE_REDIS_URL)")
-    if sys.platform != "linux":
-        notes.append("memory is shown as resident size: this system does not tell proportional shares")
-    return tuple(notes)

@@ -13,8 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import resource
-import signal
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -25,6 +23,7 @@ from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.events import Events
 from gateway.control.supervisor.fleet import Fleet, UnknownProcess
 from gateway.control.supervisor.keeper import Keeper
+from gateway.control.supervisor.limits import limit_resources
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.plan import LOOPBACK
 from gateway.control.supervisor.preparation import Prepared, prepare
@@ -32,44 +31,12 @@ from gateway.control.supervisor.process import reduced_environment
 from gateway.control.supervisor.readiness import HttpProbe, until_ready
 from gateway.control.supervisor.socket_api import Refused, SocketApi
 from gateway.control.supervisor.state_dir import write_private
+from gateway.control.supervisor.stop_request import StopRequest
 
 READY_WITHIN = 30.0
 RESTART_WITHIN = 12.0
 ROTATE_EVERY = 30.0
-OPEN_FILES = 16_384
-"""A gateway worker keeps two sockets per request in flight; the usual soft limit is 256 to 1 024."""
 log = logging.getLogger(__name__)
-
-
-class StopRequest:
-    """Somebody wants us to stop: a signal, the terminal's command is gone, or `down`."""
-
-    def __init__(self, foreground_fd: int | None) -> None:
-        self._event = asyncio.Event()
-        self.when_repeated: Callable[[], None] = lambda: None
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self.signalled)
-        if foreground_fd is not None:
-            loop.add_reader(foreground_fd, self._terminal_gone, foreground_fd)
-
-    def set(self) -> None:
-        """Stop in order."""
-        self._event.set()
-
-    def signalled(self) -> None:
-        """Stop in order; the second time, without patience."""
-        if self._event.is_set():
-            self.when_repeated()
-        self.set()
-
-    async def wait(self) -> None:
-        """Return when it is time to stop."""
-        await self._event.wait()
-
-    def _terminal_gone(self, fd: int) -> None:
-        asyncio.get_running_loop().remove_reader(fd)
-        self.set()
 
 
 class Supervisor:
@@ -215,18 +182,6 @@ class Supervisor:
             for name, pid in rows
             if pid
         ]
-
-
-def limit_resources() -> None:
-    """Room for connections, and no core dumps: they would hold keys. Children inherit both."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        except (ValueError, OSError) as error:  # macOS: kern.maxfilesperproc may be below an infinite hard limit
-            log.warning("open files stay limited to %d: %s", soft, error)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 async def run(options: Options) -> int:

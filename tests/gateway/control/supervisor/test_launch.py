@@ -1,5 +1,6 @@
 """A whole instance in real processes; control, workers and services are tiny stand-ins, Redis is real."""
 
+import asyncio
 import fcntl
 import json
 import os
@@ -21,6 +22,10 @@ from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.launch import Launch
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.ports import BLOCK, is_free
+from gateway.control.supervisor.readiness import RedisProbe, until_ready
+from gateway.control.supervisor.redis_server import find_binary
+from gateway.control.supervisor.resp import RedisAddress
+from gateway.control.supervisor.resp import ask as ask_redis
 
 Until = Callable[..., Awaitable[None]]
 MANIFEST = """
@@ -331,3 +336,40 @@ def test_the_lock_is_free_after_the_end(shop: Shop) -> None:
     launched.follow(shop.events.append)
     with (shop.state / "lock").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_redis_that_runs_already_is_used_and_left_as_it_was(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free_port: int
+) -> None:
+    command = [
+        find_binary().path,
+        "--port",
+        str(free_port),
+        "--bind",
+        "127.0.0.1",
+        "--dir",
+        str(tmp_path),
+        "--save",
+        "",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as foreign:
+        try:
+            asyncio.run(asyncio.wait_for(until_ready(RedisProbe(RedisAddress("127.0.0.1", free_port))), 10))
+            monkeypatch.setenv("GATEHOUSE_REDIS_URL", f"redis://127.0.0.1:{free_port}")
+            launched, instance = shop.up()
+            assert "redis" not in instance["ports"]
+            assert "redis" not in shop.processes()
+            assert acl_users(free_port) == ["default", "gatehouse-orders"]
+            launched.stop()
+            assert launched.follow(shop.events.append) == 0
+            assert acl_users(free_port) == ["default"]
+        finally:
+            foreign.terminate()
+    with pytest.raises(CannotStart, match="GATEHOUSE_REDIS_URL: .* does not answer"):
+        shop.up()
+
+
+def acl_users(port: int) -> list[str]:
+    (users,) = asyncio.run(ask_redis(RedisAddress("127.0.0.1", port), ("ACL", "USERS")))
+    assert isinstance(users, list)
+    return sorted(str(user) for user in users)
