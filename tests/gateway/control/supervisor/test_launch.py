@@ -244,12 +244,16 @@ def test_ctrl_c_in_a_terminal_reaches_command_and_supervisor_and_all_ends_in_ord
 ) -> None:
     """As a terminal does it: SIGINT to the whole foreground process group."""
     code = (
-        "import sys, json\n"
+        "import json, sys, time\n"
         "from gateway.control.supervisor import launch\n"
         "from gateway.control.supervisor.options import Options\n"
         "launched = launch.start(Options(**json.loads(sys.argv[1])), detach=False)\n"
-        "launched.until_up(lambda event: None); print(launched.process.pid, flush=True)\n"
-        "sys.exit(launched.follow(lambda event: print(event['event'], flush=True)))\n"
+        "launched.until_up(lambda event: None)\n"
+        "try:\n"
+        "    print(launched.process.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n"
+        "    sys.exit(launched.follow(lambda event: print(event['event'], flush=True)))\n"
     )
     options = {
         "state_dir": str(shop.state), "config": str(shop.config), "manifest": str(shop.manifest), "port_base": 0,
@@ -265,6 +269,19 @@ def test_ctrl_c_in_a_terminal_reaches_command_and_supervisor_and_all_ends_in_ord
         assert command.stdout.read().split()[-1] == b"stopped"
         assert command.wait(20) == 0
     assert [pid for pid in pids if alive(pid)] == []
+
+
+def test_following_is_not_cut_short_by_ctrl_c(shop: Shop) -> None:
+    launched, _ = shop.up()
+
+    def interrupt_once(event: dict[str, Any]) -> None:
+        shop.events.append(event)
+        if event["event"] == "stopping":
+            raise KeyboardInterrupt
+
+    launched.stop()
+    assert launched.follow(interrupt_once) == 0
+    assert shop.events[-1]["event"] == "stopped"
 
 
 def test_a_second_instance_on_the_same_directory_is_refused(shop: Shop) -> None:
@@ -365,7 +382,7 @@ def test_a_redis_that_runs_already_is_used_and_left_as_it_was(
             assert acl_users(free_port) == ["default"]
         finally:
             foreign.terminate()
-    with pytest.raises(CannotStart, match="GATEHOUSE_REDIS_URL: .* does not answer"):
+    with pytest.raises(CannotStart, match=r"GATEHOUSE_REDIS_URL: .* does not answer"):
         shop.up()
 
 
