@@ -60,8 +60,8 @@ class AuthorizeFilter(Filter[Authorize]):
         wanted = [*self.spec.scopes, *(f"{name} in {sorted(allowed)}" for name, allowed in self._claims.items())]
         if reply is None or request.claims is None:
             return ", ".join(wanted)
-        has = {name: request.claims.get(name) for name in ("scope", *self._claims)}
-        return f"wants {', '.join(wanted)}; token has {has}"
+        has = [f"{name} {request.claims.get(name, 'absent')}" for name in ("scope", *self._claims)]
+        return f"wants {', '.join(wanted)}; the token has {', '.join(has)}"
 
 
 def _values(claim: Any) -> list[str]:

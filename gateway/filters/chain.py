@@ -46,7 +46,7 @@ class Stopped:
 class Chain:
     """A route's filters, in the order in which they run."""
 
-    __slots__ = ("_metrics", "_responders", "filters", "steps")
+    __slots__ = ("_metrics", "responders", "filters", "steps")
 
     def __init__(self, filters: Sequence[AnyFilter], metrics: Metrics) -> None:
         self.filters = tuple(filters)
@@ -55,7 +55,7 @@ class Chain:
         self.steps: tuple[Step, ...] = tuple(
             (one.decide, one.commit if _overrides(one, "commit") else None, one) for one in self.filters
         )
-        self._responders = tuple(one.on_response for one in reversed(self.filters) if _overrides(one, "on_response"))
+        self.responders = tuple(one.on_response for one in reversed(self.filters) if _overrides(one, "on_response"))
 
     def __repr__(self) -> str:
         return " → ".join(f"{one.name}({one.where})" for one in self.filters) or "no filters"
@@ -97,7 +97,7 @@ class Chain:
 
     def respond(self, request: Request, response: Response) -> None:
         """Show the upstream's answer to the filters that want to see it, last filter first."""
-        for on_response in self._responders:
+        for on_response in self.responders:
             on_response(request, response)
 
     def _failed(self, current: AnyFilter) -> Stopped:

@@ -225,7 +225,8 @@ class ClientConnection(asyncio.Protocol):
     def _finish(self, reusable: bool) -> None:
         self.caller = None
         self._decoder = None
-        self.resume()
+        if self._paused:
+            self.resume()
         # An answer that came before the request was complete leaves the connection in the middle of a body.
         self.owner.released(self, reusable and self._sent_all)
 

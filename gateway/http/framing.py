@@ -27,7 +27,8 @@ def stated_length(headers: Headers, fields: dict[bytes, bytes], http11: bool) ->
         return None
     if coding is not None and length is not None:
         raise Refused(400, "length_and_coding", "Content-Length and Transfer-Encoding exclude each other")
-    _refuse_repeats(headers)
+    if len(headers) != len(fields):
+        _refuse_repeats(headers)
     if coding is not None:
         return _coding(coding, http11)
     if not _DIGITS.fullmatch(length or b""):

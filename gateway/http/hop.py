@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from gateway.http.messages import CHUNKED, Headers, Request
+from gateway.http.messages import CHUNKED, Request, Response
 
 HOP_BY_HOP: Final = frozenset(
     (
@@ -63,7 +63,9 @@ def forwarded_fields(client: str, host: str, scheme: str) -> bytes:
 
 def upstream_head(request: Request, host: str, extra: bytes) -> bytes:
     """The head to send upstream; `extra` are ready field lines (who asked, request id, trace context)."""
-    refused = _with_nominated(request.fields, _NOT_UPSTREAM)
+    refused = _NOT_UPSTREAM
+    if b"connection" in request.fields:
+        refused = _with_nominated(request.fields, refused)
     lines = b"".join([b"%b: %b\r\n" % field for field in request.headers if field[0] not in refused])
     target = f"{request.target_path}?{request.query}" if request.query else request.target_path
     start = f"{request.method} {target} HTTP/1.1\r\nhost: {host}\r\n".encode("latin-1")
@@ -78,17 +80,17 @@ def _length_line(request: Request) -> bytes:
     return b""
 
 
-def downstream_fields(headers: Headers, keep_length: bool = False) -> bytes:
+def downstream_fields(response: Response, keep_length: bool = False) -> bytes:
     """The upstream's fields that the client gets; `keep_length` when they describe a body that is not sent."""
     refused = HOP_BY_HOP if keep_length else _NOT_DOWNSTREAM
-    if any(name == b"connection" for name, _ in headers):
-        refused = _with_nominated(dict(headers), refused)
-    return b"".join([b"%b: %b\r\n" % field for field in headers if field[0] not in refused])
+    if b"connection" in response.fields:
+        refused = _with_nominated(response.fields, refused)
+    return b"".join([b"%b: %b\r\n" % field for field in response.headers if field[0] not in refused])
 
 
 def _with_nominated(fields: dict[bytes, bytes], refused: frozenset[bytes]) -> frozenset[bytes]:
     """Also the fields that Connection names."""
-    options = fields.get(b"connection")
-    if options is None or options in (b"keep-alive", b"close"):
+    options = fields[b"connection"]
+    if options in (b"keep-alive", b"close"):
         return refused
     return refused.union(option.strip(b" \t") for option in options.lower().split(b","))

@@ -333,7 +333,8 @@ class ServerConnection(asyncio.Protocol):
         self.phase = HEAD
         self.request = None
         self.deadline = self.server.clock() + self.server.idle_timeout
-        self.resume_reading()
+        if self._reading_paused:
+            self.resume_reading()
         if self._buffer:
             # Not from here: a client could otherwise make us recurse once per pipelined request.
             asyncio.get_running_loop().call_soon(self._next_request)

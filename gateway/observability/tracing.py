@@ -40,27 +40,18 @@ def parse_traceparent(value: bytes) -> RemoteContext | None:
 
 
 class Ids:
-    """The ids of one request, drawn in one call (0.5 µs instead of 1.4 for three)."""
+    """The ids of one request, drawn in one call instead of three."""
 
-    __slots__ = ("_hex",)
+    __slots__ = ("request_id", "span_id", "trace_id")
 
     def __init__(self, random: Random) -> None:
-        self._hex = f"{random.getrandbits(320):080x}"
-
-    @property
-    def trace_id(self) -> str:
+        drawn = f"{random.getrandbits(320):080x}"
+        self.trace_id = drawn[:32]
         """32 hexadecimal digits."""
-        return self._hex[:32]
-
-    @property
-    def span_id(self) -> str:
+        self.span_id = drawn[32:48]
         """16 hexadecimal digits: the SERVER span."""
-        return self._hex[32:48]
-
-    @property
-    def request_id(self) -> str:
+        self.request_id = drawn[48:]
         """32 hexadecimal digits."""
-        return self._hex[48:]
 
 
 @dataclass(slots=True)

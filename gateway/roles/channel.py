@@ -99,7 +99,10 @@ class Channel:
     async def _answer(self, question: Message) -> Message:
         if question.get("ask") != "explain" or not self._worker.snapshot.version:
             return {"error": f"cannot answer {question.get('ask')!r}"}
-        return await explain(self._worker.snapshot, question["request"])
+        try:
+            return await explain(self._worker.snapshot, question["request"])
+        except (KeyError, ValueError, TypeError) as error:  # a question that makes no sense must not cost the line
+            return {"error": f"the question cannot be answered: {type(error).__name__}: {error}"}
 
     async def _report_stats(self) -> None:
         while True:

@@ -18,6 +18,7 @@ import random
 import signal
 import socket
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -59,10 +60,10 @@ class Edge:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        loop = asyncio.get_running_loop()
         state_dir = Path(settings.state_dir) if settings.state_dir else None
         source = random.Random(os.urandom(16))  # noqa: S311  (ids and balancing, no secrets)
-        self.worker = Worker(settings.worker, loop.time, source, state_dir)
+        # Not the loop's clock: uvloop rounds it to whole milliseconds.
+        self.worker = Worker(settings.worker, time.monotonic, source, state_dir)
         self.listeners: dict[str, Listener] = {}
         self._stopping = asyncio.Event()
         self._closing_providers: set[asyncio.Task[None]] = set()

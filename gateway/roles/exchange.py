@@ -63,74 +63,41 @@ _UNAVAILABLE: Final = {
 class Exchange:
     """What one request goes through."""
 
-    __slots__ = (
-        "_begun_answer",
-        "_client_paused",
-        "_early",
-        "_request_complete",
-        "_retried",
-        "_task",
-        "attempts",
-        "bytes_received",
-        "bytes_sent",
-        "cluster",
-        "connection",
-        "deadline",
-        "decided_by",
-        "endpoint",
-        "ids",
-        "last_progress",
-        "reason",
-        "request",
-        "route",
-        "sampled",
-        "started",
-        "started_wall",
-        "state",
-        "status",
-        "try_deadline",
-        "try_span_id",
-        "try_started",
-        "upstream",
-        "upstream_seconds",
-        "upstream_status",
-        "worker",
-    )
+    # Defaults stand on the class: an exchange is made with eight assignments instead of thirty (1 µs).
+    state: int = DECIDING
+    sampled: bool = False
+    route: CompiledRoute | None = None
+    cluster: Cluster | None = None
+    upstream: ClientConnection | None = None
+    endpoint: Endpoint | None = None
+    attempts: int = 0
+    status: int = 0
+    reason: str = ""
+    """Why the gateway answered by itself, or what broke; empty when the upstream's answer went through."""
+    decided_by: str = ""
+    """`file:line` of the policy that decided, when one did."""
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    deadline: float = 0.0
+    try_deadline: float = 0.0
+    try_started: float = 0.0
+    try_span_id: str = ""
+    upstream_seconds: float = 0.0
+    upstream_status: int = 0
+    _begun_answer: bool = False
+    _retried: bool = False
+    _task: asyncio.Task[None] | None = None
+    _early: tuple[bytes, ...] = ()
+    """Body that came before there was a connection to send it on; reading is paused, so it stays small."""
 
     def __init__(self, worker: Worker, request: Request, connection: ServerConnection) -> None:
         self.worker = worker
         self.request = request
         self.connection = connection
-        self.state = DECIDING
-        self.started = worker.clock()
+        self.started = self.last_progress = worker.clock()
         self.started_wall = time.time()
         self.ids = Ids(worker.random)
-        self.sampled = False
-        self.route: CompiledRoute | None = None
-        self.cluster: Cluster | None = None
-        self.upstream: ClientConnection | None = None
-        self.endpoint: Endpoint | None = None
-        self.attempts = 0
-        self.status = 0
-        self.reason = ""
-        self.decided_by = ""
-        """`file:line` of the policy that decided, when one did."""
-        self.bytes_received = 0
-        self.bytes_sent = 0
-        self.deadline = 0.0
-        self.try_deadline = 0.0
-        self.last_progress = self.started
-        self.upstream_seconds = 0.0
-        self.upstream_status = 0
-        self.try_started = 0.0
-        self.try_span_id = ""
         self._request_complete = request.length == 0
-        self._early: list[bytes] = []
-        """Body that came before there was a connection to send it on; reading is paused, so it stays small."""
-        self._begun_answer = False
-        self._client_paused = False
-        self._retried = False
-        self._task: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"<Exchange {self.request!r} state={self.state} attempts={self.attempts}>"
@@ -203,7 +170,7 @@ class Exchange:
         head = upstream_head(request, request.host or endpoint.address, self._context_lines())
         if self._early:
             head += b"".join(map(self._framed, self._early))
-            self._early = []
+            self._early = ()
         if self._request_complete and request.length == CHUNKED:
             head += LAST_CHUNK
         connection.send(self, request.method, head, self._request_complete)
@@ -237,7 +204,7 @@ class Exchange:
             self.last_progress = self.worker.clock()
             self.upstream.send_data(self._framed(data))
         elif self.state < SENDING:
-            self._early.append(data)
+            self._early += (data,)
             self.connection.pause_reading()
 
     def request_end(self) -> None:
@@ -266,13 +233,11 @@ class Exchange:
 
     def client_slow(self) -> None:
         """Stop reading from upstream until the client has caught up."""
-        self._client_paused = True
         if self.upstream is not None:
             self.upstream.pause()
 
     def client_ready(self) -> None:
         """Go on reading from upstream."""
-        self._client_paused = False
         if self.upstream is not None:
             self.upstream.resume()
 
@@ -296,11 +261,12 @@ class Exchange:
         self.status = self.upstream_status = response.status
         if end:
             self._end_try()
-        self.route.chain.respond(self.request, response)
+        if self.route.chain.responders:
+            self.route.chain.respond(self.request, response)
         bodiless = self.request.method == "HEAD" or response.status in (204, 304)
         length = AS_STATED if bodiless else CHUNKED if response.length == UNTIL_CLOSE else response.length
         # RFC 9110 §8.6: a 204 has no Content-Length; that of HEAD and 304 speaks of what GET would answer.
-        fields = downstream_fields(response.headers, keep_length=bodiless and response.status != 204)
+        fields = downstream_fields(response, keep_length=bodiless and response.status != 204)
         self._begin_answer(fields + self._answer_lines(), length, body, end)
 
     def answer_data(self, data: bytes, end: bool) -> None:
@@ -410,7 +376,8 @@ class Exchange:
         """Count, log and trace, once."""
         if self.state == DONE:
             return
-        self._stop_upstream(self.reason)
+        if self.upstream is not None or self.state in (CONNECTING, WAITING):
+            self._stop_upstream(self.reason)
         self.state = DONE
         self.worker.exchanges.discard(self)
         self.worker.finished(self)

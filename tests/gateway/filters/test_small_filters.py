@@ -62,7 +62,7 @@ def test_request_headers(build: Any, ask: Any) -> None:
 
 def test_response_headers(build: Any, ask: Any) -> None:
     spec = ResponseHeaderModifier(set=(Header(name="server", value="ours"),), remove=("x-powered-by",))
-    response = Response(200, [(b"server", b"theirs"), (b"x-powered-by", b"x")], 0, True)
+    response = Response(200, [(b"server", b"theirs"), (b"x-powered-by", b"x")], {}, 0, True)
     ResponseHeaderModifierFilter(spec, build()).on_response(ask(), response)
     assert response.headers == [(b"server", b"ours")]
 
@@ -178,5 +178,5 @@ async def test_a_filter_that_fails_denies_and_is_counted(ask: Any, waits: bool) 
 def test_answers_are_seen_in_reverse(ask: Any) -> None:
     seen: list[str] = []
     chain = Chain([Step("a", None, seen), Step("b", None, seen)], Metrics())
-    chain.respond(ask(), Response(200, [], 0, True))
+    chain.respond(ask(), Response(200, [], {}, 0, True))
     assert seen == ["b answers", "a answers"]
