@@ -92,7 +92,7 @@ class ChunkedDecoder:
 
     def _trailers(self, data: bytes, position: int) -> int:
         match = FIELDS.match(data, position)
-        if match is not None:
+        if match is not None and match.end() - position <= MAX_TRAILERS:
             self.done = True
             return match.end()
         if len(data) - position > MAX_TRAILERS or b"\r\n\r\n" in data[position:]:
