@@ -154,7 +154,14 @@ async def serve(settings: Settings, log: logging.Logger, setup: Setup, schema: s
 
 
 async def _listen(service: Service) -> web.AppRunner:
-    runner = web.AppRunner(service.app, access_log=None, handle_signals=False, shutdown_timeout=FINISH_REQUESTS_S)
+    runner = web.AppRunner(
+        service.app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=FINISH_REQUESTS_S,
+        # Nobody compresses requests, except into bombs; and a broken one would fail while it is read, as our error.
+        auto_decompress=False,
+    )
     await runner.setup()
     settings = service.settings
     try:
