@@ -7,7 +7,6 @@ and another to someone before us. The rule: anything said twice is refused.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, unquote_plus
@@ -115,7 +114,7 @@ def _basic(header: str) -> tuple[str, str]:
     scheme, _, encoded = header.partition(" ")
     try:
         text = base64.b64decode(encoded.strip(), validate=True).decode() if scheme.lower() == "basic" else ""
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, no UTF-8, or not even ASCII
         text = ""
     client_id, _, secret = text.partition(":")
     return unquote_plus(client_id), unquote_plus(secret)
