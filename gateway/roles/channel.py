@@ -55,8 +55,8 @@ class Channel:
             self._writer = writer
             try:
                 await self._talk(reader)
-            except (OSError, ValueError) as error:
-                log.warning("the line to control broke: %s", error)
+            except* (OSError, ValueError) as broken:  # a group: it comes out of _talk's task group
+                log.warning("the line to control broke: %s", broken.exceptions[0])
             finally:
                 self._worker.watched = False
                 self._writer = None

@@ -1,0 +1,53 @@
+"""The line to control: whatever breaks it, the worker dials again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.roles.channel import Channel
+from gateway.roles.worker import Worker
+
+
+@contextmanager
+def listening(path: Path) -> Iterator[socket.socket]:
+    """Control's end, as a plain socket: a test decides how it dies."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        server.setblocking(False)
+        yield server
+
+
+async def test_a_reset_line_is_dialled_again(tmp_path: Path) -> None:
+    """`kill -9` of control with unread bytes is a reset, not an end, for the worker's side."""
+    loop = asyncio.get_running_loop()
+    worker = Worker("gateway-1", time.monotonic, random.Random(1), None)
+    with listening(tmp_path / "control.sock") as server:
+        channel = asyncio.create_task(Channel(str(tmp_path / "control.sock"), worker, None).run())
+        try:
+            async with asyncio.timeout(5):
+                first, _ = await loop.sock_accept(server)
+                while not said_something(first):
+                    await asyncio.sleep(0)
+                first.close()  # its hello is unread
+                second, _ = await loop.sock_accept(server)
+                second.close()
+        finally:
+            channel.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await channel
+
+
+def said_something(sock: socket.socket) -> bool:
+    """Whether bytes wait; they go on waiting."""
+    try:
+        return bool(sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except BlockingIOError:
+        return False
