@@ -113,6 +113,7 @@ class Service:
         self._seen = seen
         self._answer = answer
         self._url = self._body = b""
+        self._deaf = False
         self._parser = httptools.HttpRequestParser(self)
 
     def on_message_begin(self) -> None:
@@ -130,13 +131,16 @@ class Service:
 
     def hear(self, data: bytes) -> None:
         """What the gateway sends; llhttp raises if that is no HTTP. Methods it does not know end the matter."""
+        if self._deaf:
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserInvalidMethodError:
+            self._deaf = True
             self._seen.append(("?", data.split(b" ", 2)[1].decode(), b""))
             asyncio.get_running_loop().call_soon(self.wire.feed, OK, None)
         except httptools.HttpParserUpgrade:
-            pass
+            self._deaf = True
 
 
 class MemoryLoop(asyncio.SelectorEventLoop):
