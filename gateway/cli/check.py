@@ -76,7 +76,7 @@ def load(config: Path) -> Spec:
         raise Misuse(f"{config} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise Misuse(f"{config} is no UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}") from None
-    return load_text(text, str(config), DEFAULT_VARIABLES | dict(os.environ))
+    return load_text(text, str(config), DEFAULT_VARIABLES | dict(os.environ), config.parent)
 
 
 def load_or_exit(config: Path) -> Spec:

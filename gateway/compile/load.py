@@ -11,13 +11,13 @@ from gateway.spec.models import Spec
 from gateway.spec.reading import read_file
 
 
-def load_text(text: str, file: str, variables: Mapping[str, str]) -> Spec:
-    """A checked spec.
+def load_text(text: str, file: str, variables: Mapping[str, str], folder: Path | None = None) -> Spec:
+    """A checked spec; paths in it are relative to `folder`, or to the working directory.
 
     Raises:
         SpecErrors: everything that is wrong with it, each with its line.
     """
-    return load(text, file, variables, filter_types(), authenticating_types(), answering_types())
+    return load(text, file, variables, filter_types(), authenticating_types(), answering_types(), folder)
 
 
 def load_spec(path: Path, variables: Mapping[str, str]) -> Spec:
@@ -26,4 +26,4 @@ def load_spec(path: Path, variables: Mapping[str, str]) -> Spec:
     Raises:
         SpecErrors: it cannot be read, or everything that is wrong with it, each with its line.
     """
-    return load_text(read_file(path), path.name, variables)
+    return load_text(read_file(path), path.name, variables, path.parent)

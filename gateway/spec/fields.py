@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os.path
 import re
 from typing import Annotated, Any, Final
 
@@ -42,6 +43,29 @@ def parse_address(value: Any) -> str:
         raise ValueError(f'"{value}" is not an IP address; 127.0.0.1 is this machine only') from None
 
 
+def parse_network(value: Any) -> str:
+    """A network in CIDR form, or one address.
+
+    Raises:
+        ValueError: a name, or an address with bits set below its prefix: was the prefix wrong, or the address?
+    """
+    try:
+        return str(ipaddress.ip_network(str(value)))
+    except ValueError:
+        raise ValueError(f'"{value}" is not a network; write 10.0.0.0/8, fd00::/8 or one address') from None
+
+
+def parse_file(value: Any, info: ValidationInfo) -> str:
+    """The absolute path of a file; from a configuration file it is relative to the folder of that file.
+
+    Raises:
+        ValueError: no text, or nothing at all.
+    """
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("expected the path of a file, relative to the folder of this configuration")
+    return os.path.normpath(os.path.join(info.context["folder"], value)) if info.context else value  # noqa: PTH118
+
+
 SPELLINGS: Final[dict[str, str]] = {}
 """What a text with one of our patterns is; completes the sentence '"x" is not …'."""
 
@@ -57,6 +81,8 @@ _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"  # RFC 9110 section 5.6.2
 
 Duration = Annotated[float, Field(ge=0), BeforeValidator(parse_duration), PlainSerializer(float, return_type=float)]
 Address = Annotated[str, BeforeValidator(parse_address)]
+Network = Annotated[str, BeforeValidator(parse_network)]
+File = Annotated[str, BeforeValidator(parse_file)]
 # Strict: without it "yes" would be true, true would be 1, and "8088" a port.
 Flag = Annotated[bool, Strict()]
 Integer = Annotated[int, Strict()]
@@ -77,8 +103,19 @@ Hostname = Annotated[
         to_lower=True,
     ),
 ]
+ServerName = Annotated[
+    str,
+    _spelled(
+        r"[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39}",
+        "one server's name or IP address, without port or wildcard",
+        to_lower=True,
+    ),
+]
 Token = Annotated[str, _spelled(_WORD + "{1,64}", "a method; write GET, POST, …")]
 HeaderName = Annotated[str, _spelled(_WORD + "+", "a header name (RFC 9110 section 5.6.2)", to_lower=True)]
+Origin = Annotated[
+    str, _spelled(r"\*|https?://[A-Za-z0-9.\[\]:-]{1,260}", "an origin like https://shop.example, or *", to_lower=True)
+]
 HeaderValue = Annotated[
     str,
     Field(max_length=4_096),

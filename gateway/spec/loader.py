@@ -7,7 +7,9 @@ models (`models`, `filters`); what spans models is checked (`checks`). Nothing i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -20,7 +22,6 @@ from gateway.spec.models import Document, FilterSpec, FilterTypes, Spec
 from gateway.spec.reading import parse, plain
 from gateway.spec.source import PathTuple, Source
 
-_FROM_FILE: Final = {"file": True}
 AUTHENTICATING: Final = frozenset({"JWT"})
 ANSWERING: Final = frozenset({"RequestRedirect"})
 
@@ -34,6 +35,8 @@ def load(
     filter_types: FilterTypes,
     authenticating: Collection[str] = AUTHENTICATING,
     answering: Collection[str] = ANSWERING,
+    folder: Path | None = None,
+    now: float | None = None,
 ) -> Spec:
     """The Spec that `text` describes; `file` is its name in errors and in every `where`.
 
@@ -41,16 +44,19 @@ def load(
         variables: what `${NAME}` stands for.
         authenticating: types of filters that let only authenticated requests pass.
         answering: types of filters that answer every request by themselves.
+        folder: where relative paths begin; the working directory when nothing is said.
+        now: seconds since the epoch, to judge certificates by.
 
     Raises:
         SpecErrors: every mistake of the first step that found any.
     """
     source = parse(text, file, variables)
-    document = _Document(source, filter_types)
+    document = _Document(source, filter_types, (folder or Path()).absolute())
     spec = document.validate()
     source.stop_on_errors()
     assert spec is not None  # a failed validation has reported why
-    for finding in check(spec, authenticating=frozenset(authenticating), answering=frozenset(answering)):
+    judged_at = time.time() if now is None else now
+    for finding in check(spec, authenticating=frozenset(authenticating), answering=frozenset(answering), now=judged_at):
         source.report(finding.path, finding.message, finding.suggestion)
     source.stop_on_errors()
     return spec
@@ -79,9 +85,10 @@ def _restored(filters: Any, filter_types: FilterTypes) -> list[FilterSpec]:
 class _Document:
     """The plain data of one file on its way to a Spec."""
 
-    def __init__(self, source: Source, filter_types: FilterTypes) -> None:
+    def __init__(self, source: Source, filter_types: FilterTypes, folder: Path) -> None:
         self._source = source
         self._types = filter_types
+        self._context = {"folder": str(folder)}  # also tells fields that they stand in a file
 
     def validate(self) -> Spec | None:
         """The Spec, or None when mistakes were reported."""
@@ -146,7 +153,7 @@ class _Document:
     def _model(self, model: type[M], data: Any, path: PathTuple) -> M | None:
         """A model from plain data, by the names that files use; None when mistakes were reported."""
         try:
-            return model.model_validate(data, context=_FROM_FILE, by_alias=True, by_name=False)
+            return model.model_validate(data, context=self._context, by_alias=True, by_name=False)
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 self._report(detail, model, path)

@@ -18,13 +18,17 @@ from gateway.spec.fields import (
     AbsolutePath,
     Address,
     Duration,
+    File,
     Flag,
     HeaderName,
     Hostname,
     Integer,
     Name,
+    Network,
+    Origin,
     Percent,
     Port,
+    ServerName,
     Token,
 )
 
@@ -35,6 +39,46 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
 
 
+class Certificate(Model):
+    """A certificate chain, the server's or client's own first, and its private key; both PEM."""
+
+    cert: File
+    key: File
+
+
+class ClientCertificates(Model):
+    """Who may present a certificate: `required` refuses clients without one."""
+
+    ca: File
+    mode: Literal["optional", "required"] = "required"
+
+
+class ListenerTls(Model):
+    """TLS towards clients; the certificate is chosen by the name that the client asks for (SNI, RFC 6066 section 3)."""
+
+    certificates: tuple[Certificate, ...] = Field(min_length=1)
+    """The first one serves clients that ask for no name or for one that no certificate has."""
+    min_version: Literal["1.2", "1.3"] = "1.2"
+    client_certificates: ClientCertificates | None = None
+    handshake_timeout: Annotated[Duration, Field(gt=0)] = 10.0
+
+
+class ClusterTls(Model):
+    """TLS towards endpoints. Their certificates are always verified: there is no switch against that."""
+
+    ca: File | None = None
+    """Whom to believe instead of the authorities that the system trusts."""
+    server_name: ServerName | None = None
+    """Asked for (SNI) and looked for in the certificate instead of the endpoint's host."""
+    client_certificate: Certificate | None = None
+
+
+class ProxyProtocol(Model):
+    """Load balancers that say who the client is before its first byte; nobody else may connect."""
+
+    trusted: tuple[Network, ...] = Field(min_length=1)
+
+
 class Listener(Model):
     """Where clients connect. Loopback unless told otherwise."""
 
@@ -42,12 +86,23 @@ class Listener(Model):
     address: Address = "127.0.0.1"
     port: Port
     max_connections: Integer = Field(10_000, gt=0)
+    max_connections_per_address: Integer | None = Field(None, ge=0)
+    """None: half of `max_connections`, so that no single client can shut out the others; 0: no such limit."""
     max_header_bytes: Integer = Field(32_768, ge=1_024, le=1_048_576)
     max_body_bytes: Integer = Field(10_485_760, ge=0)
     header_timeout: Duration = 10.0
     idle_timeout: Duration = 60.0
     trusted_hops: Integer = Field(0, ge=0, le=10)
     """How many proxies in front of us are ours, counted from the nearest (Envoy: xff_num_trusted_hops)."""
+    tls: ListenerTls | None = None
+    proxy_protocol: ProxyProtocol | None = None
+
+    @property
+    def connections_per_address(self) -> int:
+        """Connections that one address may hold; 0 for no limit, as where trusted proxies bring everybody's."""
+        if self.max_connections_per_address is not None:
+            return self.max_connections_per_address
+        return 0 if self.trusted_hops else (self.max_connections + 1) // 2
 
 
 class JwksSource(Model):
@@ -82,6 +137,7 @@ class Cluster(Model):
     idle_timeout: Duration = 30.0
     max_connections: Integer = Field(1_024, gt=0)
     max_pending: Integer = Field(1_024, ge=0)
+    tls: ClusterTls | None = None
 
 
 class PathMatch(Model):
@@ -131,6 +187,13 @@ class Timeouts(Model):
     idle: Duration = 60.0
 
 
+class WebSocket(Model):
+    """Which pages may open a WebSocket through a route, besides those of the host asked for."""
+
+    origins: tuple[Origin, ...] = ()
+    """Like `https://shop.example`; `*` allows every page."""
+
+
 class Route(Model):
     """Which requests, through which filters, to which clusters."""
 
@@ -143,6 +206,7 @@ class Route(Model):
     filters: tuple[SerializeAsAny[FilterSpec], ...] = ()
     backend_refs: tuple[BackendRef, ...] = ()
     timeouts: Timeouts = Timeouts()
+    web_socket: WebSocket = WebSocket()
     owner: str = ""
     version: str = ""
     lifecycle: Literal["experimental", "active", "deprecated", "retired"] = "active"
@@ -156,7 +220,7 @@ class Tracing(Model):
 
 
 class AccessLog(Model):
-    """One JSON line per request; `path` is relative to the state directory, `-` is standard output."""
+    """One JSON line per request; `path` is absolute, or relative to `logs` in the state directory."""
 
     enabled: Flag = True
     path: str = "gateway-access.log"
@@ -188,7 +252,10 @@ Document = Mapping[str, Any]
 __all__ = [
     "AccessLog",
     "BackendRef",
+    "Certificate",
+    "ClientCertificates",
     "Cluster",
+    "ClusterTls",
     "Document",
     "FilterSpec",
     "FilterTypes",
@@ -196,9 +263,11 @@ __all__ = [
     "JwksSource",
     "JwtProvider",
     "Listener",
+    "ListenerTls",
     "Match",
     "Model",
     "PathMatch",
+    "ProxyProtocol",
     "Route",
     "Spec",
     "Timeouts",

@@ -15,17 +15,19 @@ from gateway.spec.checks.listeners import check_listeners
 from gateway.spec.checks.matches import check_matches
 from gateway.spec.checks.protection import check_protection
 from gateway.spec.checks.routes import check_routes
+from gateway.spec.checks.tls import check_tls
 from gateway.spec.models import Spec
 
 __all__ = ["Finding", "check"]
 
 
-def check(spec: Spec, *, authenticating: frozenset[str], answering: frozenset[str]) -> Iterator[Finding]:
+def check(spec: Spec, *, authenticating: frozenset[str], answering: frozenset[str], now: float) -> Iterator[Finding]:
     """Every mistake in `spec` that spans models.
 
     Args:
         authenticating: types of filters that let only authenticated requests pass.
         answering: types of filters that answer every request by themselves.
+        now: seconds since the epoch, to judge certificates by.
     """
     return chain(
         check_listeners(spec),
@@ -34,4 +36,5 @@ def check(spec: Spec, *, authenticating: frozenset[str], answering: frozenset[st
         check_matches(spec),
         check_filters(spec, authenticating),
         check_protection(spec, authenticating),
+        check_tls(spec, now),
     )
