@@ -1,132 +1,114 @@
-"""`make bench`, or `python -m benchmarks [--rounds N] [--seconds N] [--only gatehouse,envoy]`."""
+"""`make bench`, or `python -m benchmarks --help`."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
-from benchmarks.measure import Sample, measure
-from benchmarks.peers import Peer, find_peers
-from benchmarks.work import Work, prepare, start_upstream
+from benchmarks.chart import chart
+from benchmarks.model import Workload
+from benchmarks.peers import Peer, cores, find_peers, raise_file_limit
+from benchmarks.processes import NotServing
+from benchmarks.report import Report, machine
+from benchmarks.run import LOAD_CORE, Runner
+from benchmarks.work import UNSEEN_TOKENS, prepare, program, upstreams
+from benchmarks.workloads import NOT_MEASURED, WORKLOADS
 
-PATHS = {"plain": "/orders/1", "policy": "/orders/1"}
-PROXY_CORE, LOAD_CORE = 0, 1
 RESULTS = Path(__file__).parent / "results"
+NEEDED = {"wrk": "wrk", "taskset": "util-linux", "nginx": "nginx-light"}
+ABOUT = """Gatehouse beside every proxy found on this machine, at the same work, in one run. Needs Linux, two free
+cores, wrk and nginx. Numbers mean something only while nothing else runs; only ratios of one run can be compared."""
 
 
 def main() -> None:
     """Measure and report."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--only", default="", help="comma-separated names of proxies")
-    parser.add_argument("--workload", choices=[*PATHS, "all"], default="all")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/latest.*")
-    options = parser.parse_args()
-    if shutil.which("wrk") is None or shutil.which("taskset") is None or (os.cpu_count() or 1) < 2:
-        sys.exit("needs wrk, taskset and two cores (Debian: apt-get install wrk util-linux nginx-light haproxy)")
-    wanted = [name for name in options.only.split(",") if name]
-    peers = [peer for peer in find_peers() if not wanted or peer.name in wanted]
-    workloads = [options.workload] if options.workload != "all" else list(PATHS)
-    with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as directory:
-        work = prepare(Path(directory))
-        upstream = start_upstream(work, LOAD_CORE)
-        try:
-            rows = [row for name in workloads for row in run(work, name, peers, options.rounds, options.seconds)]
-        finally:
-            stop(upstream)
-    report = {"machine": machine(), "peers": {peer.name: peer.version for peer in peers}, "rows": rows}
-    table = render(report)
-    print(table)
+    options = arguments().parse_args()
+    missing = [package for name, package in NEEDED.items() if program(name) is None and shutil.which(name) is None]
+    if missing:
+        sys.exit(f"make bench needs {', '.join(missing)} (Debian: apt-get install {' '.join(missing)})")
+    if cores() < 2:
+        sys.exit("make bench needs two cores: one for the proxy, one for the load")
+    raise_file_limit()
+    peers = find_peers()
+    report = measure(options, chosen(options.workload), select(peers, options.only))
+    print(report.as_text())
     if options.save:
-        (RESULTS / "latest.json").write_text(json.dumps(report, indent=1) + "\n")
-        (RESULTS / "latest.txt").write_text(table + "\n")
+        save(report)
 
 
-def run(work: Work, workload: str, peers: list[Peer], rounds: int, seconds: int) -> list[dict[str, Any]]:
-    """All peers at one workload, rounds in alternating order."""
-    present = [peer for peer in peers if peer.start is not None and workload in peer.workloads]
-    samples: dict[str, list[Sample]] = {peer.name: [] for peer in present}
-    for number in range(rounds):
-        for peer in present if number % 2 == 0 else reversed(present):
-            samples[peer.name].append(one_round(work, workload, peer, seconds))
-    return [summary(workload, name, found) for name, found in samples.items()]
+def arguments() -> argparse.ArgumentParser:
+    """The options."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=ABOUT)
+    names = ", ".join(workload.name for workload in WORKLOADS)
+    parser.add_argument("--workload", default="", metavar="NAMES", help=f"only these, comma-separated: {names}")
+    parser.add_argument("--only", default="", metavar="PROXIES", help="only these proxies, comma-separated")
+    parser.add_argument("--rounds", type=_positive, default=0, help="rounds of each (default 3; the median counts)")
+    parser.add_argument("--seconds", type=_positive, default=0, help="seconds of each round (default 3)")
+    parser.add_argument("--quick", action="store_true", help="one round of a second: does it work, not how fast")
+    parser.add_argument("--save", action="store_true", help="write latest.txt, .json and .svg to benchmarks/results/")
+    return parser
 
 
-def one_round(work: Work, workload: str, peer: Peer, seconds: int) -> Sample:
-    """Start, warm up, measure, stop."""
-    assert peer.start is not None
-    process, port = peer.start(work, workload, PROXY_CORE)
-    try:
-        measure(process.pid, port, PATHS[workload], work.token, 1, LOAD_CORE)
-        return measure(process.pid, port, PATHS[workload], work.token, seconds, LOAD_CORE)
-    finally:
-        stop(process)
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a whole number, at least 1")
+    return int(text)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process that we started."""
-    process.terminate()
-    process.wait(15)
+def chosen(names: str) -> list[Workload]:
+    """The workloads by name, and those that they build on; all when no name is given."""
+    by_name = {workload.name: workload for workload in WORKLOADS}
+    wanted = _names(names, by_name, "workload") or set(by_name)
+    wanted |= {by_name[name].rate_of for name in wanted}
+    return [workload for workload in WORKLOADS if workload.name in wanted]
 
 
-def summary(workload: str, name: str, samples: list[Sample]) -> dict[str, Any]:
-    """Medians over the rounds; a row with failed requests is void."""
-    cpu = [one.cpu_us for one in samples]
-    return {
-        "workload": workload,
-        "proxy": name,
-        "cpu_us": round(statistics.median(cpu), 1),
-        "cpu_us_rounds": [round(one, 1) for one in cpu],
-        "requests_per_second": round(statistics.median(one.rate for one in samples)),
-        "p50_ms": statistics.median(one.p50_ms for one in samples),
-        "p99_ms": statistics.median(one.p99_ms for one in samples),
-        "rss_mib": round(statistics.median(one.rss_mib for one in samples), 1),
-        "failed": sum(one.failed for one in samples),
-    }
+def select(peers: dict[str, Peer], names: str) -> dict[str, Peer]:
+    """The proxies by name; all when no name is given."""
+    wanted = _names(names, peers, "proxy")
+    return {name: peer for name, peer in peers.items() if not wanted or name in wanted}
 
 
-def machine() -> dict[str, Any]:
-    """What it was measured on."""
-    model = "unknown"
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = names[0] if names else model
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "date": time.strftime("%Y-%m-%d"),
-    }
+def _names(text: str, known: dict[str, Workload] | dict[str, Peer], what: str) -> set[str]:
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    if unknown := names - set(known):
+        sys.exit(f"unknown {what} {', '.join(sorted(unknown))}; known are {', '.join(known)}")
+    return names
 
 
-def render(report: dict[str, Any]) -> str:
-    """The table, with ratios to Envoy where it was measured."""
-    lines = [f"{key}: {value}" for key, value in {**report["machine"], **report["peers"]}.items()]
-    columns = ("CPU µs/req", 11), ("× Envoy", 8), ("req/s", 8), ("p50 ms", 7), ("p99 ms", 7), ("RSS MiB", 8)
-    header = f"{'workload':9} {'proxy':10} " + " ".join(f"{name:>{width}}" for name, width in columns)
-    lines += ["", header]
-    base = {row["workload"]: row["cpu_us"] for row in report["rows"] if row["proxy"] == "envoy"}
-    for row in report["rows"]:
-        ratio = f"{row['cpu_us'] / base[row['workload']]:.2f}" if base.get(row["workload"]) else "–"
-        void = f"  VOID: {row['failed']} failed" if row["failed"] else ""
-        lines.append(
-            f"{row['workload']:9} {row['proxy']:10} {row['cpu_us']:11.1f} {ratio:>8} {row['requests_per_second']:8} "
-            f"{row['p50_ms']:7.2f} {row['p99_ms']:7.2f} {row['rss_mib']:8.1f}{void}"
-        )
-    return "\n".join(lines)
+def measure(options: argparse.Namespace, workloads: list[Workload], peers: dict[str, Peer]) -> Report:
+    """Run the workloads."""
+    rounds = options.rounds or (1 if options.quick else 3)
+    seconds = options.seconds or (1 if options.quick else 3)
+    described, started = machine(), time.monotonic()
+    tokens = any(workload.name.endswith("-tokens") for workload in workloads)
+    with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as directory:
+        work = prepare(Path(directory), UNSEEN_TOKENS if tokens else 0)
+        runner = Runner(work, peers, rounds, seconds, 64 if options.quick else 1024)
+        try:
+            with upstreams(work, LOAD_CORE):
+                for workload in workloads:
+                    runner.run(workload)
+        except NotServing as error:
+            sys.exit(str(error))
+    absent = [f"{peer.name}: not installed ({peer.hint})" for peer in peers.values() if not peer.version]
+    minutes = (time.monotonic() - started) / 60
+    method = f"Medians of {rounds} rounds of {seconds} s in alternating order, {minutes:.1f} minutes in all."
+    found = {name: peer.version for name, peer in peers.items() if peer.version}
+    return Report(described, found, method, workloads, runner.rows, [*NOT_MEASURED, *absent])
+
+
+def save(report: Report) -> None:
+    """The latest run, as text, JSON and picture."""
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "latest.txt").write_text(report.as_text() + "\n")
+    (RESULTS / "latest.json").write_text(json.dumps(report.as_json(), indent=1, ensure_ascii=False) + "\n")
+    (RESULTS / "latest.svg").write_text(chart(report))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,98 @@
+"""Gatehouse as a contestant: one worker, as `gatehouse up` starts it, without a control process."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from typing import Any
+
+from benchmarks.model import Setup
+from benchmarks.processes import start
+from benchmarks.work import CACHED_TOKENS, Work
+from gateway.compile.load import load_text
+from gateway.spec.models import Listener
+
+HAS_TLS = "tls" in Listener.model_fields
+UNLIMITED = 4 * 2**30
+
+
+def configuration(work: Work, setup: Setup, port: int) -> str:
+    """The configuration file (YAML, of which JSON is a part) for one measurement."""
+    route = _policy_route if setup.policy else _plain_route
+    routes = [route(f"svc{number}", f"/svc{number}/api") for number in range(setup.routes)]
+    routes.append(route("orders", "/orders" if setup.policy else "/"))
+    if setup.streaming:
+        routes[-1]["timeouts"] = {"request": "0s", "backendRequest": "0s"}
+    upstream = f"127.0.0.1:{work.upstream(setup.streaming)}"
+    return json.dumps(
+        {
+            "listeners": [{"name": "public", "port": port, "maxBodyBytes": UNLIMITED, **_tls(work, setup)}],
+            "workers": 1,
+            "accessLog": {"enabled": setup.access_log, "path": str(work.directory / "access.log")},
+            "tracing": {"sampled": setup.sampled},
+            "clusters": [{"name": "b", "endpoints": [upstream]}],
+            "providers": [_provider()] if setup.policy else [],
+            "routes": routes,
+        }
+    )
+
+
+def _provider() -> dict[str, Any]:
+    return {
+        "name": "p",
+        "issuer": "https://id.local",
+        "audiences": ["gw"],
+        "algorithms": ["RS256"],
+        "jwks": {"cluster": "b", "path": "/jwks.json"},
+        "cacheEntries": CACHED_TOKENS,
+    }
+
+
+def _plain_route(name: str, path: str) -> dict[str, Any]:
+    return {"name": name, "public": True, "matches": [{"path": {"value": path}}], "backendRefs": [{"cluster": "b"}]}
+
+
+def _policy_route(name: str, path: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "matches": [{"path": {"value": path}}],
+        "filters": [
+            {"type": "JWT", "provider": "p"},
+            {"type": "Authorize", "scopes": ["orders:read"]},
+            {"type": "RateLimit", "key": {"type": "Claim", "name": "sub"}, "requests": 1_000_000, "per": "1s"},
+        ],
+        "backendRefs": [{"cluster": "b"}],
+    }
+
+
+def _tls(work: Work, setup: Setup) -> dict[str, Any]:
+    if not setup.tls:
+        return {}
+    pair = {"certificate": str(work.certificate), "key": str(work.certificate)}
+    return {"tls": {"certificates": [pair]}}
+
+
+def start_gatehouse(work: Work, setup: Setup, core: int) -> tuple[subprocess.Popen[bytes], int]:
+    """One worker process and its port."""
+    sock = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    port = int(sock.getsockname()[1])
+    spec = load_text(configuration(work, setup, port), "bench.yaml", {}).model_dump(mode="json", by_alias=True)
+    last_good = work.directory / "last-good.json"
+    last_good.write_text(json.dumps({"spec": spec, "endpoints": {}, "version": 1}))
+    state_dir = work.directory / "state"
+    (state_dir / "logs").mkdir(parents=True, exist_ok=True)
+    settings: dict[str, Any] = {"worker": "bench", "listeners": {"public": sock.fileno()}, "last_good": str(last_good)}
+    settings["state_dir"] = str(state_dir)
+    if setup.sampled:
+        settings["otlp"] = {"endpoint": f"http://127.0.0.1:{work.backend_port}"}
+    read, write = os.pipe()
+    os.write(write, json.dumps(settings).encode())
+    os.close(write)
+    command = [sys.executable, "-m", "gateway.roles.edge", "--settings-fd", str(read)]
+    process = start(command, core, work.directory / "gatehouse.log", pass_fds=(sock.fileno(), read))
+    os.close(read)
+    sock.close()
+    return process, port
