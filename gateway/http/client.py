@@ -13,9 +13,12 @@ from typing import Final, Protocol
 
 from gateway.http.chunked import ChunkedDecoder
 from gateway.http.heads import read_response
-from gateway.http.messages import CHUNKED, UNTIL_CLOSE, Refused, Response
+from gateway.http.messages import CHUNKED, UNTIL_CLOSE, Refused, Request, Response
+from gateway.http.upgrade import accepted
 
 MAX_HEAD_BYTES: Final = 65_536
+MAX_INTERIM: Final = 16
+"""Informational answers before the final one: none of them ends anything, so without a bound they never end."""
 
 
 class Caller(Protocol):
@@ -26,6 +29,9 @@ class Caller(Protocol):
 
     def answer_data(self, data: bytes, end: bool) -> None:
         """More of the body."""
+
+    def answer_upgraded(self, response: Response) -> None:
+        """The endpoint has switched to WebSocket; what follows is `answer_data`."""
 
     def answer_failed(self, reason: str, reused: bool) -> None:
         """No complete answer will come; `reused` when a kept connection closed before any byte."""
@@ -53,9 +59,10 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_buffer",
         "_decoder",
+        "_interims",
         "_left",
-        "_method",
         "_paused",
+        "_request",
         "_response",
         "_sent_all",
         "busy",
@@ -76,9 +83,10 @@ class ClientConnection(asyncio.Protocol):
         self.busy = False
         """Whether the pool counts a request on it; only the pool sets this."""
         self._buffer = b""
-        self._method = ""
+        self._request: Request | None = None
         self._paused = False
         self._response: Response | None = None
+        self._interims = 0
         self._sent_all = True
         self._left = 0
         self._decoder: ChunkedDecoder | None = None
@@ -88,11 +96,12 @@ class ClientConnection(asyncio.Protocol):
 
     # -- the exchange's side ---------------------------------------------------------------------------------
 
-    def send(self, caller: Caller, method: str, head: bytes, end: bool) -> None:
+    def send(self, caller: Caller, request: Request, head: bytes, end: bool) -> None:
         """Begin a request: `head` (and perhaps body) goes out in one write; `end` when that is all of it."""
         self.caller = caller
-        self._method = method
+        self._request = request
         self._response = None
+        self._interims = 0
         self._sent_all = end
         self.requests += 1
         self.transport.write(head)
@@ -164,26 +173,46 @@ class ClientConnection(asyncio.Protocol):
             self._fail("upstream_protocol_error")
 
     def _read_head(self, data: bytes) -> None:
-        found = read_response(data, self._method)
-        if found is None:
+        request = self._request
+        assert request is not None
+        found = read_response(data, request.method)
+        while found is not None and found[0].status < 200:
+            data = data[found[1] :]
+            if found[0].status == 101:
+                self._upgraded(request, found[0], data)
+                return
+            self._count_interim()
+            found = read_response(data, request.method)
+        if (len(data) if found is None else found[1]) > MAX_HEAD_BYTES:
+            self._fail("upstream_head_too_large")
+        elif found is None:
             self._buffer = data
-            if len(data) > MAX_HEAD_BYTES:
-                self._fail("upstream_head_too_large")
-            return
-        self._buffer = b""
-        response, start = found
-        if response.status < 200:
-            self._interim(response, data[start:])
-            return
-        self._response = response
-        self._begin_body(response, data[start:])
+        else:
+            self._buffer = b""
+            self._response = found[0]
+            self._begin_body(found[0], data[found[1] :])
 
-    def _interim(self, response: Response, rest: bytes) -> None:
-        """1xx: read past it (RFC 9110 section 15.2); 101 was never asked for, so it is an error."""
-        if response.status == 101:
-            self._fail("upstream_protocol_error")
-        elif rest:
-            self._read_head(rest)
+    def _count_interim(self) -> None:
+        """1xx is read past (RFC 9110 section 15.2), but not for ever."""
+        self._interims += 1
+        if self._interims > MAX_INTERIM:
+            raise Refused(502, "upstream_protocol_error", "too many informational answers")
+
+    def _upgraded(self, request: Request, response: Response, rest: bytes) -> None:
+        caller = self.caller
+        if caller is None or not request.upgrade or not accepted(request, response):
+            raise Refused(502, "upstream_protocol_error", "a 101 that does not answer our handshake")
+        self._buffer = b""
+        response.length = UNTIL_CLOSE  # what follows passes as it is, until one side closes
+        self._response = response
+        caller.answer_upgraded(response)
+        if rest:
+            caller.answer_data(rest, end=False)
+
+    def close(self) -> None:
+        """End a tunnel: what is written already still goes out."""
+        self.caller = None
+        self.transport.close()
 
     def _begin_body(self, response: Response, rest: bytes) -> None:
         caller = self.caller

@@ -15,6 +15,7 @@ from gateway.http.framing import request_length, response_length
 from gateway.http.grammar import END_OF_HEAD, REQUEST_HEAD, RESPONSE_HEAD, diagnose_request, split_fields
 from gateway.http.messages import UNTIL_CLOSE, Headers, Refused, Request, Response
 from gateway.http.path import canonical_path, split_target
+from gateway.http.upgrade import check_handshake, wants_websocket
 
 MAX_FIELDS: Final = 100
 
@@ -67,6 +68,9 @@ def read_request(head: bytes) -> Request:
         request.keep_alive = keeps_alive(fields, http11)
     if b"expect" in fields:
         request.expects_continue = _expectation(fields[b"expect"], http11)
+    if b"upgrade" in fields and wants_websocket(fields):
+        check_handshake(request)
+        request.upgrade = True
     return request
 
 

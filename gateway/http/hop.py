@@ -48,6 +48,7 @@ _SET_BY_US: Final = frozenset(
 _NOT_UPSTREAM: Final = HOP_BY_HOP | _SET_BY_US
 _NOT_DOWNSTREAM: Final = HOP_BY_HOP | {b"content-length"}
 
+UPGRADE_LINES: Final = b"connection: upgrade\r\nupgrade: websocket\r\n"
 VIA: Final = b"via: 1.1 gatehouse\r\n"
 
 
@@ -69,7 +70,8 @@ def upstream_head(request: Request, host: str, extra: bytes) -> bytes:
     lines = b"".join([b"%b: %b\r\n" % field for field in request.headers if field[0] not in refused])
     target = f"{request.target_path}?{request.query}" if request.query else request.target_path
     start = f"{request.method} {target} HTTP/1.1\r\nhost: {host}\r\n".encode("latin-1")
-    return start + lines + _length_line(request) + extra + VIA + b"\r\n"
+    upgrade = UPGRADE_LINES if request.upgrade else b""
+    return start + lines + _length_line(request) + extra + upgrade + VIA + b"\r\n"
 
 
 def _length_line(request: Request) -> bytes:

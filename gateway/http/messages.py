@@ -39,6 +39,8 @@ class Request:
     listener: str = ""
     keep_alive: bool = True
     expects_continue: bool = False
+    upgrade: bool = False
+    """Whether it is a complete WebSocket handshake."""
     claims: Mapping[str, Any] | None = None
     subject: str = ""
     route: Any = None

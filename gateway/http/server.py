@@ -9,6 +9,7 @@ with reading paused; and the phase says what the next bytes are:
     BODY     the request's body               the body is complete → ANSWER
     ANSWER   an early next request: buffered  the answer is complete → HEAD, or the connection closes
              (an exchange that answers before a small body is complete stays in BODY: the rest is read and dropped)
+    TUNNEL   whatever both ends agreed on: passed   either side closes
     LINGER   nothing: read and dropped        the client closes, or time is up (RFC 9112 §9.6)
 
 The connection knows only two partners: the server whose `handle` it gives each request to, and the exchange that
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import struct
 from collections.abc import Callable
@@ -27,15 +29,17 @@ from typing import Final, Protocol
 from gateway.http.chunked import LAST_CHUNK, ChunkedDecoder, encode_chunk
 from gateway.http.grammar import END_OF_HEAD
 from gateway.http.heads import read_request
+from gateway.http.hop import UPGRADE_LINES
 from gateway.http.messages import AS_STATED, CHUNKED, Refused, Reply, Request
 from gateway.http.status import status_line
 
-HEAD, BODY, ANSWER, LINGER = range(4)
+HEAD, BODY, ANSWER, TUNNEL, LINGER = range(5)
 
 LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 1_048_576
 MAX_EARLY_BYTES: Final = 65_536
 
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)*+")
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -99,6 +103,7 @@ class ServerConnection(asyncio.Protocol):
 
     __slots__ = (
         "_answering",
+        "_behind",
         "_body_left",
         "_buffer",
         "_chunked_answer",
@@ -133,6 +138,7 @@ class ServerConnection(asyncio.Protocol):
         self._dropped = 0
         self._head_begun = False
         self._reading_paused = False
+        self._behind = False
         self._answering = False
         self._chunked_answer = False
         self._close_after = False
@@ -159,19 +165,26 @@ class ServerConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client reads slower than the upstream answers."""
+        self._behind = True
         if self.exchange is not None:
             self.exchange.client_slow()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
+        self._behind = False
         if self.exchange is not None:
             self.exchange.client_ready()
+        elif self.phase == HEAD:
+            self._to_head()
 
     def eof_received(self) -> None:
         """A client that closes its side has gone: like Envoy, we do not tell a half-close from a leave."""
 
     def data_received(self, data: bytes) -> None:
         """Give the bytes their meaning by phase; a broken protocol is answered once and the connection closed."""
+        if self.phase == TUNNEL and self.exchange is not None:
+            self.exchange.request_data(data)
+            return
         if self.phase == LINGER:
             self._drop(data)
             return
@@ -191,13 +204,12 @@ class ServerConnection(asyncio.Protocol):
     # -- reading ---------------------------------------------------------------------------------------------
 
     def _read_head(self, data: bytes) -> None:
-        if data[:2] == b"\r\n":  # RFC 9112 §2.2: one empty line before a request line may be ignored
-            data = data[2:]
-        end = data.find(END_OF_HEAD)
-        if end < 0 or end > self.server.max_header_bytes:
+        if data[:2] == b"\r\n":  # RFC 9112 §2.2: empty lines before a request line are ignored, however they are cut
+            data = data[_EMPTY_LINES.match(data).end() :]  # type: ignore[union-attr]  # it matches anything
+        end = data.find(END_OF_HEAD) + 4
+        if end < 4 or end > self.server.max_header_bytes:
             self._wait_for_head(data)
             return
-        end += 4
         request = read_request(data if end == len(data) else data[:end])
         request.listener = self.server.name
         request.scheme = self.server.scheme
@@ -307,6 +319,19 @@ class ServerConnection(asyncio.Protocol):
         closing = b"connection: close\r\n\r\n" if self._close_after else b"\r\n"
         self.transport.write(b"".join((status_line(status), fields, framing, closing, body)))
 
+    def send_upgraded(self, fields: bytes) -> None:
+        """Both sides have agreed: from here on bytes pass as they are, first those that came early."""
+        self._answering = True
+        self._chunked_answer = False
+        self._close_after = True
+        self.phase = TUNNEL
+        self.deadline = 0.0
+        self.transport.write(b"".join((status_line(101), fields, UPGRADE_LINES, b"\r\n")))
+        early, self._buffer = self._buffer, b""
+        self.resume_reading()
+        if early and self.exchange is not None:
+            self.exchange.request_data(early)
+
     def send_data(self, data: bytes) -> None:
         """Go on with the body."""
         self.transport.write(encode_chunk(data) if self._chunked_answer else data)
@@ -333,6 +358,9 @@ class ServerConnection(asyncio.Protocol):
         self.phase = HEAD
         self.request = None
         self.deadline = self.server.clock() + self.server.idle_timeout
+        if self._behind:  # a client that sends requests and takes no answers would fill our memory with them
+            self.pause_reading()
+            return
         if self._reading_paused:
             self.resume_reading()
         if self._buffer:
@@ -340,7 +368,7 @@ class ServerConnection(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._next_request)
 
     def _next_request(self) -> None:
-        if self.phase == HEAD and not self.transport.is_closing() and self._buffer:
+        if self.phase == HEAD and not self.transport.is_closing() and not self._behind and self._buffer:
             self.data_received(b"")
 
     def send_broken(self) -> None:
@@ -373,7 +401,8 @@ class ServerConnection(asyncio.Protocol):
         self._dropped = 0
         self.request = None
         self.resume_reading()
-        self.deadline = self.server.clock() + LINGER_SECONDS
+        unsent = self.transport.get_write_buffer_size()  # a slow reader still gets the rest of its answer
+        self.deadline = self.server.clock() + (self.server.idle_timeout if unsent else LINGER_SECONDS)
         if self.transport.can_write_eof() and not self.transport.is_closing():
             self.transport.write_eof()
 
@@ -381,10 +410,10 @@ class ServerConnection(asyncio.Protocol):
         """Close the connection if its time is up: an unfinished head gets 408, an idle connection nothing."""
         if not self.deadline or now < self.deadline or self.transport.is_closing():
             return
-        if self.phase == HEAD and self._buffer:
+        if self.phase == LINGER or self.transport.get_write_buffer_size():
+            self.transport.abort()  # `close` would wait for a client that takes nothing, for ever
+        elif self.phase == HEAD and self._buffer:
             self._refuse(Reply(408, "header_timeout", "the request's head did not arrive in time"))
-        elif self.phase == LINGER:
-            self.transport.abort()
         else:
             self.transport.close()
 

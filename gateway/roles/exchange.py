@@ -8,6 +8,7 @@
     SENDING      the request goes out, its body    ANSWERING on the answer's head; CONNECTING once more when a
                  streams                           kept connection closed before it said anything; DONE
     ANSWERING    the answer streams back           DONE
+    TUNNEL       WebSocket bytes pass both ways    DONE when either side closes
     DONE         counted, logged, traced
 
 The problem: client, upstream and clock can each end an exchange at any moment, and each request must be answered
@@ -28,6 +29,7 @@ from gateway.filters.chain import Stopped, Waiting
 from gateway.http.chunked import LAST_CHUNK, encode_chunk
 from gateway.http.hop import VIA, downstream_fields, upstream_head
 from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Reply, Request, Response
+from gateway.http.upgrade import check_origin
 from gateway.observability.tracing import Ids
 from gateway.roles.replies import RENDERERS, field_lines, reply_lines
 from gateway.upstream.cluster import Cluster, Unavailable
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from gateway.roles.worker import Worker
     from gateway.upstream.endpoint import Endpoint
 
-DECIDING, WAITING, CONNECTING, SENDING, ANSWERING, DONE = range(6)
+DECIDING, WAITING, CONNECTING, SENDING, ANSWERING, TUNNEL, DONE = range(7)
 
 # RFC 9110 §9.2.2: may be sent twice without harm, so a kept connection that closes under them is no failure.
 _IDEMPOTENT: Final = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
@@ -117,6 +119,11 @@ class Exchange:
         self.sampled = worker.sampled()
         if route.request_timeout:
             self.deadline = self.started + route.request_timeout
+        if request.upgrade:
+            refused = check_origin(request, route.spec.web_socket.origins)
+            if refused is not None:
+                self._reply(refused)
+                return
         self._after(route.chain.run(request))
 
     def _after(self, outcome: Stopped | Waiting | None) -> None:
@@ -173,7 +180,7 @@ class Exchange:
             self._early = ()
         if self._request_complete and request.length == CHUNKED:
             head += LAST_CHUNK
-        connection.send(self, request.method, head, self._request_complete)
+        connection.send(self, request, head, self._request_complete)
         if not self._request_complete:
             self.connection.send_continue()
             self.connection.resume_reading()
@@ -200,7 +207,7 @@ class Exchange:
     def request_data(self, data: bytes) -> None:
         """Pass a piece of the body on, or keep it until there is a connection."""
         self.bytes_received += len(data)
-        if self.state in (SENDING, ANSWERING) and self.upstream is not None:
+        if self.state in (SENDING, ANSWERING, TUNNEL) and self.upstream is not None:
             self.last_progress = self.worker.clock()
             self.upstream.send_data(self._framed(data))
         elif self.state < SENDING:
@@ -226,6 +233,9 @@ class Exchange:
     def client_gone(self) -> None:
         """Nobody waits for the answer: stop the upstream's work too."""
         if self.state == DONE:
+            return
+        if self.state == TUNNEL:
+            self._end_tunnel()
             return
         self.worker.metrics.client_gone.add()
         self.status, self.reason = 499, "client_gone"  # 499: nginx's code for this, never sent
@@ -269,9 +279,31 @@ class Exchange:
         fields = downstream_fields(response, keep_length=bodiless and response.status != 204)
         self._begin_answer(fields + self._answer_lines(), length, body, end)
 
+    def answer_upgraded(self, response: Response) -> None:
+        """The endpoint speaks WebSocket now: no more time limit for the whole, only for silence."""
+        if self.state != SENDING:
+            return
+        self.state = TUNNEL
+        self.deadline = self.try_deadline = 0.0
+        self.status = self.upstream_status = 101
+        self._begun_answer = True
+        self.connection.send_upgraded(downstream_fields(response) + self._answer_lines())
+
+    def _end_tunnel(self) -> None:
+        """Either side closed: the other gets what was sent so far, then the end."""
+        upstream = self.upstream
+        if upstream is not None:
+            self._end_try()
+            upstream.close()
+        self._finish()
+        self.connection.send_end()
+
     def answer_data(self, data: bytes, end: bool) -> None:
         """Pass a piece of the answer on."""
-        if self.state != ANSWERING:
+        if self.state == TUNNEL and end:
+            self._end_tunnel()
+            return
+        if self.state not in (ANSWERING, TUNNEL):
             return
         self.last_progress = self.worker.clock()
         if data:
@@ -286,7 +318,7 @@ class Exchange:
         if self.upstream is None:
             return
         self._end_try(reason)
-        if self.state == ANSWERING:
+        if self.state in (ANSWERING, TUNNEL):
             self._break(reason)
         elif self.state == SENDING:
             if reused and not self._retried and self._may_repeat():
@@ -349,7 +381,14 @@ class Exchange:
         elif self.try_deadline and now >= self.try_deadline:
             self._out_of_time("upstream_timeout")
         elif self.route is not None and self.route.idle_timeout and now - self.last_progress > self.route.idle_timeout:
-            self._out_of_time("body_timeout" if not self._request_complete else "upstream_timeout")
+            self._idle_for_too_long()
+
+    def _idle_for_too_long(self) -> None:
+        if self.state == TUNNEL:
+            self.reason = "tunnel_idle"
+            self._end_tunnel()
+        else:
+            self._out_of_time("upstream_timeout" if self._request_complete else "body_timeout")
 
     def cut_off(self) -> None:
         """The process must go: answer, or break the answer that has begun."""

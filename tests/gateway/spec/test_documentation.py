@@ -27,6 +27,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`routes[].matches[].headers[]` and `queryParams[]`": models.ValueMatch,
     "`routes[].backendRefs[]`": models.BackendRef,
     "`routes[].timeouts`": models.Timeouts,
+    "`routes[].webSocket`": models.WebSocket,
     "`tracing`": models.Tracing,
     "`accessLog`": models.AccessLog,
     "`type: JWT`": filters.Jwt,

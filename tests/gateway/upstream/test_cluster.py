@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.http.client import ClientConnection
+from gateway.http.messages import Request
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.upstream.balancer import least_request, round_robin
 from gateway.upstream.cluster import Cluster, Unavailable
@@ -118,7 +119,8 @@ async def test_bytes_that_nobody_asked_for_close_a_kept_connection(upstream: Any
     shop = await upstream(chatty)
     cluster = make([shop.address])
     connection, endpoint = await take(cluster)
-    connection.send(Caller(), "GET", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", end=True)  # type: ignore[arg-type]
+    request = Request("GET", "/", "", [], {}, "a")
+    connection.send(Caller(), request, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", end=True)  # type: ignore[arg-type]
     await asyncio.wait_for(done.wait(), 5)
     assert connection.transport.is_closing()
     assert endpoint.idle == []
