@@ -21,6 +21,7 @@ from gateway.routing.table import RouteTable
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.spec.models import FilterSpec, Spec
 from gateway.upstream.cluster import Cluster
+from gateway.upstream.tls import UpstreamTls
 
 Endpoints = Mapping[str, Sequence[str]]
 """Addresses by service name, as the registry knows them."""
@@ -78,7 +79,9 @@ def _cluster(spec: ClusterSpec, endpoints: Endpoints, runtime: Runtime, before: 
     old = before.clusters.get(spec.name)
     if old is not None and old.spec == spec and tuple(one.address for one in old.endpoints) == addresses:
         return old
-    return Cluster(spec, addresses, runtime.clock, runtime.random)
+    failures = runtime.metrics.upstream_tls_failures
+    tls = UpstreamTls(spec.name, spec.tls, failures, runtime.wall) if spec.tls else None
+    return Cluster(spec, addresses, runtime.clock, runtime.random, tls)
 
 
 def _provider(name: str, spec: Spec, clusters: Mapping[str, Cluster], runtime: Runtime, before: Snapshot) -> Provider:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.http.identity import ClientCertificate
+
 Headers = list[tuple[bytes, bytes]]
 
 NO_BODY: Final = 0
@@ -41,6 +43,8 @@ class Request:
     expects_continue: bool = False
     upgrade: bool = False
     """Whether it is a complete WebSocket handshake."""
+    client_certificate: ClientCertificate | None = None
+    """Verified in the TLS handshake."""
     claims: Mapping[str, Any] | None = None
     subject: str = ""
     route: Any = None

@@ -76,11 +76,13 @@ class Server(Protocol):
     header_timeout: float
     idle_timeout: float
     closing: bool
-    connections: set[ServerConnection]
     clock: Callable[[], float]
 
     def accepts(self, connection: ServerConnection) -> bool:
-        """Whether one more connection may stand."""
+        """Whether one more connection may stand; if so it is counted."""
+
+    def left(self, connection: ServerConnection) -> None:
+        """A connection has ended."""
 
     def handle(self, request: Request, connection: ServerConnection) -> None:
         """Answer a request through `connection`."""
@@ -148,17 +150,17 @@ class ServerConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept, or close at once when the listener is full or closing."""
         self.transport = transport  # type: ignore[assignment]
-        peername = transport.get_extra_info("peername")
-        self.peer = peername[0] if peername else ""
+        if not self.peer:  # else a load balancer has said it
+            peername = transport.get_extra_info("peername")
+            self.peer = peername[0] if peername else ""
         if not self.server.accepts(self):
             self.transport.abort()
             return
-        self.server.connections.add(self)
         self.deadline = self.server.clock() + self.server.header_timeout
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone: its exchange is told, so that the upstream request stops too."""
-        self.server.connections.discard(self)
+        self.server.left(self)
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.client_gone()
@@ -403,8 +405,12 @@ class ServerConnection(asyncio.Protocol):
         self.resume_reading()
         unsent = self.transport.get_write_buffer_size()  # a slow reader still gets the rest of its answer
         self.deadline = self.server.clock() + (self.server.idle_timeout if unsent else LINGER_SECONDS)
-        if self.transport.can_write_eof() and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self.transport.can_write_eof():
             self.transport.write_eof()
+        else:
+            self.transport.close()  # TLS ends with a message of its own, and waits for the client's (RFC 8446 §6.1)
 
     def sweep(self, now: float) -> None:
         """Close the connection if its time is up: an unfinished head gets 408, an idle connection nothing."""

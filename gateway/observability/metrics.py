@@ -33,6 +33,24 @@ class Metrics:
         self.refused = Counter(
             "gateway_protocol_refusals", "Connections whose bytes broke the protocol, by reason.", ("reason",)
         )
+        self.turned_away = Counter(
+            "gateway_connections_refused",
+            "Connections closed before their first request, by reason.",
+            ("gateway_listener", "reason"),
+        )
+        self.handshakes = Counter(
+            "gateway_tls_handshakes",
+            "TLS handshakes with clients: complete, or why not.",
+            ("gateway_listener", "result"),
+        )
+        self.certificate_loads = Counter(
+            "gateway_certificate_loads", "Certificates read, at start or renewed.", ("gateway_listener", "result")
+        )
+        self.upstream_tls_failures = Counter(
+            "gateway_upstream_tls_failures",
+            "Connections to endpoints given up because TLS failed, by reason.",
+            ("gateway_cluster", "reason"),
+        )
         self.shadowed = Counter(
             "gateway_shadow_denials", "What filters in shadow mode would have refused.", ("filter", "reason")
         )

@@ -105,6 +105,9 @@ class Edge:
         Raises:
             Exception: it does not compile; the one before serves on.
         """
+        for one in spec.listeners:
+            if one.name in self.listeners:
+                self.listeners[one.name].check(one)
         for provider in self.worker.apply(spec, endpoints, version):
             task = asyncio.create_task(provider.close())
             self._closing_providers.add(task)

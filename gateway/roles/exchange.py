@@ -52,6 +52,7 @@ _UNAVAILABLE: Final = {
     "upstream_overflow": Reply(503, "upstream_overflow", "too many requests wait for the service behind this route"),
     "upstream_connect_failure": Reply(503, "upstream_connect_failure", "the service behind this route is not there"),
     "upstream_connect_timeout": Reply(504, "upstream_connect_timeout", "the service did not accept in time"),
+    "upstream_tls_failure": Reply(502, "upstream_tls_failure", "the service could not prove who it is"),
     "upstream_reset": Reply(502, "upstream_reset", "the service closed the connection before it answered"),
     "upstream_protocol_error": Reply(502, "upstream_protocol_error", "the service's answer is not valid HTTP"),
     "upstream_head_too_large": Reply(502, "upstream_head_too_large", "the service's answer has too large a head"),

@@ -20,7 +20,7 @@ import ssl
 from typing import TYPE_CHECKING, Final
 
 from gateway.http.proxy_protocol import V2_FIXED, V2_MAX, Header, Malformed, read_header
-from gateway.http.server import LINGER_SECONDS, ServerConnection
+from gateway.http.server import ServerConnection
 from gateway.roles.alerts import SHAKING_HANDS
 from gateway.roles.certificates import Certificates
 from gateway.spec.models import Listener as Spec
@@ -101,29 +101,31 @@ class Gate:
     async def _receive(self, sock: socket.socket, peer: str) -> None:
         """Bring one connection in, or close it and count why."""
         connection = ServerConnection(self._listener)
-        reason = "aborted"
+        inside = False
         try:
-            reason = await self._identify(connection, sock, peer)
-            if not reason:
-                reason = await self._enter(connection, sock)
+            inside = await self._identify(connection, sock, peer) and await self._enter(connection, sock)
         finally:
-            if reason:
+            if not inside:
                 self._listener.left(connection)
                 sock.close()
 
-    async def _identify(self, connection: ServerConnection, sock: socket.socket, peer: str) -> str:
-        """Find out who the client is, and whether there is room for it; the reason to refuse, or ""."""
+    async def _identify(self, connection: ServerConnection, sock: socket.socket, peer: str) -> bool:
+        """Find out who the client is, and whether there is room for it."""
         connection.peer = peer
         if self._trusted is not None:
-            if not self._trusts(peer):
-                return self._listener.turned_away("untrusted_proxy")
-            # The balancer's own limit: as many as may stand altogether can be on their way.
-            if len(self._tasks) > self._listener.max_connections:
-                return self._listener.turned_away("too_many_connections")
-            problem = await self._read_header(connection, sock)
-            if problem:
-                return self._listener.turned_away(problem)
+            reason = await self._ask_proxy(connection, sock)
+            if reason:
+                self._listener.turned_away(reason)
+                return False
         return self._listener.admits(connection)
+
+    async def _ask_proxy(self, connection: ServerConnection, sock: socket.socket) -> str:
+        """Let the balancer say who the client is; the reason to refuse, or ""."""
+        if not self._trusts(connection.peer):
+            return "untrusted_proxy"
+        if len(self._tasks) > self._listener.max_connections:  # not counted yet, so bounded here
+            return "too_many_connections"
+        return await self._read_header(connection, sock)
 
     def _trusts(self, peer: str) -> bool:
         address = ipaddress.ip_address(peer)
@@ -143,26 +145,23 @@ class Gate:
         connection.peer = header.source or connection.peer
         return ""
 
-    async def _enter(self, connection: ServerConnection, sock: socket.socket) -> str:
-        loop = asyncio.get_running_loop()
-        if self._certificates is None:
-            await loop.connect_accepted_socket(lambda: connection, sock)
-            return ""
+    async def _enter(self, connection: ServerConnection, sock: socket.socket) -> bool:
+        """Make the socket a connection, behind TLS if there is any; False when the handshake failed."""
+        loop, certificates = asyncio.get_running_loop(), self._certificates
         SHAKING_HANDS.set(sock)
         try:
             await loop.connect_accepted_socket(
                 lambda: connection,
                 sock,
-                ssl=self._certificates.context(),
-                ssl_handshake_timeout=self._certificates.spec.handshake_timeout,
-                ssl_shutdown_timeout=LINGER_SECONDS,
+                ssl=certificates.context() if certificates else None,
+                ssl_handshake_timeout=certificates.spec.handshake_timeout if certificates else None,
             )
         except OSError as error:  # ssl.SSLError is one
-            reason = handshake_failure(error)
-            self._metrics.handshakes.add(self._listener.name, reason)
-            return reason
-        self._metrics.handshakes.add(self._listener.name, "complete")
-        return ""
+            self._metrics.handshakes.add(self._listener.name, handshake_failure(error))
+            return False
+        if certificates:
+            self._metrics.handshakes.add(self._listener.name, "complete")
+        return True
 
 
 async def receive_header(sock: socket.socket) -> Header:

@@ -1,8 +1,8 @@
 """One listening socket of a worker: accepts connections, bounds them, sweeps them, lets them go.
 
-The problem: connections cost memory, and a peer may hold one for ever. The rule: at most `max_connections`, each
-with a deadline for what it owes next; when the listener closes, idle connections go at once, others after their
-answer.
+The problem: connections cost memory, and a peer may hold one for ever. The rule: a bounded number (see `admission`),
+each with a deadline for what it owes next; when the listener closes, idle connections go at once, others after their
+answer. With TLS or the PROXY protocol connections come in through a gate (see `gate`), else directly.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import asyncio
 import socket
 from collections.abc import Callable
 
+from gateway.http.identity import ClientCertificate
 from gateway.http.messages import Reply, Request
 from gateway.http.server import ServerConnection
+from gateway.roles.admission import Admission
+from gateway.roles.gate import Gate
 from gateway.roles.worker import Worker
 from gateway.spec.models import Listener as Spec
 
@@ -22,14 +25,28 @@ class Listener:
 
     def __init__(self, spec: Spec, worker: Worker) -> None:
         self.name = spec.name
-        self.scheme = "http"
+        self.scheme = "https" if spec.tls else "http"
         self.worker = worker
         self.clock: Callable[[], float] = worker.clock
         self.connections: set[ServerConnection] = set()
         self.closing = False
-        self.overflowed = 0
+        self._admission = Admission()
         self._server: asyncio.Server | None = None
+        self._gate = Gate(self) if spec.tls or spec.proxy_protocol else None
+        self._has_tls = spec.tls is not None
+        self._identities: dict[ServerConnection, ClientCertificate] = {}
         self.configure(spec)
+
+    def check(self, spec: Spec) -> None:
+        """Make sure that a reload can bring this into effect.
+
+        Raises:
+            ValueError: it needs a restart: what speaks plainly now would have to speak TLS, or the other way round.
+        """
+        if self._has_tls != (spec.tls is not None) or (self._gate is None) != (
+            spec.tls is None and spec.proxy_protocol is None
+        ):
+            raise ValueError(f"listener {self.name}: switching tls or proxyProtocol on or off needs a restart")
 
     def configure(self, spec: Spec) -> None:
         """Take over limits that a reload changed; they hold for the next message."""
@@ -39,20 +56,50 @@ class Listener:
         self.max_body_bytes = spec.max_body_bytes
         self.header_timeout = spec.header_timeout
         self.idle_timeout = spec.idle_timeout
+        self._admission.configure(spec)
+        if self._gate is not None:
+            self._gate.configure(spec)
 
     async def start(self, sock: socket.socket) -> None:
         """Accept on a socket that is bound already; whoever bound it keeps it open when we go."""
+        if self._gate is not None:
+            self._gate.start(sock)
+            return
         self._server = await asyncio.get_running_loop().create_server(lambda: ServerConnection(self), sock=sock)
 
     def accepts(self, connection: ServerConnection) -> bool:
-        """Whether one more connection may stand."""
-        if self.closing or len(self.connections) >= self.max_connections:
-            self.worker.metrics.refused.add("too_many_connections")
+        """Whether one more connection may stand; those that came through the gate are counted already."""
+        if self.closing or not (connection in self._admission or self.admits(connection)):
             return False
+        self.connections.add(connection)
+        if self._has_tls:
+            identity = ClientCertificate.of(connection.transport.get_extra_info("peercert"))
+            if identity is not None:
+                self._identities[connection] = identity
         return True
+
+    def admits(self, connection: ServerConnection) -> bool:
+        """Count a connection for its peer's address, or say no and count that."""
+        reason = self._admission.enter(connection, self.worker.limit_address(connection.peer))
+        if reason:
+            self.turned_away(reason)
+        return not reason
+
+    def turned_away(self, reason: str) -> None:
+        """Count a connection that was closed before its first request."""
+        self.worker.metrics.turned_away.add(self.name, reason)
+
+    def left(self, connection: ServerConnection) -> None:
+        """A connection has ended."""
+        self.connections.discard(connection)
+        self._admission.leave(connection)
+        if self._identities:
+            self._identities.pop(connection, None)
 
     def handle(self, request: Request, connection: ServerConnection) -> None:
         """Answer a request through its connection."""
+        if self._identities:
+            request.client_certificate = self._identities.get(connection)
         self.worker.handle(request, connection)
 
     def refuse(self, reply: Reply, connection: ServerConnection) -> bytes:
@@ -60,7 +107,9 @@ class Listener:
         return self.worker.refuse(reply, connection)
 
     def sweep(self) -> None:
-        """Close what is overdue."""
+        """Close what is overdue, and take up renewed certificates."""
+        if self._gate is not None:
+            self._gate.renew()
         now = self.clock()
         for connection in list(self.connections):
             connection.sweep(now)
@@ -70,6 +119,8 @@ class Listener:
         self.closing = True
         if self._server is not None:
             self._server.close()
+        if self._gate is not None:
+            self._gate.close()
         for connection in list(self.connections):
             connection.drain()
 
@@ -79,5 +130,7 @@ class Listener:
 
     def abort(self) -> None:
         """End what is left, visibly."""
+        if self._gate is not None:
+            self._gate.abort()
         for connection in list(self.connections):
             connection.transport.abort()

@@ -24,6 +24,7 @@ _FLAGS = {
     "no_endpoint": "UH",
     "upstream_connect_failure": "UF",
     "upstream_connect_timeout": "UF",
+    "upstream_tls_failure": "UF",
     "upstream_overflow": "UO",
     "upstream_reset": "UC",
     "upstream_timeout": "UT",

@@ -60,6 +60,8 @@ class Worker:
         self._state_dir = state_dir
         self._sample_ratio = 0.0
         self._addresses: dict[str, str] = {}
+        self.certificate_expiry: dict[tuple[str, ...], float] = {}
+        """Seconds since the epoch by worker, listener and certificate file."""
         self._add_gauges()
         self.tick()
 
@@ -102,6 +104,12 @@ class Worker:
             lambda: {(self.name,): self.snapshot.version},
         )
         self.metrics.gauge(
+            "gateway_certificate_expiry_timestamp_seconds",
+            "When the certificate that a worker serves expires.",
+            ("worker", "gateway_listener", "certificate"),
+            lambda: dict(self.certificate_expiry),
+        )
+        self.metrics.gauge(
             "gateway_cluster_connections",
             "Connections to endpoints.",
             ("gateway_cluster", "state"),
@@ -121,7 +129,7 @@ class Worker:
     def handle(self, request: Request, connection: ServerConnection) -> None:
         """Begin an exchange."""
         request.client = client = self._client(request, connection)
-        request.address = self._addresses.get(client) or self._limit_address(client)
+        request.address = self._addresses.get(client) or self.limit_address(client)
         Exchange(self, request, connection).start()
 
     def _client(self, request: Request, connection: ServerConnection) -> str:
@@ -138,8 +146,11 @@ class Worker:
         except ValueError:
             return connection.peer
 
-    def _limit_address(self, client: str) -> str:
+    def limit_address(self, client: str) -> str:
         """Whose limit it is: one IPv6 host owns a whole /64, so that is what counts."""
+        known = self._addresses.get(client)
+        if known is not None:
+            return known
         if len(self._addresses) >= 10_000:
             del self._addresses[next(iter(self._addresses))]
         network = f"{ipaddress.ip_network(f'{client}/64', strict=False)}" if ":" in client else client

@@ -17,9 +17,11 @@ from random import Random
 from typing import Protocol
 
 from gateway.http.client import ClientConnection
+from gateway.spec.certificates import Unusable
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.upstream.balancer import BALANCERS
 from gateway.upstream.endpoint import Endpoint
+from gateway.upstream.tls import UpstreamTls
 
 
 class Waiter(Protocol):
@@ -49,8 +51,10 @@ class Cluster:
         addresses: Sequence[str],
         clock: Callable[[], float],
         random: Random,
+        tls: UpstreamTls | None = None,
     ) -> None:
         self.spec = spec
+        self.tls = tls
         self.name = spec.name
         self.clock = clock
         self.endpoints = tuple(Endpoint(address, self) for address in addresses)
@@ -120,14 +124,16 @@ class Cluster:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.spec.connect_timeout):
+                options = self.tls.options(endpoint.host) if self.tls else {}
                 _, connection = await loop.create_connection(
-                    lambda: ClientConnection(endpoint), endpoint.host, endpoint.port
+                    lambda: ClientConnection(endpoint), endpoint.host, endpoint.port, **options
                 )
         except TimeoutError:
             self._failed(endpoint, waiter, "upstream_connect_timeout")
             return
-        except OSError:
-            self._failed(endpoint, waiter, "upstream_connect_failure")
+        except (OSError, Unusable) as error:  # ssl.SSLError is an OSError
+            by_tls = self.tls is not None and self.tls.failed(error)
+            self._failed(endpoint, waiter, "upstream_tls_failure" if by_tls else "upstream_connect_failure")
             return
         endpoint.open += 1
         if connection.transport.is_closing():  # closed by the other side before we could use it
