@@ -1,0 +1,91 @@
+"""Clients that ask and do not listen: memory stays bounded, they are cut off in the end, and a slow one gets all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from gateway.http import server
+from tests.differential.here import Here, gateway_here, upstream_here
+
+BODY = 200_000
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BODY + b"x" * BODY
+
+
+@contextlib.asynccontextmanager
+async def slow_reader_test(listener: str = "") -> AsyncIterator[tuple[Here, list[bytes]]]:
+    served: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            served.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(ANSWER)
+            await writer.drain()
+
+    async with upstream_here(serve) as port, gateway_here(port, listener) as here:
+        yield here, served
+
+
+async def test_pipelined_requests_without_reading_stop_being_served() -> None:
+    async with slow_reader_test() as (here, served):
+        _, writer = await asyncio.open_connection("127.0.0.1", here.port, limit=1_000)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 1_000)
+        before = -1
+        while len(served) != before:
+            before = len(served)
+            await asyncio.sleep(0.2)
+        assert 1 <= len(served) < 100
+        (connection,) = here.listener.connections
+        assert connection.transport.get_write_buffer_size() < 4 * BODY
+        writer.transport.abort()
+
+
+async def test_a_client_that_takes_nothing_is_cut_off() -> None:
+    async with slow_reader_test(", idleTimeout: 300ms") as (here, served):
+        _, writer = await asyncio.open_connection("127.0.0.1", here.port, limit=1_000)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 1_000)
+        async with asyncio.timeout(10):
+            while not served or here.listener.connections:
+                await asyncio.sleep(0.05)
+        assert not here.worker.exchanges
+        writer.transport.abort()
+
+
+async def test_a_slow_reader_gets_every_answer() -> None:
+    async with slow_reader_test() as (here, served):
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.port, limit=1_000)
+        writer.write(
+            b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 99 + b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        )
+        await asyncio.sleep(0.3)  # the gateway has stopped by now
+        received = await reader.read()
+        assert received.count(b"HTTP/1.1 200 OK") == len(served) == 100
+        assert received.count(b"x" * BODY) == 100
+        assert here.failures == []
+        writer.close()
+
+
+async def test_lingering_does_not_cut_off_a_slow_reader() -> None:
+    """Closing after the answer waits for what is unsent, longer than for a client that has all (RFC 9112 §9.6)."""
+    big = b"HTTP/1.1 200 OK\r\nContent-Length: 12000000\r\n\r\n" + b"x" * 12_000_000
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(big)
+        await writer.drain()
+
+    async with upstream_here(serve) as port, gateway_here(port) as here:
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.port, limit=1_000)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        received = 0
+        while here.worker.exchanges or not received:
+            received += len(await reader.read(500_000))
+        (connection,) = here.listener.connections
+        assert connection.phase == server.LINGER
+        if connection.transport.get_write_buffer_size():
+            assert connection.deadline - here.worker.clock() > server.LINGER_SECONDS + 10
+        while piece := await reader.read(500_000):
+            received += len(piece)
+        assert received > 12_000_000
+        writer.close()
