@@ -17,6 +17,8 @@ from gateway.spec.models import Listener
 
 HAS_TLS = "tls" in Listener.model_fields
 UNLIMITED = 4 * 2**30
+CONNECTIONS = 6_000
+"""From one address, as the peers allow."""
 
 
 def configuration(work: Work, setup: Setup, port: int) -> str:
@@ -29,7 +31,7 @@ def configuration(work: Work, setup: Setup, port: int) -> str:
     upstream = f"127.0.0.1:{work.upstream(setup.streaming)}"
     return json.dumps(
         {
-            "listeners": [{"name": "public", "port": port, "maxBodyBytes": UNLIMITED, **_tls(work, setup)}],
+            "listeners": [_listener(work, setup, port)],
             "workers": 1,
             "accessLog": {"enabled": setup.access_log, "path": str(work.directory / "access.log")},
             "tracing": {"sampled": setup.sampled},
@@ -68,11 +70,12 @@ def _policy_route(name: str, path: str) -> dict[str, Any]:
     }
 
 
-def _tls(work: Work, setup: Setup) -> dict[str, Any]:
+def _listener(work: Work, setup: Setup, port: int) -> dict[str, Any]:
+    listener = {"name": "public", "port": port, "maxBodyBytes": UNLIMITED, "maxConnectionsPerAddress": CONNECTIONS}
     if not setup.tls:
-        return {}
-    pair = {"certificate": str(work.certificate), "key": str(work.certificate)}
-    return {"tls": {"certificates": [pair]}}
+        return listener
+    pair = {"cert": str(work.certificate), "key": str(work.certificate)}
+    return listener | {"tls": {"certificates": [pair]}}
 
 
 def start_gatehouse(work: Work, setup: Setup, core: int) -> tuple[subprocess.Popen[bytes], int]:

@@ -73,6 +73,7 @@ class Work:
 
 def prepare(directory: Path, unseen: int = 0) -> Work:
     """Make keys, tokens (`unseen` valid ones and as many with a bad signature), a certificate and the files."""
+    directory.chmod(0o711)  # nginx's workers give up root, and must still reach the files
     key = rsa.generate_private_key(65537, 2048)
     jwk = {**json.loads(RSAAlgorithm.to_jwk(key.public_key())), "kid": "k", "alg": "RS256", "use": "sig"}
     work = Work(directory, json.dumps({"keys": [jwk]}), _token(key, "0"), free_port(), free_port())

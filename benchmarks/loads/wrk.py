@@ -82,12 +82,17 @@ class Wrk:
     def __call__(self, site: Site) -> Sample:
         """Load the proxy for some seconds, and read its CPU time before and after."""
         idle, before = rss_mib(site.pid), cpu_seconds(site.pid)
-        answer = subprocess.run(self._command(site), capture_output=True, text=True, check=False)
+        with subprocess.Popen(
+            self._command(site), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            time.sleep(site.seconds * 0.8)
+            loaded = rss_mib(site.pid)
+            report, complaint = process.communicate()
         time.sleep(self.settle)
         used = cpu_seconds(site.pid) - before
-        told = parse(answer.stdout if answer.returncode == 0 else answer.stderr)
+        told = parse(report if process.returncode == 0 else complaint)
         wrong = told.requests - told.refused if self.denied else told.refused
-        return Sample(self._values(told, used, idle, rss_mib(site.pid)), told.errors + wrong)
+        return Sample(self._values(told, used, idle, loaded), told.errors + wrong)
 
     def _command(self, site: Site) -> list[str]:
         command = ["taskset", "-c", str(site.core), "wrk", "-t1", f"-c{self.connections}", f"-d{site.seconds}s"]
