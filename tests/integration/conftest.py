@@ -70,9 +70,9 @@ class Shop:
         self._tokens: dict[str, str] = {}
         self._numbers = itertools.count(1)
 
-    def gatehouse(self, *words: str) -> str:
+    def gatehouse(self, *words: str, code: int = 0) -> str:
         """Run the command on this shop; its output."""
-        return gatehouse(*words, "--state-dir", str(self.state))
+        return gatehouse(*words, "--state-dir", str(self.state), code=code)
 
     def connect(self, port: int | None = None) -> http.client.HTTPConnection:
         """A kept connection: all its requests meet one worker."""
@@ -142,7 +142,7 @@ class Shop:
 
     def processes(self) -> dict[str, dict[str, Any]]:
         """What runs, by name."""
-        return {row["name"]: row for row in json.loads(self.gatehouse("ps", "--json"))["processes"]}
+        return {row["name"]: row for row in json.loads(self.gatehouse("ps", "--json"))}
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of that metric's samples that have these labels."""
@@ -160,14 +160,14 @@ def encode(document: Any) -> bytes:
     return json.dumps(document).encode()
 
 
-def gatehouse(*words: str) -> str:
-    """Run the installed command; what it prints."""
+def gatehouse(*words: str, code: int = 0) -> str:
+    """Run the installed command, which must exit with that code; what it prints (errors too, if it fails)."""
     command = shutil.which("gatehouse", path=str(Path(sys.executable).parent))
     assert command, "the command is not installed beside this Python"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEHOUSE_")}
     done = subprocess.run([command, *words], capture_output=True, text=True, timeout=50, env=environment, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + (done.stderr if code else "")
 
 
 def widened(text: str) -> str:
@@ -229,8 +229,12 @@ def until() -> Until:
 
 
 @asynccontextmanager
-async def hammering(url: str, headers: Mapping[str, str], clients: int = 4) -> AsyncIterator[Counter[str]]:
-    """Clients that ask without a pause; the counter says how often they got which status or error."""
+async def hammering(url: str, token: str = "", pause: float = 0.0, clients: int = 3) -> AsyncIterator[Counter[str]]:
+    """Clients that ask again and again; the counter says how often they got which status or error.
+
+    With `pause` (seconds between two requests) they keep to a limit.
+    """
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     seen: Counter[str] = Counter()
     stop = asyncio.Event()
 
@@ -242,6 +246,7 @@ async def hammering(url: str, headers: Mapping[str, str], clients: int = 4) -> A
                     seen[str(answer.status)] += 1
             except (aiohttp.ClientError, TimeoutError) as error:
                 seen[repr(error)] += 1
+            await asyncio.sleep(pause)
 
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(10)) as session, asyncio.TaskGroup() as group:
         for _ in range(clients):
@@ -255,3 +260,17 @@ async def hammering(url: str, headers: Mapping[str, str], clients: int = 4) -> A
 @pytest.fixture(name="hammering")
 def hammering_fixture() -> Any:
     return hammering
+
+
+def refused(answer: Answer, media_type: str = "application/problem+json") -> None:
+    """A client's mistake, told in the API's style, without looking like the inside of a program."""
+    assert 400 <= answer.status < 500, (answer.status, answer.body[:500])
+    assert answer.status != 429, "the limit decided, so nothing was tested"
+    assert answer.type == media_type, answer.body[:500]
+    for inside in (b"Traceback", b'File "', b"site-packages", b"sqlite3", b"Error("):
+        assert inside not in answer.body
+
+
+@pytest.fixture(name="refused")
+def refused_fixture() -> Any:
+    return refused
