@@ -61,4 +61,6 @@ def test_services_and_gateway_meet_over_http_only(package: str, foreign: str) ->
 
 def test_a_violation_would_be_seen() -> None:
     path = ROOT / "gateway" / "http" / "server.py"
-    assert violations(iter([(path, "gateway.filters.chain")])) == ["gateway/http/server.py imports gateway.filters.chain"]
+    assert violations(iter([(path, "gateway.filters.chain")])) == [
+        "gateway/http/server.py imports gateway.filters.chain"
+    ]
