@@ -8,7 +8,12 @@ from typing import Any
 from gateway.cli.console import STATE_STYLES, console
 from gateway.cli.text import visible
 
-OUTCOMES = {"forward": "would forward", "deny": "would refuse", "no_route": "no route", "local_reply": "would answer"}
+OUTCOMES = {
+    "forward": "would forward",
+    "deny": "would refuse",
+    "no_route": "would refuse",
+    "local_reply": "would answer",
+}
 OTHERS_TOLD = 3
 
 

@@ -10,13 +10,14 @@ from gateway.cli.console import console
 from gateway.cli.hints import command
 from gateway.cli.text import visible
 
-BAR = 32
-"""Characters that stand for the whole trace's time."""
+BAR, SHORT_BAR = 32, 16
+"""Characters that stand for the whole trace's time; fewer on a terminal of less than WIDE columns."""
+WIDE = 130
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red", "bright_cyan")
 TOLD = ("http.response.status_code", "gateway.reason", "error.type", "gateway.policy")
 """Attributes that say what came of a span; the SQL text comes after them."""
-SHOWN_SQL = 160
-"""Characters of SQL per span; `--json` has all of it."""
+SHOWN_SQL, SHORT_SQL = 160, 60
+"""Characters of SQL per span, likewise; `--json` has all of it."""
 
 
 def print_waterfall(trace: dict[str, Any], directory: Path) -> None:
@@ -25,10 +26,14 @@ def print_waterfall(trace: dict[str, Any], directory: Path) -> None:
     from rich.text import Text
 
     out = console()
+    bars, sql = (BAR, SHOWN_SQL) if out.width >= WIDE else (SHORT_BAR, SHORT_SQL)
     out.print(Text(_title(trace), "bold"))
     lines = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("SERVICE", "SPAN", "WHEN", "TIME", "WHAT"):
-        lines.add_column(column, justify="right" if column == "TIME" else "left", overflow="fold")
+        numbers = column == "TIME"
+        lines.add_column(
+            column, justify="right" if numbers else "left", overflow="fold", no_wrap=numbers or column == "WHEN"
+        )
     services = sorted({span["service"] for span in trace["spans"]})
     total = max(trace["duration_ms"], 0.001)
     for depth, span in ordered(trace["spans"]):
@@ -37,9 +42,9 @@ def print_waterfall(trace: dict[str, Any], directory: Path) -> None:
         lines.add_row(
             Text(visible(span["service"]), colour),
             Text("  " * depth + visible(span["name"])),
-            Text(bar(span["start_ms"], span["duration_ms"], total), "red" if failed else colour),
+            Text(bar(span["start_ms"], span["duration_ms"], total, bars), "red" if failed else colour),
             f"{span['duration_ms']:.1f} ms",
-            Text(what(span), "red" if failed else ""),
+            Text(what(span, sql), "red" if failed else ""),
         )
     out.print(lines)
     if trace.get("dropped_spans"):
@@ -72,14 +77,14 @@ def ordered(spans: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]
     yield from ((0, span) for span in spans if span["span_id"] not in shown)
 
 
-def bar(start: float, length: float, total: float) -> str:
+def bar(start: float, length: float, total: float, width: int = BAR) -> str:
     """Where in the trace's time a span was: at least one mark, never over the end."""
-    begin = min(BAR - 1, max(0, int(start / total * BAR)))
-    marks = max(1, round(length / total * BAR))
-    return (" " * begin + "━" * min(marks, BAR - begin)).ljust(BAR)
+    begin = min(width - 1, max(0, int(start / total * width)))
+    marks = max(1, round(length / total * width))
+    return (" " * begin + "━" * min(marks, width - begin)).ljust(width)
 
 
-def what(span: dict[str, Any]) -> str:
+def what(span: dict[str, Any], shown_sql: int = SHOWN_SQL) -> str:
     """Status, reason and SQL of a span, in one line."""
     attributes = span["attributes"]
     parts = [str(attributes[name]) for name in TOLD if attributes.get(name) not in (None, "")]
@@ -87,7 +92,7 @@ def what(span: dict[str, Any]) -> str:
         parts.append(str(message))
     if sql := attributes.get("db.query.text"):
         words = " ".join(str(sql).split())
-        parts.append(words if len(words) <= SHOWN_SQL else f"{words[:SHOWN_SQL]} …")
+        parts.append(words if len(words) <= shown_sql else f"{words[:shown_sql]} …")
     return visible(" · ".join(dict.fromkeys(parts)))
 
 

@@ -48,7 +48,7 @@ def test_an_explanation_reads_like_the_way_of_a_request(installation: Any) -> No
 
 @pytest.mark.parametrize(
     ("answer", "outcome"),
-    [(DENY, "would refuse with 401, reason jwt_missing"), (NO_ROUTE, "no route with 404, reason no_route")],
+    [(DENY, "would refuse with 401, reason jwt_missing"), (NO_ROUTE, "would refuse with 404, reason no_route")],
 )
 def test_a_refusal_is_exit_code_1(installation: Any, answer: dict[str, Any], outcome: str) -> None:
     installation.reply("POST", "/explain", answer)

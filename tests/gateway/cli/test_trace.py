@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.cli.trace import QUIET, complete_trace, has_holes, settled
-from gateway.cli.waterfall import BAR, bar, ordered, related, what
+from gateway.cli.waterfall import BAR, SHORT_BAR, bar, ordered, related, what
 
 END = 1_735_689_600  # when the traces below ended, to a hundredth of a second
 ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -50,6 +50,14 @@ def test_a_trace_is_drawn_as_a_waterfall(installation: Any) -> None:
     assert second.index("span b") > first.index("span a")
     assert third.index("━") - first.index("━") == BAR // 2
     assert r"2.5 ms  SELECT * FROM orders\x1b[2J" in third
+
+
+def test_a_narrow_terminal_gets_short_and_whole_bars(installation: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    installation.reply("GET", f"/traces/{ID}", WHOLE)
+    lines = installation.run("trace", ID).output.splitlines()
+    assert [line.count("━") for line in lines if line.startswith("gateway ")] == [SHORT_BAR]
+    assert sum("━" in line for line in lines) == len(WHOLE["spans"])
 
 
 def test_the_first_characters_of_an_id_are_enough(installation: Any) -> None:
