@@ -13,9 +13,7 @@ from benchmarks.model import Setup
 from benchmarks.processes import start
 from benchmarks.work import CACHED_TOKENS, Work
 from gateway.compile.load import load_text
-from gateway.spec.models import Listener
 
-HAS_TLS = "tls" in Listener.model_fields
 UNLIMITED = 4 * 2**30
 CONNECTIONS = 6_000
 """From one address, as the peers allow."""

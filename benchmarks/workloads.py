@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from benchmarks.gatehouse import HAS_TLS
 from benchmarks.loads.fixed_rate import fixed_rate
 from benchmarks.loads.idle import idle_connections
 from benchmarks.loads.stream import download, upload
@@ -179,24 +178,17 @@ WORKLOADS: Final = (
         _entries(STREAM, "gatehouse", "envoy"),
         (Target("gatehouse", "messages_per_cpu_second", 0.8, "envoy", at_least=True),),
     ),
-    *(
-        (
-            Workload(
-                "tls",
-                "a plain proxy behind a TLS 1.3 listener, keep-alive",
-                "cpu_us",
-                Wrk(),
-                _entries(TLS, "gatehouse", "envoy", "haproxy", "nginx"),
-            ),
-        )
-        if HAS_TLS
-        else ()
+    Workload(
+        "tls",
+        "a plain proxy behind a TLS 1.3 listener, keep-alive",
+        "cpu_us",
+        Wrk(),
+        _entries(TLS, "gatehouse", "envoy", "haproxy", "nginx"),
     ),
 )
 
 NOT_MEASURED: Final = (
     "limit in Redis (≤ 2.5 × the local limit's cost): the filter does not exist yet",
     "mutual-TLS hop (≤ 1.6 × plain): the sidecar does not exist yet",
-    *(() if HAS_TLS else ("TLS listener: listeners have no `tls` yet",)),
 )
 """What the targets name and no workload covers, with the reason."""
