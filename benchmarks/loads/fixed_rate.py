@@ -57,13 +57,21 @@ class Generator:
 
     def __init__(self, port: int, request: bytes) -> None:
         self._request = request
-        self._idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)]
-        for sock in self._idle:
+        self._all = [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)]
+        self._idle = list(self._all)
+        for sock in self._all:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._busy: dict[socket.socket, tuple[float, bytes]] = {}
         self._waiting: deque[float] = deque()
         self.latencies: list[float] = []
         self.failed = 0
+
+    def __enter__(self) -> Generator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for sock in self._all:
+            sock.close()
 
     def run(self, due: list[float]) -> None:
         """Send every request when it is due, and wait for the answers."""
@@ -117,11 +125,11 @@ def complete(data: bytes) -> bool:
 def main(port: int, rate: float, seconds: float, token: str) -> None:
     """Warm up, load, and print the result as JSON."""
     lines = f"GET /orders/1 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n"
-    generator = Generator(port, lines.encode())
     gc.disable()
-    generator.run(arrivals(rate, 0.5))
-    generator.latencies.clear()
-    generator.run(arrivals(rate, seconds))
+    with Generator(port, lines.encode()) as generator:
+        generator.run(arrivals(rate, 0.5))
+        generator.latencies.clear()
+        generator.run(arrivals(rate, seconds))
     ordered = sorted(generator.latencies)
     shares = {"p50_ms": 0.5, "p99_ms": 0.99, "p999_ms": 0.999}
     told = {name: percentile(ordered, share) * 1000 if ordered else 0.0 for name, share in shares.items()}
