@@ -149,4 +149,6 @@ def read_response(data: bytes, method: str) -> tuple[Response, int] | None:
     except Refused as error:
         raise Refused(502, "upstream_protocol_error", error.reply.reason) from error
     keep_alive = length != UNTIL_CLOSE and (keeps_alive(fields, http11) if b"connection" in fields else http11)
+    if status == 204 and (b"content-length" in fields or b"transfer-encoding" in fields):
+        keep_alive = False  # RFC 9110 §8.6 forbids both: whoever says them may send a body as well
     return Response(status, headers, fields, length, keep_alive), match.end()
