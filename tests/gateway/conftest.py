@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from textwrap import dedent
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from gateway.compile.load import load_text
 from gateway.roles.listener import Listener
 from gateway.roles.worker import Worker
+from gateway.spec.models import Spec
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -39,8 +48,13 @@ class Gateway:
     ports: dict[str, int]
 
     def apply(self, text: str, version: int = 2) -> None:
-        """Another configuration."""
-        self.worker.apply(load_text(dedent(text), "test.yaml", {}), {}, version)
+        """Another configuration, as the edge takes it up."""
+        spec = load_text(dedent(text), "test.yaml", {})
+        for one in spec.listeners:
+            self.listeners[one.name].check(one)
+        self.worker.apply(spec, {}, version)
+        for one in spec.listeners:
+            self.listeners[one.name].configure(one)
 
     async def raw(self, data: bytes, listener: str = "public", wait: float = 5.0) -> bytes:
         """Send bytes, read until the gateway closes."""
@@ -57,6 +71,86 @@ class Gateway:
         return float(
             sum(value for found, tags, value, _ in samples if found == name and labels.items() <= tags.items())
         )
+
+
+@dataclass(frozen=True)
+class Files:
+    """A certificate and its key, as files."""
+
+    cert: Path
+    key: Path
+
+    def __str__(self) -> str:
+        """As a configuration names them."""
+        return f'{{cert: "{self.cert}", key: "{self.key}"}}'
+
+
+class Authority:
+    """A certificate authority that signs whatever a test asks for."""
+
+    def __init__(self, folder: Path, name: str = "ca") -> None:
+        self.folder = folder
+        self.file = folder / f"{name}.pem"
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{name} of a test")])
+        basic = x509.BasicConstraints(ca=True, path_length=None)
+        builder = self._builder(self._name, self._key, timedelta(days=-1), timedelta(days=9))
+        certificate = builder.add_extension(basic, critical=True).sign(self._key, hashes.SHA256())
+        self.file.write_bytes(certificate.public_bytes(Encoding.PEM))
+
+    def issue(
+        self,
+        file: str,
+        names: Sequence[str] = (),
+        *,
+        uri: str = "",
+        begins: timedelta = timedelta(hours=-1),
+        ends: timedelta = timedelta(days=1),
+        key: ec.EllipticCurvePrivateKey | None = None,
+    ) -> Files:
+        """Write `file`.pem and `file`.key; issuing again under the same name renews the files."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, file)])
+        builder = self._builder(subject, key, begins, ends)
+        found: list[x509.GeneralName] = [_general(name) for name in names]
+        if uri:
+            found.append(x509.UniformResourceIdentifier(uri))
+        if found:
+            builder = builder.add_extension(x509.SubjectAlternativeName(found), critical=False)
+        files = Files(self.folder / f"{file}.pem", self.folder / f"{file}.key")
+        files.cert.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
+        files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        files.key.chmod(0o600)
+        return files
+
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, begins: timedelta, ends: timedelta
+    ) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        builder = x509.CertificateBuilder(self._name, subject, key.public_key(), x509.random_serial_number())
+        return builder.not_valid_before(now + begins).not_valid_after(now + ends)
+
+    def client(self, own: Files | None = None) -> ssl.SSLContext:
+        """What a client uses that believes this authority."""
+        context = ssl.create_default_context(cafile=str(self.file))
+        if own is not None:
+            context.load_cert_chain(own.cert, own.key)
+        return context
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Callable[..., Authority]:
+    """Make a certificate authority; each name is another one."""
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    return lambda name="ca": Authority(folder, name)
 
 
 @pytest.fixture
@@ -97,15 +191,15 @@ async def upstream() -> AsyncIterator[Callable[[bytes | Answer], Awaitable[Upstr
 
 
 @pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[Callable[[str], Awaitable[Gateway]]]:
+async def gateway(tmp_path: Path) -> AsyncIterator[Callable[[str | Spec], Awaitable[Gateway]]]:
     """Start a gateway from the text of a configuration; listeners get free ports whatever the text says."""
     running: list[tuple[Gateway, asyncio.Task[None]]] = []
     (tmp_path / "logs").mkdir()
 
-    async def start(text: str) -> Gateway:
+    async def start(text: str | Spec) -> Gateway:
         loop = asyncio.get_running_loop()
         worker = Worker("test-1", loop.time, Random(7), tmp_path)
-        spec = load_text(dedent(text), "test.yaml", {})
+        spec = load_text(dedent(text), "test.yaml", {}) if isinstance(text, str) else text
         worker.apply(spec, {}, 1)
         listeners, ports = {}, {}
         for one in spec.listeners:
