@@ -35,4 +35,4 @@ def load_text(filter_types: dict[str, type[FilterSpec]]) -> Callable[[str], Spec
 
 @pytest.fixture(scope="session")
 def load_path(filter_types: dict[str, type[FilterSpec]]) -> Callable[[Path], Spec]:
-    return lambda path: load(path.read_text("utf-8"), path.name, _VARIABLES, filter_types)
+    return lambda path: load(path.read_text("utf-8"), path.name, _VARIABLES, filter_types, folder=path.parent)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,7 @@ import pytest
 
 from gateway.compile.load import load_spec
 from gateway.routing.table import RouteTable
+from gateway.spec.certificates import read_pair
 from gateway.spec.models import Spec
 
 FOLDER = Path(__file__).parents[3] / "config"
@@ -33,8 +38,10 @@ def take(spec: Spec, listener: str, method: str, path: str, token: bool = False)
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
-def test_it_loads_and_stays_on_loopback(file: Path) -> None:
-    spec = load_spec(file, {"GATEHOUSE_PUBLIC_PORT": "18088", "GATEHOUSE_INTERNAL_PORT": "18089"})
+def test_it_loads_and_stays_on_loopback(file: Path, authority: Any) -> None:
+    certificates = authority().issue("gateway", ["localhost"]).cert.parent
+    variables = {"GATEHOUSE_PUBLIC_PORT": "18088", "GATEHOUSE_INTERNAL_PORT": "18089"}
+    spec = load_spec(file, variables | {"CERTIFICATES": str(certificates)})
     assert [listener.address for listener in spec.listeners] == ["127.0.0.1"] * len(spec.listeners)
     assert spec.listeners[0].port == 18088
 
@@ -100,6 +107,19 @@ def test_everything_that_changes_something_needs_a_token_or_is_a_login(shop: Spe
 
     open_ones = {route.name for route in shop.routes if route.public and writes(route)}
     assert open_ones == {"auth-login", "auth-token", "auth-revoke", "graphql-anonymous", "internal-introspect"}
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the lesson uses the openssl command")
+def test_the_certificate_of_the_tls_lesson_is_good(tmp_path: Path) -> None:
+    lesson = FOLDER / "tls.yaml"
+    command = re.search(r"openssl req .*", lesson.read_text("utf-8"))
+    assert command is not None
+    subprocess.run(["sh", "-c", f"umask 077; {command[0]}"], cwd=tmp_path, check=True, capture_output=True)
+    spec = load_spec(lesson, {"CERTIFICATES": str(tmp_path)})
+    assert spec.listeners[0].tls is not None
+    files = spec.listeners[0].tls.certificates[0]
+    names = read_pair(Path(files.cert), Path(files.key), time.time()).names
+    assert names == ("localhost", "*.shop.example", "127.0.0.1")
 
 
 def test_every_route_of_the_shop_has_an_owner_and_a_version(shop: Spec) -> None:
