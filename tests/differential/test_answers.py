@@ -28,8 +28,8 @@ class Case:
     method: str = "GET"
 
 
-def _bad(name: str, raw: bytes, **more: bool) -> Case:
-    return Case(name, raw, 502, **more)
+def _bad(name: str, raw: bytes, closes: bool = False) -> Case:
+    return Case(name, raw, 502, closes=closes)
 
 
 def _head(*lines: bytes) -> bytes:
