@@ -16,7 +16,7 @@ from benchmarks.targets import UNITS
 
 WIDTH, PANEL_GAP, BAR, GAP, LEFT, RIGHT = 760, 26, 16, 6, 210, 90
 STYLE = """
-  text { font: 13px system-ui, sans-serif; fill: #1f2328 } .about { font-size: 12px; fill: #59636e }
+  text { font: 13px system-ui, sans-serif; fill: #1f2328 } .head { font-weight: 600 } .about { font-size: 12px; fill: #59636e }
   .bar { fill: #8c959f } .own { fill: #0969da } .ground { fill: #ffffff }
   @media (prefers-color-scheme: dark) {
     text { fill: #f0f6fc } .about { fill: #9198a1 }
@@ -50,7 +50,7 @@ def chart(report: Report) -> str:
 def _panel(workload: Workload, rows: Sequence[Row], y: int) -> tuple[list[str], int]:
     """One workload's bars; and where the next begins."""
     better = MORE if workload.metric in _MORE_IS_BETTER else LESS
-    parts = [_text(16, y, f"{workload.name}: {UNITS[workload.metric]}, {better}", "font-weight='600'")]
+    parts = [_text(16, y, f"{workload.name}: {UNITS[workload.metric]}, {better}", "class='head'")]
     parts.append(_text(16, y + 17, workload.about, "class='about'"))
     y += 28
     largest = max((row.values.get(workload.metric, 0.0) for row in rows if not row.void), default=0.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,8 +77,8 @@ class Wrk:
     """Whether the right answer is a refusal: then each 2xx is what voids the row."""
     bytes_each: int = 0
     connections: int = 64
-    settle: float = 0.0
-    """Seconds after the load whose CPU time still belongs to it: work that was put off."""
+    settle: Callable[[Site], None] | None = None
+    """Waits after the load for work that was put off, whose CPU time still belongs to it."""
 
     def __call__(self, site: Site) -> Sample:
         """Load the proxy for some seconds, and read its CPU time before and after."""
@@ -88,7 +89,8 @@ class Wrk:
             time.sleep(site.seconds * 0.8)
             loaded = rss_mib(site.pid)
             report, complaint = process.communicate()
-        time.sleep(self.settle)
+        if self.settle is not None:
+            self.settle(site)
         used = cpu_seconds(site.pid) - before
         told = parse(report if process.returncode == 0 else complaint)
         wrong = told.requests - told.refused if self.denied else told.refused

@@ -21,6 +21,12 @@ def test_the_limit_itself_is_met(report: Report, value: float, met: bool) -> Non
     assert judge(report.workloads[0], rows)[0].met is met
 
 
+@pytest.mark.parametrize(("value", "met"), [(3.9, False), (4.0, True), (4.1, True)])
+def test_more_can_be_better(report: Report, value: float, met: bool) -> None:
+    rows = [Row("plain", "gatehouse", {"rate": value}), Row("plain", "envoy", {"rate": 1.0})]
+    assert judge(report.workloads[0], rows)[1].met is met
+
+
 def test_a_void_row_decides_nothing(report: Report) -> None:
     rows = [Row("plain", "gatehouse", {"cpu_us": 1.0}, failed=1), Row("plain", "envoy", {"cpu_us": 100.0})]
     assert judge(report.workloads[0], rows)[0].met is None

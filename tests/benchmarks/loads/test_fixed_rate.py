@@ -86,6 +86,14 @@ def test_waiting_for_a_free_connection_counts(upstream: Upstream) -> None:
     assert min(generator.latencies) > 0.05
 
 
+def test_a_request_that_goes_out_late_is_late_by_that_much(upstream: Upstream) -> None:
+    with _generator(upstream) as generator:
+        generator.run([-0.2, -0.1])
+    first, second = sorted(generator.latencies)
+    assert first >= 0.1
+    assert second >= 0.2
+
+
 def test_other_answers_are_failures(upstream: Upstream) -> None:
     upstream.answer = ANSWER.replace(b"200 OK", b"503 No")
     with _generator(upstream) as generator:
