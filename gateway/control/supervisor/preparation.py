@@ -187,7 +187,8 @@ def _public_url(spec: SpecSummary, sockets: Mapping[str, socket.socket]) -> str:
     named = [place for place in spec.listeners if place.name == "public"]
     place: ListenerPlace = (named or list(spec.listeners))[0]
     host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(place.address, place.address)  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{sockets[place.name].getsockname()[1]}"
+    scheme = "https" if place.tls else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{sockets[place.name].getsockname()[1]}"
 
 
 def otlp_target(environ: Mapping[str, str], collector: int, secret: str) -> dict[str, Any]:

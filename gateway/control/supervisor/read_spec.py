@@ -23,6 +23,7 @@ class ListenerPlace:
     name: str
     address: str
     port: int
+    tls: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ def read(path: Path, variables: Mapping[str, str]) -> dict[str, Any]:
     except (SpecErrors, OSError) as error:
         return {"error": str(error)}
     listeners = [
-        {"name": listener.name, "address": listener.address, "port": listener.port} for listener in spec.listeners
+        {"name": one.name, "address": one.address, "port": one.port, "tls": one.tls is not None}
+        for one in spec.listeners
     ]
     return {"listeners": listeners, "workers": spec.workers, "drain_timeout": spec.drain_timeout}
 
