@@ -16,7 +16,8 @@ from benchmarks.targets import UNITS
 
 WIDTH, PANEL_GAP, BAR, GAP, LEFT, RIGHT = 760, 26, 16, 6, 210, 90
 STYLE = """
-  text { font: 13px system-ui, sans-serif; fill: #1f2328 } .head { font-weight: 600 } .about { font-size: 12px; fill: #59636e }
+  text { font: 13px system-ui, sans-serif; fill: #1f2328 } .head { font-weight: 600 }
+  .about { font-size: 12px; fill: #59636e }
   .bar { fill: #8c959f } .own { fill: #0969da } .ground { fill: #ffffff }
   @media (prefers-color-scheme: dark) {
     text { fill: #f0f6fc } .about { fill: #9198a1 }
