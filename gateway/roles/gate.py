@@ -129,6 +129,8 @@ class Gate:
 
     def _trusts(self, peer: str) -> bool:
         address = ipaddress.ip_address(peer)
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped  # an IPv4 peer on a socket that takes both
         return any(address in network for network in self._trusted or ())
 
     async def _read_header(self, connection: ServerConnection, sock: socket.socket) -> str:

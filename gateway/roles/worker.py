@@ -153,8 +153,7 @@ class Worker:
             return known
         if len(self._addresses) >= 10_000:
             del self._addresses[next(iter(self._addresses))]
-        network = f"{ipaddress.ip_network(f'{client}/64', strict=False)}" if ":" in client else client
-        self._addresses[client] = network
+        network = self._addresses[client] = _network(client) if ":" in client else client
         return network
 
     def sampled(self) -> bool:
@@ -248,3 +247,10 @@ class Worker:
             }
             for name, cluster in self.snapshot.clusters.items()
         }
+
+
+def _network(client: str) -> str:
+    """The /64 of an IPv6 address; an IPv4 client met on an IPv6 socket (::ffff:192.0.2.1) stays one by itself."""
+    address = ipaddress.IPv6Address(client.partition("%")[0])
+    mapped = address.ipv4_mapped
+    return str(mapped or ipaddress.ip_network((address, 64), strict=False))

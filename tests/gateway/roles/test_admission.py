@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from random import Random
+
+import pytest
+
 from gateway.roles.admission import Admission
+from gateway.roles.worker import Worker
 from gateway.spec.models import Listener
 
 
@@ -39,6 +44,22 @@ def test_one_address_takes_at_most_half_unless_told_otherwise() -> None:
     assert limit(max_connections_per_address=0) == 0
     assert limit(max_connections_per_address=7) == 7
     assert limit(trusted_hops=1) == 0
+
+
+@pytest.mark.parametrize(
+    ("client", "counts_for"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("", ""),
+    ],
+)
+def test_whose_limit_it_is(client: str, counts_for: str) -> None:
+    worker = Worker("test", lambda: 0.0, Random(1), None)
+    assert worker.limit_address(client) == counts_for
+    assert worker.limit_address(client) == counts_for  # remembered
 
 
 def test_zero_is_no_limit() -> None:

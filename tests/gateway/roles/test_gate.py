@@ -96,6 +96,14 @@ async def test_others_than_the_balancer_are_closed(upstream: Any, gateway: Any) 
     assert not shop.seen
 
 
+async def test_an_ipv4_balancer_on_a_socket_for_both_is_known(upstream: Any, gateway: Any) -> None:
+    shop = await upstream(OK)
+    one = await gateway(config(shop.address, "proxyProtocol: {trusted: [192.0.2.0/24]}"))
+    gate = one.listeners["public"]._gate
+    asked = ("192.0.2.1", "::ffff:192.0.2.1", "192.0.3.1", "::ffff:192.0.3.1", "fe80::1%eth0")
+    assert [gate._trusts(peer) for peer in asked] == [True, True, False, False, False]
+
+
 async def test_without_the_setting_a_header_is_no_request(upstream: Any, gateway: Any) -> None:
     shop = await upstream(OK)
     one = await gateway(config(shop.address, ""))
