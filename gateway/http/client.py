@@ -9,48 +9,17 @@ another try and a visibly broken answer; a connection is used again only after a
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Protocol
+from typing import Final
 
 from gateway.http.chunked import ChunkedDecoder
 from gateway.http.heads import read_response
 from gateway.http.messages import CHUNKED, UNTIL_CLOSE, Refused, Request, Response
+from gateway.http.partners import Caller, Owner
 from gateway.http.upgrade import accepted
 
 MAX_HEAD_BYTES: Final = 65_536
 MAX_INTERIM: Final = 16
 """Informational answers before the final one: none of them ends anything, so without a bound they never end."""
-
-
-class Caller(Protocol):
-    """What the connection tells the exchange that uses it."""
-
-    def answer_head(self, response: Response, body: bytes, end: bool) -> None:
-        """The head of the answer, and the first bytes of its body."""
-
-    def answer_data(self, data: bytes, end: bool) -> None:
-        """More of the body."""
-
-    def answer_upgraded(self, response: Response) -> None:
-        """The endpoint has switched to WebSocket; what follows is `answer_data`."""
-
-    def answer_failed(self, reason: str, reused: bool) -> None:
-        """No complete answer will come; `reused` when a kept connection closed before any byte."""
-
-    def upstream_slow(self) -> None:
-        """The endpoint's buffer is full: stop the client."""
-
-    def upstream_ready(self) -> None:
-        """The endpoint has caught up."""
-
-
-class Owner(Protocol):
-    """The pool that a connection returns to."""
-
-    def released(self, connection: ClientConnection, reusable: bool) -> None:
-        """A complete answer was read."""
-
-    def lost(self, connection: ClientConnection) -> None:
-        """The connection ended."""
 
 
 class ClientConnection(asyncio.Protocol):

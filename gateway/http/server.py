@@ -13,137 +13,30 @@ with reading paused; and the phase says what the next bytes are:
     LINGER   nothing: read and dropped        the client closes, or time is up (RFC 9112 §9.6)
 
 The connection knows only two partners: the server whose `handle` it gives each request to, and the exchange that
-then sets itself as `exchange`. A later HTTP/2 connection offers the same `send_*` methods per stream.
+then sets itself as `exchange` and answers through the other half of this class, `gateway.http.answering`. A later
+HTTP/2 connection offers the same `send_*` methods per stream.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import socket
-import struct
-from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
-from gateway.http.chunked import LAST_CHUNK, ChunkedDecoder, encode_chunk
+from gateway.http.answering import ANSWER, BODY, HEAD, LINGER, MAX_EARLY_BYTES, TUNNEL, Answering
+from gateway.http.chunked import ChunkedDecoder
 from gateway.http.grammar import END_OF_HEAD
 from gateway.http.heads import read_request
-from gateway.http.hop import UPGRADE_LINES
-from gateway.http.messages import AS_STATED, CHUNKED, Refused, Reply, Request
-from gateway.http.status import status_line
+from gateway.http.messages import CHUNKED, Refused, Reply, Request
 
-HEAD, BODY, ANSWER, TUNNEL, LINGER = range(5)
-
-LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 1_048_576
-MAX_EARLY_BYTES: Final = 65_536
-
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)*+")
-CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Exchange(Protocol):
-    """What the connection tells the exchange that it carries."""
-
-    def request_data(self, data: bytes) -> None:
-        """A piece of the request's body."""
-
-    def request_end(self) -> None:
-        """The request's body is complete."""
-
-    def request_refused(self, reply: Reply) -> None:
-        """The request's body broke the protocol: answer with this, or break the answer that has begun."""
-
-    def client_gone(self) -> None:
-        """The client left; nobody wants the answer."""
-
-    def client_slow(self) -> None:
-        """The client's buffer is full: stop the upstream."""
-
-    def client_ready(self) -> None:
-        """The client has caught up: let the upstream go on."""
-
-
-class Server(Protocol):
-    """What a connection needs from the listener that accepted it."""
-
-    name: str
-    scheme: str
-    trusted_hops: int
-    max_header_bytes: int
-    max_body_bytes: int
-    header_timeout: float
-    idle_timeout: float
-    closing: bool
-    clock: Callable[[], float]
-
-    def accepts(self, connection: ServerConnection) -> bool:
-        """Whether one more connection may stand; if so it is counted."""
-
-    def left(self, connection: ServerConnection) -> None:
-        """A connection has ended."""
-
-    def handle(self, request: Request, connection: ServerConnection) -> None:
-        """Answer a request through `connection`."""
-
-    def refuse(self, reply: Reply, connection: ServerConnection) -> bytes:
-        """The bytes of an answer to a peer that broke the protocol; also counts it."""
-
-
-def reset_on_close(transport: asyncio.Transport) -> None:
-    """Let closing this connection send RST instead of FIN (SO_LINGER of zero seconds)."""
-    pseudo = transport.get_extra_info("socket")
-    if pseudo is None or pseudo.fileno() < 0:
-        return
-    with socket.socket(fileno=os.dup(pseudo.fileno())) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-class ServerConnection(asyncio.Protocol):
+class ServerConnection(Answering):
     """One client's connection on an HTTP/1.1 listener."""
 
-    __slots__ = (
-        "_answering",
-        "_behind",
-        "_body_left",
-        "_buffer",
-        "_chunked_answer",
-        "_close_after",
-        "_decoder",
-        "_dropped",
-        "_head_begun",
-        "_reading_paused",
-        "_received",
-        "deadline",
-        "exchange",
-        "peer",
-        "phase",
-        "request",
-        "server",
-        "transport",
-    )
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
-        self.exchange: Exchange | None = None
-        self.request: Request | None = None
-        self.peer = ""
-        self.phase = HEAD
-        self.deadline = 0.0
-        """When the sweep closes this connection, on the server's clock; 0.0 while an exchange has its own."""
-        self._buffer = b""
-        self._body_left = 0
-        self._decoder: ChunkedDecoder | None = None
-        self._received = 0
-        self._dropped = 0
-        self._head_begun = False
-        self._reading_paused = False
-        self._behind = False
-        self._answering = False
-        self._chunked_answer = False
-        self._close_after = False
+    __slots__ = ()
 
     # -- the transport's side --------------------------------------------------------------------------------
 
@@ -282,79 +175,7 @@ class ServerConnection(asyncio.Protocol):
         if self._dropped > LINGER_BYTES:
             self.transport.abort()
 
-    def pause_reading(self) -> None:
-        """Stop taking bytes from the client: its upstream, or its own earlier request, is not ready."""
-        if not self._reading_paused and not self.transport.is_closing():
-            self._reading_paused = True
-            self.transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Take bytes again."""
-        if self._reading_paused and not self.transport.is_closing():
-            self._reading_paused = False
-            self.transport.resume_reading()
-
-    # -- answering (the exchange's side) ---------------------------------------------------------------------
-
-    def send_head(self, status: int, fields: bytes, length: int, body: bytes = b"") -> None:
-        """Begin the answer: `fields` are ready lines, `length` the body's length, CHUNKED or AS_STATED.
-
-        Head and first bytes of the body go out in one write: a small answer costs one system call.
-        """
-        request = self.request
-        assert request is not None
-        self._answering = True
-        self._close_after = (
-            not request.keep_alive or self.server.closing or (self.phase == BODY and not self._worth_reading(request))
-        )
-        self._chunked_answer = False
-        if length == CHUNKED and request.version == "1.1":
-            self._chunked_answer = True
-            framing = b"transfer-encoding: chunked\r\n"
-            body = encode_chunk(body) if body else b""
-        elif length == CHUNKED:
-            self._close_after, framing = True, b""  # HTTP/1.0: the end of the connection ends the body
-        elif length == AS_STATED:
-            framing = b""
-        else:
-            framing = b"content-length: %d\r\n" % length
-        closing = b"connection: close\r\n\r\n" if self._close_after else b"\r\n"
-        self.transport.write(b"".join((status_line(status), fields, framing, closing, body)))
-
-    def send_upgraded(self, fields: bytes) -> None:
-        """Both sides have agreed: from here on bytes pass as they are, first those that came early."""
-        self._answering = True
-        self._chunked_answer = False
-        self._close_after = True
-        self.phase = TUNNEL
-        self.deadline = 0.0
-        self.transport.write(b"".join((status_line(101), fields, UPGRADE_LINES, b"\r\n")))
-        early, self._buffer = self._buffer, b""
-        self.resume_reading()
-        if early and self.exchange is not None:
-            self.exchange.request_data(early)
-
-    def send_data(self, data: bytes) -> None:
-        """Go on with the body."""
-        self.transport.write(encode_chunk(data) if self._chunked_answer else data)
-
-    def send_end(self) -> None:
-        """The answer is complete: close, or go on to the next request."""
-        if self._chunked_answer:
-            self.transport.write(LAST_CHUNK)
-        self.exchange = None
-        self._answering = False
-        if self._close_after or self.transport.is_closing():
-            self._linger()
-        elif self.phase == BODY:
-            self.deadline = self.server.clock() + self.server.header_timeout
-            self.resume_reading()
-        else:
-            self._to_head()
-
-    def _worth_reading(self, request: Request) -> bool:
-        """Whether to read the rest of an unwanted body, to keep the connection: only if it is short and coming."""
-        return self._decoder is None and self._body_left <= MAX_EARLY_BYTES and not request.expects_continue
+    # -- from one request to the next ------------------------------------------------------------------------
 
     def _to_head(self) -> None:
         self.phase = HEAD
@@ -373,15 +194,6 @@ class ServerConnection(asyncio.Protocol):
         if self.phase == HEAD and not self.transport.is_closing() and not self._behind and self._buffer:
             self.data_received(b"")
 
-    def send_broken(self) -> None:
-        """The answer cannot be completed: make sure that the client sees that (RFC 9112 section 8).
-
-        A reset, not an end: to a client that reads until the connection closes, an end would look complete.
-        """
-        self.exchange = None
-        reset_on_close(self.transport)
-        self.transport.abort()
-
     def _refuse(self, reply: Reply) -> None:
         """Answer a broken request in the order it came, and stop listening to this client's framing."""
         self._buffer = b""
@@ -391,26 +203,6 @@ class ServerConnection(asyncio.Protocol):
             return
         self.transport.write(self.server.refuse(reply, self))
         self._linger()
-
-    def send_continue(self) -> None:
-        """Tell a client that waits for it to send its body (RFC 9110 section 10.1.1)."""
-        if self.request is not None and self.request.expects_continue and self.phase == BODY and not self._received:
-            self.transport.write(CONTINUE)
-
-    def _linger(self) -> None:
-        """Close so that the client still gets the answer: no RST while its bytes are unread (RFC 9112 section 9.6)."""
-        self.phase = LINGER
-        self._dropped = 0
-        self.request = None
-        self.resume_reading()
-        unsent = self.transport.get_write_buffer_size()  # a slow reader still gets the rest of its answer
-        self.deadline = self.server.clock() + (self.server.idle_timeout if unsent else LINGER_SECONDS)
-        if self.transport.is_closing():
-            return
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        else:
-            self.transport.close()  # TLS ends with a message of its own, and waits for the client's (RFC 8446 §6.1)
 
     def sweep(self, now: float) -> None:
         """Close the connection if its time is up: an unfinished head gets 408, an idle connection nothing."""
