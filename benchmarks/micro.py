@@ -49,8 +49,8 @@ def show(name: str, bench: Bench, count: int) -> None:
 
 
 def show_optional(bench: Bench, count: int) -> None:
-    """What log lines and spans cost."""
-    print("besides, for requests that are logged or traced:")
+    """What refusals, log lines and spans cost."""
+    print("besides, for requests that are refused, logged or traced:")
     for label, step in optional_steps(bench).items():
         share = 100 if "batch" in label else 1
         print(f"  {measure(step, max(1, count // share)) / share:6.2f}  {label}")

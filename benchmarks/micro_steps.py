@@ -12,7 +12,7 @@ import orjson
 
 from benchmarks.gatehouse import configuration
 from benchmarks.model import Setup
-from benchmarks.work import ANSWER, Work
+from benchmarks.work import ANSWER, Work, spoil
 from gateway.compile.load import load_text
 from gateway.filters.provider import read_keys
 from gateway.http.client import ClientConnection
@@ -73,6 +73,8 @@ class Bench:
     upstream: ClientConnection
     to_client: Taker
     head: bytes
+    bad_head: bytes
+    """The same with a bad signature."""
 
     def once(self) -> None:
         """One request and its answer."""
@@ -108,7 +110,8 @@ async def build(work: Work, setup: Setup) -> Bench:
     endpoint.open += 1
     endpoint.idle.append(upstream)
     head = f"GET /orders/1 HTTP/1.1\r\nHost: 127.0.0.1:8088\r\nAuthorization: Bearer {work.token}\r\n\r\n".encode()
-    bench = Bench(worker, client, upstream, to_client, head)
+    bad_head = head.replace(work.token.encode(), spoil(work.token).encode())
+    bench = Bench(worker, client, upstream, to_client, head, bad_head)
     bench.once()
     if not to_client.last.startswith(b"HTTP/1.1 200 OK"):
         raise RuntimeError(f"this is not what shall be measured: {to_client.last!r}")
@@ -171,6 +174,7 @@ def optional_steps(bench: Bench) -> dict[str, Callable[[], object]]:
     exchange = bench.finished_exchange()
     span = server_span(exchange, 0.001)
     return {
+        "a whole request with a bad signature": lambda: bench.client.data_received(bench.bad_head),
         "access-log record as JSON": lambda: orjson.dumps(access_record(exchange, 0.001)),
         "server span: record": lambda: server_span(exchange, 0.001),
         "server span: encode (1/100 of a batch of 100)": lambda: encode([span] * 100, "gateway", "micro"),

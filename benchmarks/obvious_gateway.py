@@ -13,7 +13,7 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ REQUESTS = Histogram("http_server_request_duration_seconds", "Answers", ["method
 UPSTREAM = Histogram("http_client_request_duration_seconds", "Tries", ["method", "cluster", "status"])
 
 SESSION = web.AppKey("session", aiohttp.ClientSession)
+REQUEST_ID, TRACE_ID = web.RequestKey("request_id", str), web.RequestKey("trace_id", str)
 
 
 class Policies:
@@ -85,14 +86,15 @@ class Policies:
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Ids and metrics."""
     started = time.perf_counter()
-    request["id"] = secrets.token_hex(16)
+    request[REQUEST_ID] = secrets.token_hex(16)
     found = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    request["trace"] = found[1] if found else secrets.token_hex(16)
+    request[TRACE_ID] = found[1] if found else secrets.token_hex(16)
     try:
         answer = await handler(request)
     except web.HTTPException as refused:
-        answer = web.json_response({"title": refused.reason}, status=refused.status, headers=refused.headers)
-    answer.headers["X-Request-Id"] = request["id"]
+        headers = CIMultiDict((name, value) for name, value in refused.headers.items() if name != "Content-Type")
+        answer = web.json_response({"title": refused.reason}, status=refused.status, headers=headers)
+    answer.headers["X-Request-Id"] = request[REQUEST_ID]
     resource = request.match_info.route.resource
     route = resource.canonical if resource else ""
     REQUESTS.labels(request.method, route, str(answer.status)).observe(time.perf_counter() - started)
@@ -127,9 +129,9 @@ def forwarder(policies: Policies, upstream: str) -> Handler:
 
 def _upstream_headers(request: web.Request) -> CIMultiDict[str]:
     headers = CIMultiDict((name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP)
-    headers["X-Request-Id"] = request["id"]
+    headers["X-Request-Id"] = request[REQUEST_ID]
     headers["X-Forwarded-For"] = request.remote or ""
-    headers["traceparent"] = f"00-{request['trace']}-{secrets.token_hex(8)}-00"
+    headers["traceparent"] = f"00-{request[TRACE_ID]}-{secrets.token_hex(8)}-00"
     return headers
 
 
@@ -138,21 +140,32 @@ async def metrics(_: web.Request) -> web.Response:
     return web.Response(body=generate_latest(REGISTRY), content_type="text/plain")
 
 
-async def serve(port: int, upstream_port: int, public_key: str, routes: int) -> None:
-    """Until the process is ended."""
+def application(upstream_port: int, public_key: str, routes: int) -> web.Application:
+    """The gateway with its routes."""
     app = web.Application(middlewares=[observe])
+    app.cleanup_ctx.append(_session)
     forward = forwarder(Policies(public_key), f"http://127.0.0.1:{upstream_port}")
     for number in range(routes):
         app.router.add_route("*", f"/svc{number}/api/{{tail:.*}}", forward)
     app.router.add_route("*", "/orders/{tail:.*}", forward)
     app.router.add_get("/metrics", metrics)
+    return app
+
+
+async def _session(app: web.Application) -> AsyncIterator[None]:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=False) as session:
         app[SESSION] = session
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        await asyncio.Event().wait()
+        yield
+
+
+async def serve(app: web.Application, port: int) -> None:
+    """Until the process is ended."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]).read_text(), int(sys.argv[4])))
+    gateway = application(int(sys.argv[2]), Path(sys.argv[3]).read_text(), int(sys.argv[4]))
+    uvloop.run(serve(gateway, int(sys.argv[1])))

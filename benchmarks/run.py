@@ -58,8 +58,8 @@ class Runner:
     def _rate(self, workload: Workload) -> float:
         """Half of the slower one's maximum: of Gatehouse and the first peer, as measured before."""
         compared = [entry.name for entry in workload.entries[:2]]
-        rates = [row.values["rate"] for row in self.rows if row.workload == workload.rate_of and row.name in compared]
-        return min(rates) / 2 if rates else 0.0
+        found = [row for row in self.rows if row.workload == workload.rate_of and row.name in compared]
+        return min((row.values["rate"] for row in found if row.values), default=0.0) / 2
 
     def _one_round(self, workload: Workload, entry: Entry, rate: float) -> Sample:
         process, port = self.peers[entry.proxy].start(self.work, entry.setup, PROXY_CORE)
