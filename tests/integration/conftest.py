@@ -21,7 +21,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,11 @@ class Shop:
         """Run the command on this shop; its output."""
         return gatehouse(*words, "--state-dir", str(self.state), code=code)
 
-    def connect(self, port: int | None = None) -> http.client.HTTPConnection:
+    @contextmanager
+    def connect(self, port: int | None = None) -> Iterator[http.client.HTTPConnection]:
         """A kept connection: all its requests meet one worker."""
-        return http.client.HTTPConnection("127.0.0.1", port or self.ports["public"], timeout=20)
+        with closing(http.client.HTTPConnection("127.0.0.1", port or self.ports["public"], timeout=20)) as connection:
+            yield connection
 
     def send(
         self, method: str, path: str, *, token: str | None = None, json: Any = None, body: bytes | None = None,
@@ -89,14 +91,10 @@ class Shop:
             fields["Authorization"] = f"Bearer {token}"
         if json is not None:
             body, fields["Content-Type"] = encode(json), "application/json"
-        connection = on or self.connect(port)
-        try:
+        with nullcontext(on) if on else self.connect(port) as connection:
             connection.request(method, path, body, fields)
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
-        finally:
-            if on is None:
-                connection.close()
 
     def raw(self, data: bytes, port: int | None = None) -> bytes:
         """Bytes as they are; all that comes back until the gateway closes (send `Connection: close`)."""

@@ -56,11 +56,10 @@ def test_refusals_of_the_gateway_are_graphql_errors(shop: Any, customer: str) ->
     assert (told["status"], told["trace_id"]) == (401, answer.trace_id)
     assert told["policy"].startswith("shop.yaml:")
 
-    connection = shop.connect()
-    for _ in range(100):
-        answer = shop.send("POST", "/graphql", token=customer, json=body, on=connection)
-        if answer.status == 429:
-            break
-    connection.close()
+    with shop.connect() as connection:
+        for _ in range(500):
+            answer = shop.send("POST", "/graphql", token=customer, json=body, on=connection)
+            if answer.status == 429:
+                break
     assert (answer.status, answer.type) == (429, "application/json")
     assert answer.json()["errors"][0]["extensions"]["reason"] == "rate_limited"
