@@ -18,7 +18,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gateway.roles.alerts import AlertingContext
+from gateway.roles.handshake import AlertingContext
 from gateway.spec.certificates import Pair, Unusable, check_authorities, read_pair
 from gateway.spec.models import Certificate, ListenerTls
 

@@ -16,13 +16,12 @@ import asyncio
 import ipaddress
 import logging
 import socket
-import ssl
 from typing import TYPE_CHECKING, Final
 
 from gateway.http.proxy_protocol import V2_FIXED, V2_MAX, Header, Malformed, read_header
 from gateway.http.server import ServerConnection
-from gateway.roles.alerts import SHAKING_HANDS
 from gateway.roles.certificates import Certificates
+from gateway.roles.handshake import SHAKING_HANDS, handshake_failure
 from gateway.spec.models import Listener as Spec
 
 if TYPE_CHECKING:
@@ -194,27 +193,3 @@ async def _readable(sock: socket.socket) -> None:
         await ready.wait()
     finally:
         loop.remove_reader(sock)
-
-
-_REASONS: Final = {
-    "HTTP_REQUEST": "plain_http",
-    "HTTPS_PROXY_REQUEST": "plain_http",
-    "WRONG_VERSION_NUMBER": "not_tls",
-    "UNSUPPORTED_PROTOCOL": "unsupported_version",
-    "VERSION_TOO_LOW": "unsupported_version",
-    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "no_client_certificate",
-    "NO_SHARED_CIPHER": "no_shared_cipher",
-}
-
-
-def handshake_failure(error: OSError) -> str:
-    """Why a handshake failed, in few words: a label must not grow with what clients invent."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return "bad_client_certificate"
-    if isinstance(error, ssl.SSLEOFError):
-        return "client_gone"
-    if isinstance(error, ssl.SSLError):
-        name = error.reason or ""
-        return "refused_by_client" if "ALERT" in name else _REASONS.get(name, "protocol_error")
-    # Both event loops end a handshake that takes too long with this, and a lost connection with its sibling.
-    return "timeout" if isinstance(error, ConnectionAbortedError) else "client_gone"

@@ -249,3 +249,34 @@ async def test_it_goes_when_the_supervisor_is_gone(upstream: Any, worker: Starte
     os.close(read)
     one.lifeline = os.open("/dev/null", os.O_RDONLY)
     assert await asyncio.wait_for(one.process.wait(), 5) == 0
+
+
+async def test_a_worker_serves_tls_and_takes_up_a_renewed_certificate(
+    upstream: Any, worker: Starter, authority: Any, control: tuple[Control, str]
+) -> None:
+    shop, ca = await upstream(OK), authority()
+    files = ca.issue("shop", ["shop.example"])
+    spec = config(shop.address)
+    spec["listeners"][0]["tls"] = {"certificates": [{"cert": str(files.cert), "key": str(files.key)}]}
+    one = await worker(spec, control=control[1])
+    await control[0].next("hello")
+
+    async def serial() -> str:
+        options = {"ssl": ca.client(), "server_hostname": "shop.example"}
+        reader, writer = await asyncio.open_connection("127.0.0.1", one.port, **options)
+        shown = str(writer.get_extra_info("peercert")["serialNumber"])
+        writer.write(b"GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).endswith(b"ok")
+        writer.close()
+        return shown
+
+    first = await serial()
+    ca.issue("shop", ["shop.example"])
+    async with asyncio.timeout(10):
+        while await serial() == first:
+            await asyncio.sleep(0.1)
+    control[0].send(type="snapshot", version=5, spec=config(shop.address), endpoints={})
+    ack = await control[0].next("ack")
+    assert (ack["accepted"], "needs a restart" in ack["error"]) == (False, True)
+    assert await serial() != first  # what was in force still is
+    assert await one.stop() == 0

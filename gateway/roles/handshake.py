@@ -1,8 +1,9 @@
-"""Telling a client why its handshake failed.
+"""Handshakes that fail: the client is told why, and so are we.
 
 The problem: asyncio and uvloop close the connection of a failed handshake without sending the alert that OpenSSL
 has written (RFC 8446 section 6.2: "SHOULD send"), so that a client without a certificate sees a reset and no reason.
-The rule: what OpenSSL has written when it fails goes out on the socket, then the connection closes as before.
+The rule: what OpenSSL has written when it fails goes out on the socket, then the connection closes as before; for
+our metrics the failure becomes one of a few words.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import socket
 import ssl
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final
 
 SHAKING_HANDS: ContextVar[socket.socket | None] = ContextVar("SHAKING_HANDS", default=None)
 """The socket whose handshake this task waits for."""
@@ -51,3 +52,27 @@ class AlertingContext(ssl.SSLContext):
         assert isinstance(made, AlertingObject)
         made.outgoing, made.socket = outgoing, SHAKING_HANDS.get()
         return made
+
+
+_REASONS: Final = {
+    "HTTP_REQUEST": "plain_http",
+    "HTTPS_PROXY_REQUEST": "plain_http",
+    "WRONG_VERSION_NUMBER": "not_tls",
+    "UNSUPPORTED_PROTOCOL": "unsupported_version",
+    "VERSION_TOO_LOW": "unsupported_version",
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "no_client_certificate",
+    "NO_SHARED_CIPHER": "no_shared_cipher",
+}
+
+
+def handshake_failure(error: OSError) -> str:
+    """Why a handshake failed, in few words: a label must not grow with what clients invent."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "bad_client_certificate"
+    if isinstance(error, ssl.SSLEOFError):
+        return "client_gone"
+    if isinstance(error, ssl.SSLError):
+        name = error.reason or ""
+        return "refused_by_client" if "ALERT" in name else _REASONS.get(name, "protocol_error")
+    # Both event loops end a handshake that takes too long with this, and a lost connection with its sibling.
+    return "timeout" if isinstance(error, ConnectionAbortedError) else "client_gone"
