@@ -24,7 +24,7 @@ def post(shop: Any, token: str, connection: Any, **headers: str) -> Any:
 
 def test_the_burst_and_then_429(shop: Any, customer: str) -> None:
     with shop.connect() as connection:
-        statuses = []
+        statuses: list[int] = []
         while (last := post(shop, customer, connection)).status != 429 and len(statuses) < 300:
             statuses.append(last.status)
         assert statuses[:40] == [422] * 40  # config/shop.yaml: burst: 40
