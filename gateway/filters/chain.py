@@ -46,7 +46,7 @@ class Stopped:
 class Chain:
     """A route's filters, in the order in which they run."""
 
-    __slots__ = ("_metrics", "responders", "filters", "steps")
+    __slots__ = ("_metrics", "filters", "responders", "steps")
 
     def __init__(self, filters: Sequence[AnyFilter], metrics: Metrics) -> None:
         self.filters = tuple(filters)

@@ -11,6 +11,7 @@ import base64
 import binascii
 import json
 import re
+from dataclasses import dataclass
 from typing import Any, Final
 
 MAX_TOKEN: Final = 8_192
@@ -28,8 +29,19 @@ class BadToken(Exception):
         self.detail = detail
 
 
-def read_header(token: bytes, algorithms: tuple[str, ...]) -> dict[str, Any]:
-    """The checked header of a compact JWS.
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """A token whose form is right and whose content nobody believes yet."""
+
+    kid: str
+    signed: bytes
+    """What the signature covers: header, dot, payload, as sent (RFC 7515 section 5.2)."""
+    signature: bytes
+    payload: bytes
+
+
+def read_token(token: bytes, algorithms: tuple[str, ...]) -> Unverified:
+    """A compact JWS with a checked header.
 
     Raises:
         BadToken: anything that a verifier must not even consider.
@@ -37,15 +49,29 @@ def read_header(token: bytes, algorithms: tuple[str, ...]) -> dict[str, Any]:
     match = _COMPACT.fullmatch(token)
     if match is None or len(token) > MAX_TOKEN:
         raise BadToken("jwt_malformed", "not a compact JWS: three parts of base64url")
-    parts = [_decode(part) for part in match.groups()]
+    header, payload, signature = (_decode(part) for part in match.groups())
+    members = read_object(header, "header")
+    _check_header(members, algorithms)
+    return Unverified(members["kid"], token[: match.end(2)], signature, payload)
+
+
+def read_object(document: bytes, name: str) -> dict[str, Any]:
+    """A JSON object without duplicate members.
+
+    Raises:
+        BadToken: it is something else.
+    """
     try:
-        header = json.loads(parts[0], object_pairs_hook=_no_duplicates)
+        found = json.loads(document, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise BadToken("jwt_malformed", "the header is not a JSON object") from None
-    if not isinstance(header, dict):
-        raise BadToken("jwt_malformed", "the header is not a JSON object")
-    _check_header(header, algorithms)
-    return header
+        raise BadToken("jwt_malformed", f"the {name} is not a JSON object") from None
+    if not isinstance(found, dict):
+        raise BadToken("jwt_malformed", f"the {name} is not a JSON object")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")  # Python would read NaN and Infinity
 
 
 def _check_header(header: dict[str, Any], algorithms: tuple[str, ...]) -> None:
