@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.observability.metrics import Metrics
+from gateway.spec.certificates import Unusable
 from gateway.spec.models import JwtProvider
 from gateway.upstream.cluster import Cluster
 
@@ -157,7 +158,7 @@ class Provider:
         try:
             document = await self._get()
             keys = read_keys(document, self.spec.algorithms)
-        except (aiohttp.ClientError, TimeoutError, BadKeySet, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, BadKeySet, Unusable, OSError) as error:
             self._metrics.jwks.add(self.spec.name, "failed")
             log.warning("keys of %s not fetched: %s", self.spec.name, error or type(error).__name__)
             return False
@@ -173,9 +174,14 @@ class Provider:
 
         if not self.cluster.endpoints:
             raise BadKeySet("its cluster has no endpoint")
-        url = f"http://{self.cluster.endpoints[0].address}{self.spec.jwks.path}"
+        endpoint = self.cluster.endpoints[0]
+        tls = self.cluster.tls.options(endpoint.host) if self.cluster.tls else {}
+        url = f"{'https' if tls else 'http'}://{endpoint.address}{self.spec.jwks.path}"
         timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, allow_redirects=False) as answer:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(url, allow_redirects=False, **tls) as answer,
+        ):
             if answer.status != 200:
                 raise BadKeySet(f"status {answer.status}")
             body = await answer.content.read(MAX_BYTES + 1)

@@ -50,8 +50,10 @@ class Answering(asyncio.Protocol):
         "_decoder",
         "_dropped",
         "_head_begun",
+        "_looked_at_body",
         "_reading_paused",
         "_received",
+        "_waited_for_body",
         "deadline",
         "exchange",
         "peer",
@@ -76,6 +78,8 @@ class Answering(asyncio.Protocol):
         self._received = 0
         self._dropped = 0
         self._head_begun = False
+        self._looked_at_body = 0.0
+        self._waited_for_body = 0.0
         self._reading_paused = False
         self._behind = False
         self._answering = False
@@ -117,6 +121,8 @@ class Answering(asyncio.Protocol):
         else:
             framing = b"content-length: %d\r\n" % length
         closing = b"connection: close\r\n\r\n" if self._close_after else b"\r\n"
+        if request.version == "1.0" and not self._close_after:  # or it would not know (RFC 9112 appendix C.2.2)
+            closing = b"connection: keep-alive\r\n\r\n"
         self.transport.write(b"".join((status_line(status), fields, framing, closing, body)))
 
     def send_upgraded(self, fields: bytes) -> None:

@@ -51,6 +51,8 @@ class Server(Protocol):
     max_body_bytes: int
     header_timeout: float
     idle_timeout: float
+    body_grace: float
+    min_body_rate: int
     closing: bool
     clock: Callable[[], float]
 

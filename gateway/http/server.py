@@ -117,6 +117,8 @@ class ServerConnection(Answering):
         if request.length > self.server.max_body_bytes:
             raise Refused(413, "body_too_large", f"at most {self.server.max_body_bytes} bytes")
         self._received = 0
+        self._waited_for_body = 0.0
+        self._looked_at_body = self.server.clock()
         self._body_left = request.length
         self._decoder = ChunkedDecoder() if request.length == CHUNKED else None
         self._begin(request, data[end:], complete=False)
@@ -174,6 +176,19 @@ class ServerConnection(Answering):
         self._dropped += len(data)
         if self._dropped > LINGER_BYTES:
             self.transport.abort()
+
+    def body_too_slow(self, now: float) -> bool:
+        """Whether a body has used up its time: a start, and more for every byte that came (slow-body attacks).
+
+        Like Apache's mod_reqtimeout. Time in which we ourselves do not read, because the upstream is slow, is free.
+        """
+        waited = 0.0 if self._reading_paused else now - self._looked_at_body
+        self._looked_at_body = now
+        self._waited_for_body += waited
+        server = self.server
+        if not server.min_body_rate or self.phase != BODY:
+            return False
+        return self._waited_for_body > server.body_grace + self._received / server.min_body_rate
 
     # -- from one request to the next ------------------------------------------------------------------------
 

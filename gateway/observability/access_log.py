@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.observability.registry import Counter
+
 MAX_BYTES: Final = 67_108_864
 MAX_WAITING: Final = 50_000
 
@@ -22,20 +24,19 @@ Record = dict[str, Any]
 class AccessLog:
     """Appends records to a file that several workers share (one write per batch: lines stay whole)."""
 
-    def __init__(self, path: Path | None) -> None:
-        """`path` None writes nowhere."""
+    def __init__(self, path: Path | None, dropped: Counter | None = None) -> None:
+        """`path` None writes nowhere; `dropped` counts lines that found no room or could not be written."""
         self.path = path
+        self._dropped = dropped
         self._lines: list[bytes] = []
         self._fd = -1
-        self.dropped = 0
-        """Lines that found no room or could not be written."""
 
     def add(self, record: Record) -> None:
         """Take a record; it is in the file after the next `flush`."""
         if self.path is None:
             return
         if len(self._lines) >= MAX_WAITING:
-            self.dropped += 1
+            self._lost(1)
             return
         self._lines.append(orjson.dumps(record))
 
@@ -48,7 +49,11 @@ class AccessLog:
             self._reopen_if_moved()
             os.write(self._fd, b"\n".join(lines) + b"\n")
         except OSError:
-            self.dropped += len(lines)
+            self._lost(len(lines))
+
+    def _lost(self, count: int) -> None:
+        if self._dropped is not None:
+            self._dropped.add(amount=count)
 
     def _reopen_if_moved(self) -> None:
         """Another worker may have moved the file aside; move it ourselves when it is too large."""

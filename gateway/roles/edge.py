@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -79,18 +80,29 @@ class Edge:
     async def run(self) -> None:
         """Serve until told to stop, then drain."""
         self._watch_for_the_end()
-        tasks = [asyncio.create_task(self._sweep())]
+        tasks = [self._in_background(self._sweep())]
         if self.settings.control_socket:
-            tasks.append(asyncio.create_task(Channel(self.settings.control_socket, self.worker, self.apply).run()))
-        exporting = asyncio.create_task(self.worker.exporter.run()) if self.worker.exporter else None
+            tasks.append(self._in_background(Channel(self.settings.control_socket, self.worker, self.apply).run()))
+        if self.worker.exporter:
+            tasks.append(self._in_background(self.worker.exporter.run()))
         await self._start_from_last_good()
         await self._stopping.wait()
         await self._drain()
-        for task in (*tasks, exporting):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self.worker.access_log.close()
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something for as long as the worker; if it fails, the worker goes, and a fresh one takes its place."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a part of this worker failed: draining", exc_info=task.exception())
+            self._stopping.set()
 
     async def _start_from_last_good(self) -> None:
         path = Path(self.settings.last_good) if self.settings.last_good else None

@@ -31,6 +31,7 @@ from gateway.http.hop import VIA, downstream_fields, upstream_head
 from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Reply, Request, Response
 from gateway.http.upgrade import check_origin
 from gateway.observability.tracing import Ids
+from gateway.roles.reasons import NO_ROUTE, UNAVAILABLE
 from gateway.roles.replies import RENDERERS, field_lines, reply_lines
 from gateway.upstream.cluster import Cluster, Unavailable
 
@@ -45,22 +46,6 @@ DECIDING, WAITING, CONNECTING, SENDING, ANSWERING, TUNNEL, DONE = range(7)
 
 # RFC 9110 §9.2.2: may be sent twice without harm, so a kept connection that closes under them is no failure.
 _IDEMPOTENT: Final = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
-
-NO_ROUTE: Final = Reply(404, "no_route", "no route matches this host, path and method")
-_UNAVAILABLE: Final = {
-    "no_endpoint": Reply(503, "no_endpoint", "the service behind this route has no endpoint at the moment"),
-    "upstream_overflow": Reply(503, "upstream_overflow", "too many requests wait for the service behind this route"),
-    "upstream_connect_failure": Reply(503, "upstream_connect_failure", "the service behind this route is not there"),
-    "upstream_connect_timeout": Reply(504, "upstream_connect_timeout", "the service did not accept in time"),
-    "upstream_tls_failure": Reply(502, "upstream_tls_failure", "the service could not prove who it is"),
-    "upstream_reset": Reply(502, "upstream_reset", "the service closed the connection before it answered"),
-    "upstream_protocol_error": Reply(502, "upstream_protocol_error", "the service's answer is not valid HTTP"),
-    "upstream_head_too_large": Reply(502, "upstream_head_too_large", "the service's answer has too large a head"),
-    "request_timeout": Reply(504, "request_timeout", "the route's time for the whole exchange is over"),
-    "upstream_timeout": Reply(504, "upstream_timeout", "the service did not answer in the time of one try"),
-    "drain_timeout": Reply(503, "drain_timeout", "the gateway is stopping and could not wait any longer; try again"),
-    "body_timeout": Reply(408, "body_timeout", "the request's body did not arrive in time"),
-}
 
 
 class Exchange:
@@ -155,7 +140,7 @@ class Exchange:
         try:
             taken = cluster.acquire(self, fresh)
         except Unavailable as error:
-            self._reply(_UNAVAILABLE[error.reason])
+            self._reply(UNAVAILABLE[error.reason])
             return
         if taken is not None:
             self.connected(*taken)
@@ -201,7 +186,7 @@ class Exchange:
         if self.state == CONNECTING:
             self.endpoint = endpoint
             self.attempts += 1
-            self._reply(_UNAVAILABLE[reason])
+            self._reply(UNAVAILABLE[reason])
 
     # -- the client's events ---------------------------------------------------------------------------------
 
@@ -278,6 +263,8 @@ class Exchange:
         length = AS_STATED if bodiless else CHUNKED if response.length == UNTIL_CLOSE else response.length
         # RFC 9110 §8.6: a 204 has no Content-Length; that of HEAD and 304 speaks of what GET would answer.
         fields = downstream_fields(response, keep_length=bodiless and response.status != 204)
+        if b"date" not in response.fields:  # RFC 9110 §6.6.1: then who passes it on says when
+            fields += self.worker.date_line
         self._begin_answer(fields + self._answer_lines(), length, body, end)
 
     def answer_upgraded(self, response: Response) -> None:
@@ -327,7 +314,7 @@ class Exchange:
                 self.worker.metrics.stale_retries.add()
                 self._connect(fresh=True)
             else:
-                self._reply(_UNAVAILABLE[reason])
+                self._reply(UNAVAILABLE[reason])
 
     def _may_repeat(self) -> bool:
         """RFC 9112 section 9.3.1: a kept connection may close at any time; idempotent and bodiless is safe."""
@@ -377,12 +364,15 @@ class Exchange:
 
     def sweep(self, now: float) -> None:
         """End what has run out of time."""
+        route = self.route
         if self.deadline and now >= self.deadline:
             self._out_of_time("request_timeout")
         elif self.try_deadline and now >= self.try_deadline:
             self._out_of_time("upstream_timeout")
-        elif self.route is not None and self.route.idle_timeout and now - self.last_progress > self.route.idle_timeout:
+        elif route is not None and route.idle_timeout and now - self.last_progress > route.idle_timeout:
             self._idle_for_too_long()
+        elif not self._request_complete and self.state < DONE and self.connection.body_too_slow(now):
+            self._out_of_time("body_too_slow")
 
     def _idle_for_too_long(self) -> None:
         if self.state == TUNNEL:
@@ -400,7 +390,7 @@ class Exchange:
             self._break(reason)
         else:
             self._stop_upstream(reason)
-            self._reply(_UNAVAILABLE[reason])
+            self._reply(UNAVAILABLE[reason])
 
     def _stop_upstream(self, error: str) -> None:
         if self.cluster is not None and self.state == CONNECTING:

@@ -17,7 +17,7 @@ from gateway.filters.base import Verdict
 from gateway.filters.chain import AnyFilter
 from gateway.http.heads import read_request
 from gateway.http.messages import Refused, Reply, Request
-from gateway.roles.exchange import NO_ROUTE
+from gateway.roles.reasons import NO_ROUTE
 from gateway.routing.explain import explain as considered
 
 Explanation = dict[str, Any]

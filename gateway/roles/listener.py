@@ -56,6 +56,8 @@ class Listener:
         self.max_body_bytes = spec.max_body_bytes
         self.header_timeout = spec.header_timeout
         self.idle_timeout = spec.idle_timeout
+        self.body_grace = spec.body_grace
+        self.min_body_rate = spec.min_body_rate
         self._admission.configure(spec)
         if self._gate is not None:
             self._gate.configure(spec)

@@ -91,7 +91,7 @@ class Worker:
             path = self._state_dir / "logs" / spec.access_log.path
         if path != self.access_log.path:
             self.access_log.close()
-            self.access_log = AccessLog(path)
+            self.access_log = AccessLog(path, self.metrics.log_lines_dropped)
 
     def _add_gauges(self) -> None:
         self.metrics.gauge(

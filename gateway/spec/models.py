@@ -92,6 +92,9 @@ class Listener(Model):
     max_body_bytes: Integer = Field(10_485_760, ge=0)
     header_timeout: Duration = 10.0
     idle_timeout: Duration = 60.0
+    body_grace: Duration = 20.0
+    min_body_rate: Integer = Field(500, ge=0)
+    """Bytes per second that a body must bring after its grace (Apache mod_reqtimeout: `body=20,MinRate=500`)."""
     trusted_hops: Integer = Field(0, ge=0, le=10)
     """How many proxies in front of us are ours, counted from the nearest (Envoy: xff_num_trusted_hops)."""
     tls: ListenerTls | None = None

@@ -18,7 +18,7 @@ from gateway.observability.access_log import AccessLog
 from gateway.observability.export import MAX_QUEUE, SpanExporter
 from gateway.observability.logs import JsonFormatter
 from gateway.observability.metrics import Metrics
-from gateway.observability.registry import BUCKETS, Histogram, method_label
+from gateway.observability.registry import BUCKETS, Counter, Histogram, method_label
 from gateway.observability.tracing import Ids, RemoteContext, SpanRecord, parse_traceparent
 
 
@@ -115,10 +115,11 @@ def test_a_full_log_is_moved_aside_and_followed_by_other_writers(
 
 
 def test_lines_that_cannot_be_written_are_counted(tmp_path: Path) -> None:
-    log = AccessLog(tmp_path / "absent" / "access.log")
+    lost = Counter("lost", "")
+    log = AccessLog(tmp_path / "absent" / "access.log", lost)
     log.add({"a": 1})
     log.flush()
-    assert log.dropped == 1
+    assert lost.values == {(): 1}
 
 
 def span(number: int = 0, **changes: Any) -> SpanRecord:

@@ -322,6 +322,36 @@ async def test_a_slow_head_gets_408(upstream: Any, gateway: Any) -> None:
     assert problem(answer)["reason"] == "header_timeout"
 
 
+@pytest.mark.parametrize(("rate", "reason"), [(1_000, "body_too_slow"), (0, "request_timeout")])
+async def test_a_body_must_keep_up_a_rate(upstream: Any, gateway: Any, rate: int, reason: str) -> None:
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    shop = await upstream(take)
+    limits = f", bodyGrace: 100ms, minBodyRate: {rate}"
+    edge = await gateway(config(shop.address, listener_extra=limits, route_extra="    timeouts: {request: 1s}"))
+    reader, writer = await asyncio.open_connection("127.0.0.1", edge.ports["public"])
+    writer.write(get("/shop", "Content-Length: 100000", method="POST"))
+    answer = asyncio.create_task(reader.read())
+    while not answer.done():  # one byte every ten milliseconds: 100 bytes a second
+        writer.write(b"x")
+        await asyncio.sleep(0.01)
+    assert problem(answer.result())["reason"] == reason
+    writer.close()
+
+
+async def test_a_slow_upstream_is_not_the_clients_fault(upstream: Any, gateway: Any) -> None:
+    async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.8)
+        await reader.readexactly(8_000_000)
+        writer.write(OK)
+
+    shop = await upstream(late)
+    edge = await gateway(config(shop.address, listener_extra=", bodyGrace: 400ms, minBodyRate: 100000000"))
+    request = last("/shop", "Content-Length: 8000000", method="POST")
+    assert split(await edge.raw(request + b"x" * 8_000_000))[0] == 200
+
+
 async def test_an_idle_connection_is_closed_without_a_word(upstream: Any, gateway: Any) -> None:
     shop = await upstream(OK)
     edge = await gateway(config(shop.address, listener_extra=", idleTimeout: 100ms"))
