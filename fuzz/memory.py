@@ -43,6 +43,8 @@ class Wire(asyncio.Transport):
         self.sent = bytearray()
         self.ended = False
         """Whether the protocol has said its last byte, by an end or by closing."""
+        self.unsent = 0
+        """How many bytes the other side has not taken yet, as far as the protocol is told."""
         self.lost = False
         self._said = said
         self._inbox: list[bytes | Exception | None] = []
@@ -102,7 +104,7 @@ class Wire(asyncio.Transport):
         self._loop.call_soon(self._pump)
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.unsent
 
 
 class Service:

@@ -62,3 +62,12 @@ async def test_every_refusal_is_counted_with_its_reason(here: Here) -> None:
 
 def test_names_are_unique() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
+
+
+async def test_an_http10_client_is_told_that_its_connection_is_kept(here: Here) -> None:
+    """RFC 9112 appendix C.2.2: without the option it expects the connection to close."""
+    kept = b"GET /a HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"
+    answer = await talk(here, kept + b"GET /b HTTP/1.0\r\nHost: a\r\n\r\n")
+    first, second = answer.split(b"HTTP/1.1 200 OK")[1:]
+    assert b"\r\nconnection: keep-alive\r\n" in first
+    assert b"\r\nconnection: close\r\n" in second
