@@ -14,10 +14,12 @@ import logging
 import os
 import resource
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import orjson
 
+from gateway.compile.compiler import Endpoints
 from gateway.compile.table import filter_types
 from gateway.roles.explain import explain
 from gateway.roles.worker import Worker
@@ -27,21 +29,23 @@ from gateway.spec.models import Spec
 REDIAL: Final = 0.2
 STATS_PERIOD: Final = 1.0
 RECORDS_PERIOD: Final = 0.25
+LONG_LINE: Final = 65_536
 MAX_LINE: Final = 64 * 1_048_576
 
 log = logging.getLogger("gateway.channel")
 
 Message = dict[str, Any]
+Apply = Callable[[Message, Endpoints, int], Awaitable[float]]
+"""Puts a spec document in force and tells for how many seconds requests had to wait; or raises."""
 
 
 class Channel:
     """Keeps one connection to control."""
 
-    def __init__(self, path: str, worker: Worker, applied: Any) -> None:
-        """`applied(spec, endpoints, version)` puts a configuration in force, or raises."""
+    def __init__(self, path: str, worker: Worker, apply: Apply) -> None:
         self._path = path
         self._worker = worker
-        self._applied = applied
+        self._apply = apply
         self._writer: asyncio.StreamWriter | None = None
 
     async def run(self) -> None:
@@ -71,9 +75,14 @@ class Channel:
         async with asyncio.TaskGroup() as group:
             reporters = [group.create_task(self._report_stats()), group.create_task(self._report_records())]
             while line := await reader.readline():
-                await self._receive(orjson.loads(line))
+                await self._receive(await self._read(line))
             for reporter in reporters:
                 reporter.cancel()
+
+    async def _read(self, line: bytes) -> Message:
+        """A configuration of a thousand routes is a megabyte: read beside the requests."""
+        read: Message = orjson.loads(line) if len(line) < LONG_LINE else await asyncio.to_thread(orjson.loads, line)
+        return read
 
     async def _receive(self, message: Message) -> None:
         kind = message.get("type")
@@ -86,14 +95,12 @@ class Channel:
 
     async def _snapshot(self, message: Message) -> None:
         """Apply and acknowledge; a configuration that does not compile here changes nothing."""
-        version, started = message["version"], self._worker.clock()
-        error = None
+        version, stall, error = message["version"], 0.0, None
         try:
-            await self._applied(read_spec(message["spec"]), message["endpoints"], version)
+            stall = 1000 * await self._apply(message["spec"], message["endpoints"], version)
         except Exception as caught:
             log.exception("version %s was not applied", version)
             error = f"{type(caught).__name__}: {caught}"
-        stall = (self._worker.clock() - started) * 1000
         self._send({"type": "ack", "version": version, "accepted": error is None, "error": error, "stall_ms": stall})
 
     async def _answer(self, question: Message) -> Message:

@@ -68,16 +68,22 @@ class Worker:
     # -- configuration ---------------------------------------------------------------------------------------
 
     def apply(self, spec: Spec, endpoints: Endpoints, version: int) -> list[Provider]:
-        """Compile and swap; returns providers that are no longer used, for the caller to close.
+        """Compile and swap in one go: where nothing else runs in the meantime."""
+        return self.swap(self.prepare(spec, endpoints, version))
+
+    def prepare(self, spec: Spec, endpoints: Endpoints, version: int) -> Snapshot:
+        """A snapshot that takes over what did not change; touches nothing that requests use, so any thread may.
 
         Raises:
-            Exception: the spec does not compile here; the snapshot before serves on.
+            Exception: the spec does not compile here.
         """
-        before = self.snapshot
-        after = compile_spec(spec, endpoints, version, self.runtime, before)
-        self.snapshot = after  # from here on every new request is decided by it
-        self._sample_ratio = spec.tracing.sampled if self.exporter else 0.0
-        self._open_access_log(spec)
+        return compile_spec(spec, endpoints, version, self.runtime, self.snapshot)
+
+    def swap(self, after: Snapshot) -> list[Provider]:
+        """Put a snapshot in force; returns providers that are no longer used, for the caller to close."""
+        before, self.snapshot = self.snapshot, after  # from here on every new request is decided by it
+        self._sample_ratio = after.spec.tracing.sampled if self.exporter else 0.0
+        self._open_access_log(after.spec)
         for provider in after.providers.values():
             provider.start()
         clusters, providers = retired(before, after)
