@@ -108,18 +108,18 @@ class Wire(asyncio.Transport):
 
 
 class Service:
-    """One connection of an upstream that reads with llhttp, a parser that shares nothing with ours."""
+    """One connection of an upstream that reads with llhttp, a parser that shares nothing with ours.
+
+    llhttp has a list of methods where RFC 9110 §9.1 has any token, so it is shown PUT and the method is kept beside.
+    """
 
     def __init__(self, seen: list[tuple[str, str, bytes]], answer: Callable[[Wire], None]) -> None:
         self.wire: Wire
         self._seen = seen
         self._answer = answer
-        self._url = self._body = b""
-        self._deaf = False
+        self._method = self._url = self._body = b""
+        self._within = self._deaf = False
         self._parser = httptools.HttpRequestParser(self)
-
-    def on_message_begin(self) -> None:
-        self._url = self._body = b""
 
     def on_url(self, data: bytes) -> None:
         self._url += data
@@ -128,19 +128,20 @@ class Service:
         self._body += data
 
     def on_message_complete(self) -> None:
-        self._seen.append((self._parser.get_method().decode(), self._url.decode(), self._body))
+        self._within = False
+        self._seen.append((self._method.decode(), self._url.decode(), self._body))
         asyncio.get_running_loop().call_soon(self._answer, self.wire)
 
     def hear(self, data: bytes) -> None:
-        """What the gateway sends; llhttp raises if that is no HTTP. Methods it does not know end the matter."""
+        """What the gateway sends, which begins a request with a packet; llhttp raises if that is no HTTP."""
         if self._deaf:
             return
+        if not self._within:
+            self._method, _, rest = data.partition(b" ")
+            self._url = self._body = b""
+            self._within, data = True, b"PUT " + rest
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserInvalidMethodError:
-            self._deaf = True
-            self._seen.append(("?", data.split(b" ", 2)[1].decode(), b""))
-            asyncio.get_running_loop().call_soon(self.wire.feed, OK, None)
         except httptools.HttpParserUpgrade:
             self._deaf = True
 

@@ -63,7 +63,7 @@ def test_well_formed_streams_do_not_depend_on_packets(raw: bytes, cuts: list[int
     same(converse(cut(raw, cuts), patient=patient), whole)
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(mutated(streams), places, st.booleans())
 @example(b"\r\n" * 5 + PIPELINE, [1, 2, 3, 4, 5], True)  # empty lines were counted by packet once
 @example(
