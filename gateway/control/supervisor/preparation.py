@@ -69,6 +69,9 @@ async def prepare(options: Options, environ: Mapping[str, str], stack: AsyncExit
     spec = await read_summary(config, variables)
     redis = choose_redis(options, environ)
     await _check_ports(state, _needs(spec, numbers, manifest, redis))
+    # Of an earlier instance, perhaps of another file (`run` and `up` share a directory): a worker that starts before
+    # control would open its listeners with the policies of that one.
+    state.last_good.unlink(missing_ok=True)
     installation = _installation(state, manifest)
     if redis.foreign:
         await adopt(redis.foreign, manifest, installation, stack)

@@ -41,7 +41,7 @@ class StateDir:
 
     @property
     def last_good(self) -> Path:
-        """The last configuration that every worker accepted."""
+        """The last configuration that every worker of this instance accepted; an earlier instance's is removed."""
         return self.root / "last-good.json"
 
     @property

@@ -347,6 +347,18 @@ def test_an_installation_keeps_its_passwords(shop: Shop) -> None:
     assert (shop.state / "installation.json").read_text() == made
 
 
+def test_no_worker_starts_from_the_last_good_configuration_of_an_earlier_instance(shop: Shop) -> None:
+    shop.state.mkdir(mode=0o700)
+    stale = shop.state / "last-good.json"
+    stale.write_text('{"version": 7, "spec": {}, "endpoints": {}}')
+    shop.up(manifest=None, redis=False)
+    assert not stale.exists()
+    stale.write_text('{"version": 1, "spec": {}, "endpoints": {}}')  # of this one: what workers take without control
+    ask(shop.state, do="restart", name="control")
+    ask(shop.state, do="restart", name="gateway-1")
+    assert stale.exists()
+
+
 def test_the_lock_is_free_after_the_end(shop: Shop) -> None:
     launched, _ = shop.up()
     launched.stop()
