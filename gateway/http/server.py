@@ -230,7 +230,10 @@ class ServerConnection(Answering):
         else:
             self.transport.close()
 
-    def drain(self) -> None:
-        """The listener is closing: idle connections go now, others after their answer."""
+    def drain(self, grace: float) -> None:
+        """The listener is closing: answers say so, and a connection that stays idle for `grace` seconds goes.
+
+        Closing idle connections at once would meet requests that are on their way (RFC 9112 section 9.5).
+        """
         if self.phase == HEAD and not self._buffer:
-            self.transport.close()
+            self.deadline = min(self.deadline, self.server.clock() + grace)

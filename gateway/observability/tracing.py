@@ -10,6 +10,7 @@ sampled flag nor the trace id is believed: the trace starts here, and what the c
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -37,6 +38,32 @@ def parse_traceparent(value: bytes) -> RemoteContext | None:
     if version == b"ff" or (version == b"00" and rest) or trace_id == _NO_TRACE or span_id == _NO_SPAN:
         return None
     return RemoteContext(trace_id.decode(), span_id.decode(), bool(int(flags, 16) & 1))
+
+
+# Keys and values of tracestate (W3C Trace Context section 3.3.1.3).
+_MEMBER: Final = re.compile(
+    rb"([a-z0-9][a-z0-9_*/@-]{0,255})=([\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e])"
+)
+MAX_TRACESTATE: Final = 32
+MAX_BAGGAGE_MEMBERS: Final = 64
+MAX_BAGGAGE_BYTES: Final = 8_192
+
+
+def combine_tracestate(values: Sequence[bytes]) -> bytes:
+    """The members of all tracestate fields as one value; empty when any of them breaks the rules (section 3.3.1)."""
+    members = [one.strip(b" \t") for value in values for one in value.split(b",")]
+    members = [one for one in members if one]
+    found = [_MEMBER.fullmatch(one) for one in members]
+    keys = {match[1] for match in found if match is not None}
+    if len(keys) != len(members) or len(members) > MAX_TRACESTATE:
+        return b""
+    return b",".join(members)
+
+
+def baggage_fits(values: Sequence[bytes]) -> bool:
+    """Whether baggage is within what W3C Baggage section 3.3.2 asks everybody to carry; more is not passed on."""
+    whole = b",".join(values)
+    return len(whole) <= MAX_BAGGAGE_BYTES and whole.count(b",") < MAX_BAGGAGE_MEMBERS
 
 
 class Ids:

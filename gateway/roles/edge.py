@@ -196,7 +196,9 @@ class Edge:
         for listener in self.listeners.values():
             listener.drain()
         deadline = self.worker.clock() + limit
-        while self.worker.busy() and self.worker.clock() < deadline:
+        while any(listener.connections for listener in self.listeners.values()) and self.worker.clock() < deadline:
+            for listener in self.listeners.values():
+                listener.sweep()
             await asyncio.sleep(0.01)
         if self.worker.busy():
             log.warning("%s requests were cut off after the drain time", self.worker.busy())

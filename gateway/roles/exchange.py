@@ -30,7 +30,8 @@ from gateway.http.chunked import LAST_CHUNK, encode_chunk
 from gateway.http.hop import VIA, downstream_fields, upstream_head
 from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Reply, Request, Response
 from gateway.http.upgrade import check_origin
-from gateway.observability.tracing import Ids
+from gateway.observability.tracing import Ids, RemoteContext
+from gateway.roles.context import bound_baggage, inherit
 from gateway.roles.reasons import NO_ROUTE, UNAVAILABLE
 from gateway.roles.replies import RENDERERS, field_lines, reply_lines
 from gateway.upstream.cluster import Cluster, Unavailable
@@ -70,6 +71,9 @@ class Exchange:
     try_deadline: float = 0.0
     try_started: float = 0.0
     try_span_id: str = ""
+    parent: RemoteContext | None = None
+    """The span of a trusted peer that this exchange goes on from."""
+    tracestate: bytes = b""
     upstream_seconds: float = 0.0
     upstream_status: int = 0
     _begun_answer: bool = False
@@ -103,6 +107,10 @@ class Exchange:
             return
         route = self.route = request.route = found
         self.sampled = worker.sampled()
+        if self.connection.server.trusted_hops:
+            self._inherit()
+        if b"baggage" in request.fields:
+            bound_baggage(request)
         if route.request_timeout:
             self.deadline = self.started + route.request_timeout
         if request.upgrade:
@@ -111,6 +119,15 @@ class Exchange:
                 self._reply(refused)
                 return
         self._after(route.chain.run(request))
+
+    def _inherit(self) -> None:
+        """Go on with the ids and the sampling decision of a proxy of ours."""
+        inherited = inherit(self.request)
+        self.ids.request_id = inherited.request_id or self.ids.request_id
+        if inherited.parent is not None:
+            self.parent, self.tracestate = inherited.parent, inherited.tracestate
+            self.ids.trace_id = inherited.parent.trace_id
+            self.sampled = inherited.parent.sampled and self.worker.exporter is not None
 
     def _after(self, outcome: Stopped | Waiting | None) -> None:
         if outcome is None:
@@ -176,7 +193,8 @@ class Exchange:
         ids, flag = self.ids, "01" if self.sampled else "00"
         parent = self.try_span_id if self.sampled else ids.span_id
         own = f"x-request-id: {ids.request_id}\r\ntraceparent: 00-{ids.trace_id}-{parent}-{flag}\r\n"
-        return self.worker.forwarded(self.request) + own.encode("ascii")
+        lines = self.worker.forwarded(self.request) + own.encode("ascii")
+        return lines + b"tracestate: %b\r\n" % self.tracestate if self.tracestate else lines
 
     def _framed(self, data: bytes) -> bytes:
         return encode_chunk(data) if self.request.length == CHUNKED else data

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import Final
 
 from gateway.http.identity import ClientCertificate
 from gateway.http.messages import Reply, Request
@@ -18,6 +19,9 @@ from gateway.roles.admission import Admission
 from gateway.roles.gate import Gate
 from gateway.roles.worker import Worker
 from gateway.spec.models import Listener as Spec
+
+DRAIN_GRACE: Final = 0.5
+"""Seconds in which an idle kept connection may still bring a request, when its worker goes."""
 
 
 class Listener:
@@ -124,7 +128,7 @@ class Listener:
         if self._gate is not None:
             self._gate.close()
         for connection in list(self.connections):
-            connection.drain()
+            connection.drain(DRAIN_GRACE)
 
     def unsent(self) -> bool:
         """Whether bytes still wait for a client to take them."""

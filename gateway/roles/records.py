@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from gateway.http.messages import Reply
 from gateway.observability.access_log import Record
-from gateway.observability.tracing import Ids, RemoteContext, SpanRecord, parse_traceparent
+from gateway.observability.tracing import Ids, SpanRecord
+from gateway.roles.context import sent_context
 from gateway.upstream.endpoint import split_address
 
 if TYPE_CHECKING:
@@ -118,19 +119,13 @@ def server_span(exchange: Exchange, duration: float) -> SpanRecord:
         kind="server",
         trace_id=exchange.ids.trace_id,
         span_id=exchange.ids.span_id,
-        parent_id=None,
+        parent_id=exchange.parent.span_id if exchange.parent else None,
         start=exchange.started_wall,
         end=exchange.started_wall + duration,
         attributes=attributes,
         error=exchange.reason if exchange.status >= 500 else None,
-        link=_sent_context(exchange),
+        link=None if exchange.parent else sent_context(exchange.request),
     )
-
-
-def _sent_context(exchange: Exchange) -> RemoteContext | None:
-    """What the client said its own trace was: kept as a link, not believed."""
-    values = exchange.request.all(b"traceparent")
-    return parse_traceparent(values[0]) if len(values) == 1 else None
 
 
 def client_span(exchange: Exchange, error: str) -> SpanRecord:

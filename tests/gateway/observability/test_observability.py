@@ -19,7 +19,14 @@ from gateway.observability.export import MAX_QUEUE, SpanExporter
 from gateway.observability.logs import JsonFormatter
 from gateway.observability.metrics import Metrics
 from gateway.observability.registry import BUCKETS, Counter, Histogram, method_label
-from gateway.observability.tracing import Ids, RemoteContext, SpanRecord, parse_traceparent
+from gateway.observability.tracing import (
+    Ids,
+    RemoteContext,
+    SpanRecord,
+    baggage_fits,
+    combine_tracestate,
+    parse_traceparent,
+)
 
 
 def test_a_histogram_counts_into_the_right_buckets() -> None:
@@ -74,6 +81,31 @@ TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 )
 def test_traceparent(value: str, expected: RemoteContext | None) -> None:
     assert parse_traceparent(value.encode()) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "combined"),
+    [
+        ([b"a=1"], b"a=1"),
+        ([b"a=1, b=2", b"c=3"], b"a=1,b=2,c=3"),
+        ([b"tenant@system=x y", b" ,,"], b"tenant@system=x y"),
+        ([b"a=1,a=2"], b""),
+        ([b"A=1"], b""),
+        ([b"a"], b""),
+        ([b"a=1=2"], b""),
+        ([b",".join(b"k%d=v" % n for n in range(32))], b",".join(b"k%d=v" % n for n in range(32))),
+        ([b",".join(b"k%d=v" % n for n in range(33))], b""),
+        ([], b""),
+    ],
+)
+def test_tracestate(values: list[bytes], combined: bytes) -> None:
+    assert combine_tracestate(values) == combined
+
+
+def test_baggage_is_bounded() -> None:
+    assert baggage_fits([b"a=1", b"b=2"])
+    assert not baggage_fits([b"a=" + b"x" * 8_191])
+    assert not baggage_fits([b",".join([b"a=1"] * 65)])
 
 
 def test_ids_have_the_right_lengths_and_differ() -> None:

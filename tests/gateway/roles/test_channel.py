@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from gateway.roles.channel import Channel
 from gateway.roles.worker import Worker
@@ -25,12 +26,16 @@ def listening(path: Path) -> Iterator[socket.socket]:
         yield server
 
 
+async def never(*_: Any) -> float:
+    raise AssertionError("no configuration is sent here")
+
+
 async def test_a_reset_line_is_dialled_again(tmp_path: Path) -> None:
     """`kill -9` of control with unread bytes is a reset, not an end, for the worker's side."""
     loop = asyncio.get_running_loop()
     worker = Worker("gateway-1", time.monotonic, random.Random(1), None)
     with listening(tmp_path / "control.sock") as server:
-        channel = asyncio.create_task(Channel(str(tmp_path / "control.sock"), worker, None).run())
+        channel = asyncio.create_task(Channel(str(tmp_path / "control.sock"), worker, never).run())
         try:
             async with asyncio.timeout(5):
                 first, _ = await loop.sock_accept(server)

@@ -224,6 +224,26 @@ async def test_sigterm_lets_what_is_in_flight_end(upstream: Any, worker: Starter
     assert await asyncio.wait_for(one.process.wait(), 5) == 0
 
 
+async def test_an_idle_connection_may_bring_one_more_request(upstream: Any, worker: Starter) -> None:
+    async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        return await reader.readuntil(b"\r\n\r\nok")
+
+    shop = await upstream(OK)
+    one = await worker(config(shop.address))
+    idle = await asyncio.open_connection("127.0.0.1", one.port)
+    assert b"connection: close" not in await ask(*idle)
+    busy = await asyncio.open_connection("127.0.0.1", one.port)
+    one.process.send_signal(signal.SIGTERM)
+    while b"connection: close" not in await ask(*busy):
+        await asyncio.sleep(0)
+    assert b"connection: close" in await ask(*idle)  # it was not closed under a request that was on its way
+    assert await idle[0].read() == b""
+    assert await asyncio.wait_for(one.process.wait(), 5) == 0
+    for _, writer in (idle, busy):
+        writer.close()
+
+
 async def test_the_drain_time_is_a_limit(upstream: Any, worker: Starter) -> None:
     async def never(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()

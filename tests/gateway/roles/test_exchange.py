@@ -75,6 +75,56 @@ async def test_a_request_goes_through(upstream: Any, gateway: Any) -> None:
     assert f"traceparent: 00-{trace_id}-" in sent
 
 
+SENT = [
+    "X-Request-Id: from-our-proxy",
+    "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    "tracestate: a=1",
+    "tracestate: b=2",
+    "X-Forwarded-For: 6.6.6.6, 192.0.2.7",
+]
+
+
+async def test_strangers_start_a_trace_of_their_own(upstream: Any, gateway: Any) -> None:
+    shop = await upstream(OK)
+    edge = await gateway(config(shop.address))
+    answer = await edge.raw(last("/shop", *SENT))
+    for told in (b"from-our-proxy", b"0af7651916cd43dd8448eb211c80319c", b"tracestate", b"192.0.2.7"):
+        assert told not in shop.seen[0]
+        assert told not in answer
+
+
+async def test_a_trusted_proxy_is_believed(upstream: Any, gateway: Any) -> None:
+    shop = await upstream(OK)
+    edge = await gateway(config(shop.address, listener_extra=", trustedHops: 1"))
+    _, fields, _ = split(await edge.raw(last("/shop", *SENT)))
+    assert fields["x-request-id"] == "from-our-proxy"
+    assert fields["traceresponse"].startswith("00-0af7651916cd43dd8448eb211c80319c-")
+    assert b"x-request-id: from-our-proxy\r\n" in shop.seen[0]
+    assert b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-" in shop.seen[0]
+    assert b"tracestate: a=1,b=2\r\n" in shop.seen[0]
+    assert b"x-forwarded-for: 192.0.2.7\r\n" in shop.seen[0]
+    assert b"6.6.6.6" not in shop.seen[0]
+
+
+async def test_what_a_trusted_proxy_garbles_counts_as_absent(upstream: Any, gateway: Any) -> None:
+    shop = await upstream(OK)
+    edge = await gateway(config(shop.address, listener_extra=", trustedHops: 1"))
+    garbled = ["X-Request-Id: a b", SENT[1], SENT[1], "tracestate: a=1", "X-Forwarded-For: nonsense"]
+    _, fields, _ = split(await edge.raw(last("/shop", *garbled)))
+    assert fields["x-request-id"] != "a b"
+    assert b"0af7651916cd43dd8448eb211c80319c" not in shop.seen[0]
+    assert b"tracestate" not in shop.seen[0]
+    assert b"x-forwarded-for: 127.0.0.1\r\n" in shop.seen[0]
+
+
+async def test_baggage_goes_on_within_bounds(upstream: Any, gateway: Any) -> None:
+    shop = await upstream(OK)
+    edge = await gateway(config(shop.address))
+    await edge.raw(get("/shop", "baggage: tenant=a") + last("/shop", f"baggage: a={'x' * 9_000}"))
+    assert b"baggage: tenant=a\r\n" in shop.seen[0]
+    assert b"baggage" not in shop.seen[1]
+
+
 async def test_connections_are_kept_on_both_sides(upstream: Any, gateway: Any) -> None:
     shop = await upstream(OK)
     edge = await gateway(config(shop.address))
