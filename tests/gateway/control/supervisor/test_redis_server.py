@@ -132,12 +132,10 @@ async def test_alerts_reads_in_its_group_and_buries_the_dead(keeper: Keeper, cli
         await may_not(keeper, "alerts", command)
 
 
-async def test_identity_has_its_own_keys_only(keeper: Keeper, client: Client) -> None:
-    identity = client("identity")
-    await identity.set("identity:x", "1", ex=60)
-    assert await identity.get("identity:x") == b"1"
-    for command in ("GET events:orders", "FLUSHALL", "KEYS *"):
-        await may_not(keeper, "identity", command)
+async def test_who_has_nothing_to_do_there_has_no_user(keeper: Keeper, client: Client) -> None:
+    assert {entry.name for entry in SHOP if entry.redis} == {"orders", "alerts"}
+    with pytest.raises(redis.exceptions.AuthenticationError, match="invalid username-password"):
+        await client("identity").ping()
 
 
 async def test_a_killed_redis_heals_with_its_data(
