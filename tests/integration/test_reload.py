@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -83,3 +84,20 @@ async def test_twenty_reloads_are_noticed_by_nobody(shop: Any, alice: str, edit:
     assert seen.keys() == own.keys() == {"200"}
     assert seen["200"] > 200
     assert own["200"] > 5
+
+
+async def test_a_rolling_restart_of_the_workers_is_noticed_by_nobody(shop: Any, hammering: Any) -> None:
+    """Idle kept connections are not closed under a request: they may bring one more, whose answer says goodbye."""
+
+    def workers() -> set[int]:
+        listed = json.loads(shop.gatehouse("ps", "--json"))
+        processes = listed["processes"] if isinstance(listed, dict) else listed
+        return {one["pid"] for one in processes if one["kind"] == "worker"}
+
+    before = workers()
+    async with hammering(f"{shop.url}/products/1") as seen, hammering(f"{shop.url}/products/2", "", 0.05) as calm:
+        for _ in range(2):
+            await asyncio.to_thread(shop.gatehouse, "restart", "gateway")
+    assert workers().isdisjoint(before)
+    assert seen.keys() == calm.keys() == {"200"}
+    assert seen["200"] > 200
