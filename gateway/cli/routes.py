@@ -1,4 +1,8 @@
-"""`gatehouse routes`: what the gateway that runs serves, route by route."""
+"""`gatehouse routes`: what the gateway that runs serves, route by route.
+
+The problem: seven columns do not fit into a narrow terminal; names would be broken in the middle. The rule: where
+the table does not fit, each route is a paragraph.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,10 @@ import click
 from gateway.cli.console import console, print_json, table
 from gateway.cli.instance import find
 from gateway.cli.options import json_option, state_dir_option
+from gateway.cli.text import visible
+
+TABLE_WIDTH = 120
+"""Columns that the table needs to break nowhere but between words."""
 
 
 @click.command()
@@ -19,6 +27,7 @@ def routes(state_dir: Path | None, as_json: bool) -> None:
     """List the routes, with their filters and clusters.
 
     A route needs one of its matches; of several routes that match, the most specific serves.
+    In a match * ends a prefix, ~ stands before a regular expression, and headers are in brackets.
 
     \b
     Examples:
@@ -29,8 +38,12 @@ def routes(state_dir: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    out = console()
+    if out.width < TABLE_WIDTH:
+        click.echo("\n\n".join(map(_paragraph, found)))
+        return
     columns = ("ROUTE", "LISTENER", "MATCHES", "FILTERS", "CLUSTER", "PUBLIC", "LINE")
-    console().print(table(columns, map(_row, found)))
+    out.print(table(columns, map(_row, found)))
 
 
 def _row(route: dict[str, Any]) -> tuple[str, ...]:
@@ -44,6 +57,14 @@ def _row(route: dict[str, Any]) -> tuple[str, ...]:
         "yes" if route["public"] else "no",
         route["where"],
     )
+
+
+def _paragraph(route: dict[str, Any]) -> str:
+    name, listeners, _, filters, clusters, public, where = _row(route)
+    way = filters if clusters == "–" else f"{filters} → {clusters}" if route["filters"] else clusters
+    about = f"listener {listeners}{', for everybody' if public == 'yes' else ''}, {where}"
+    hosts = [f"for {', '.join(route['hostnames'])}"] if route["hostnames"] else []
+    return "\n  ".join(map(visible, (name, *route["matches"], *hosts, way, about)))
 
 
 def _share(cluster: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.control.match_text import match_text
 from gateway.control.supervisor.state_dir import default_state_dir
 
 if TYPE_CHECKING:
@@ -70,15 +71,6 @@ def _route_view(name: str, route: dict[str, Any] | None, plane: ControlPlane) ->
         "match": ", ".join(match_text(match) for match in route["matches"]) if route else "",
         **plane.rates.view(name),
     }
-
-
-def match_text(match: dict[str, Any]) -> str:
-    """A match in a few characters: `GET /orders*`; without a star it is exact, `~` is a regular expression."""
-    path = match["path"]
-    before = "~ " if path["type"] == "RegularExpression" else ""
-    after = "*" if path["type"] == "PathPrefix" else ""
-    method = f"{match['method']} " if match.get("method") else ""
-    return f"{method}{before}{path['value']}{after}"
 
 
 def config_view(plane: ControlPlane) -> dict[str, Any]:

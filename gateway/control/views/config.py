@@ -8,7 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from gateway.control.channel import NoWorkerError
-from gateway.control.live_message import match_text, worker_views
+from gateway.control.live_message import worker_views
+from gateway.control.match_text import match_text
 from gateway.control.plane import ControlPlane
 from gateway.control.problems import Problem, answer
 from gateway.control.questions import explain_request, json_object

@@ -19,6 +19,28 @@ def test_routes_are_listed_with_what_they_do(installation: Any) -> None:
     assert json.loads(installation.run("routes", "--json").output) == [ROUTE]
 
 
+def test_a_narrow_terminal_gets_paragraphs_and_breaks_no_name(
+    installation: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    open_to_all = {**ROUTE, "name": "all\x1b", "public": True, "filters": [], "hostnames": ["a.example"]}
+    installation.reply("GET", "/routes", {"routes": [ROUTE, open_to_all]})
+    first, second = installation.run("routes").output.rstrip("\n").split("\n\n")
+    assert first.splitlines() == [
+        "orders",
+        "  GET /orders/*",
+        "  /orders",
+        "  JWT → Authorize → orders ×9, next",
+        "  listener public, shop.yaml:41",
+    ]
+    assert second.splitlines()[0] == "all\\x1b"
+    assert second.splitlines()[3:] == [
+        "  for a.example",
+        "  orders ×9, next",
+        "  listener public, for everybody, shop.yaml:41",
+    ]
+
+
 @pytest.mark.parametrize(("result", "said"), [("accepted", "serves now"), ("unchanged", "is unchanged")])
 def test_a_reload_says_what_serves(installation: Any, result: str, said: str) -> None:
     installation.reply("POST", "/reload", {"result": result, "version": 3, "notes": ["workers: restart"]})
