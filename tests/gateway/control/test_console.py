@@ -144,3 +144,21 @@ async def test_a_browser_may_change_things_only_through_the_link(instance: Any, 
     await page.value(press)
     await instance.until(lambda: {"do": "start", "name": "traffic"} in supervisor.asked)
     assert page.complaints == []
+
+
+CUT_OFF = """(() => {  // in one go: the page draws the numbers anew every second
+  const [name, , ...numbers] = document.querySelector('#routes tbody tr').cells;
+  name.prepend('internal-credential-resets ');
+  ['1234', '12 %', '12 %', '999 ms', '999 ms'].forEach((text, index) => { numbers[index].textContent = text; });
+  return [...document.querySelectorAll('.scroll:has(table)')]
+    .filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.firstElementChild.id);
+})()"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+@pytest.mark.parametrize("width", [700, 1180, 1181, 1280, 1360, 1500, 1501, 1920])
+async def test_no_column_is_cut_off(instance: Any, page: Page, width: int) -> None:
+    await page.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+    await page.call("Page.navigate", url=instance.url + "/")
+    await page.until("document.querySelector('#routes tbody td.num:last-child') !== null")
+    assert await page.value(CUT_OFF) == []
