@@ -149,7 +149,7 @@ def bearer_token(request: web.Request) -> str:
     """The token of the Authorization header.
 
     Raises:
-        Problem: 401 `jwt_missing`; 400 `repeated_authorization` (RFC 9110: a sender must not repeat it).
+        Problem: 401 `token_missing`; 400 `repeated_authorization` (RFC 9110: a sender must not repeat it).
     """
     values = request.headers.getall("Authorization", [])
     if len(values) > 1:
@@ -157,7 +157,7 @@ def bearer_token(request: web.Request) -> str:
     scheme, _, token = (values[0] if values else "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         # RFC 6750 section 3.1: no error code when no token was given
-        raise Problem(401, "jwt_missing", "send a bearer token", headers={"WWW-Authenticate": "Bearer"})
+        raise Problem(401, "token_missing", "send a bearer token", headers={"WWW-Authenticate": "Bearer"})
     return token.strip()
 
 

@@ -37,7 +37,7 @@ class Context:
             Problem: 401 without a token, 403 without the scope.
         """
         if self.claims is None:
-            raise Problem(401, "jwt_missing", "This field needs an access token in the Authorization header.")
+            raise Problem(401, "token_missing", "This field needs an access token in the Authorization header.")
         if scope is not None and scope not in self.claims.scopes:
             raise Problem(403, "insufficient_scope", f"This field needs the scope {scope}.")
         return self.claims

@@ -152,6 +152,6 @@ def test_a_client_takes_nothing_away_by_naming_it_in_connection(shop: Any, named
     bob = shop.token("bob")
     answer = shop.send("GET", "/orders", token=bob, headers={"Connection": named})
     if "uthorization" in named:  # its own field it may withhold; then the service asks for it
-        assert (answer.status, answer.json()["reason"]) == (401, "jwt_missing")
+        assert (answer.status, answer.json()["reason"]) == (401, "token_missing")
     else:
         assert {order["customer"] for order in answer.json()["orders"]} == {"bob"}

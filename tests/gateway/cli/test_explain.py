@@ -19,7 +19,7 @@ FORWARD: dict[str, Any] = {
     "cluster": {"name": "orders", "healthy": 2, "total": 2},
     "outcome": "forward", "status": None, "reason": None, "not_decided_here": ["does bob own 1001? (orders decides)"],
 }  # fmt: skip
-DENY = FORWARD | {"outcome": "deny", "status": 401, "reason": "jwt_missing", "cluster": None, "not_decided_here": []}
+DENY = FORWARD | {"outcome": "deny", "status": 401, "reason": "token_missing", "cluster": None, "not_decided_here": []}
 NO_ROUTE = DENY | {"outcome": "no_route", "status": 404, "reason": "no_route", "route": None, "steps": []}
 
 
@@ -48,7 +48,7 @@ def test_an_explanation_reads_like_the_way_of_a_request(installation: Any) -> No
 
 @pytest.mark.parametrize(
     ("answer", "outcome"),
-    [(DENY, "would refuse with 401, reason jwt_missing"), (NO_ROUTE, "would refuse with 404, reason no_route")],
+    [(DENY, "would refuse with 401, reason token_missing"), (NO_ROUTE, "would refuse with 404, reason no_route")],
 )
 def test_a_refusal_is_exit_code_1(installation: Any, answer: dict[str, Any], outcome: str) -> None:
     installation.reply("POST", "/explain", answer)

@@ -202,9 +202,9 @@ async def test_require_checks_scopes(verifier: TokenVerifier) -> None:
 @pytest.mark.parametrize(
     ("values", "status", "reason"),
     [
-        ((), 401, "jwt_missing"),
-        (("Basic abc",), 401, "jwt_missing"),
-        (("Bearer ",), 401, "jwt_missing"),
+        ((), 401, "token_missing"),
+        (("Basic abc",), 401, "token_missing"),
+        (("Bearer ",), 401, "token_missing"),
         (("Bearer a", "Bearer b"), 400, "repeated_authorization"),
     ],
 )

@@ -82,7 +82,7 @@ REFUSALS: list[tuple[str, bytes | None, int, str]] = [
     ("/nothing", None, 404, "not_found"),
     ("/broken", None, 500, "internal_error"),
     ("/relay?path=/", None, 503, "peer_unavailable"),
-    ("/whoami", None, 401, "jwt_missing"),
+    ("/whoami", None, 401, "token_missing"),
 ]
 
 

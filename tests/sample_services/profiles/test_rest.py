@@ -52,7 +52,7 @@ def test_support_reads_anybodys_but_changes_nobodys(caller: Call) -> None:
 
 def test_without_a_token_nothing_is_answered(caller: Call) -> None:
     answer = caller().send_to("GET", "/profiles/alice")
-    assert _refusal(answer) == (401, "jwt_missing")
+    assert _refusal(answer) == (401, "token_missing")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert _refusal(caller("partner", "partner").send_to("GET", "/profiles/partner"))[0] == 403
 

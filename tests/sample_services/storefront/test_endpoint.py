@@ -124,7 +124,7 @@ async def test_a_field_error_keeps_status_200(shop: Any) -> None:
         ({"content": "application/x-www-form-urlencoded"}, 415, "unsupported_media_type"),
         ({"accept": "text/html"}, 406, "not_acceptable"),
         ({"Authorization": "Bearer nonsense"}, 401, "jwt_malformed"),
-        ({"Authorization": "Basic YTpi"}, 401, "jwt_missing"),
+        ({"Authorization": "Basic YTpi"}, 401, "token_missing"),
     ],
 )
 async def test_refusals_of_the_http_request(shop: Any, options: dict[str, str], status: int, expected: str) -> None:

@@ -95,7 +95,7 @@ async def test_a_caller_without_profile_gets_null_without_error(shop: Any, neigh
 async def test_what_belongs_to_somebody_needs_a_token(shop: Any, query: str) -> None:
     answer = await shop.ask(query)
     assert list(answer["data"].values()) == [None]
-    assert reasons(answer) == ["jwt_missing"]
+    assert reasons(answer) == ["token_missing"]
 
 
 async def test_scopes_are_asked_per_field(shop: Any, neighbours: Any) -> None:

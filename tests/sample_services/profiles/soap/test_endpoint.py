@@ -91,7 +91,7 @@ def test_every_refusal_of_the_domain_is_a_client_fault(soap: Call) -> None:
     assert _refusal(alice.DropProfile, username="alice", version=9) == ("Client", "version_conflict")
     assert _refusal(carol.ReadProfile, username="nobody") == ("Client", "profile_not_found")
     assert _refusal(carol.RecoverProfile, username="alice") == ("Client", "profile_not_dropped")
-    assert _refusal(soap().ReadProfile, username="alice") == ("Client", "jwt_missing")
+    assert _refusal(soap().ReadProfile, username="alice") == ("Client", "token_missing")
 
 
 def _message(operation: str, **values: str) -> bytes:
@@ -175,7 +175,7 @@ def test_headers_must_fit(caller: Call, headers: dict[str, str], status: int, re
 
 def test_strangers_do_not_reach_the_parser(caller: Call) -> None:
     answer, reason = _send(caller(), b"<not xml")
-    assert (answer.status_code, reason) == (401, "jwt_missing")
+    assert (answer.status_code, reason) == (401, "token_missing")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
