@@ -73,7 +73,8 @@ def log_path(option: Path | None, name: str) -> Path:
     except Failure:
         if not known:
             raise
-    if name not in known or not known[name].is_file():
+    known = {process: path for process, path in known.items() if path.is_file()}
+    if name not in known:
         raise Failure(f"There is no log of {name!r} in {folder}.", f"There is: {', '.join(known) or 'none'}")
     return known[name]
 

@@ -17,7 +17,8 @@ def log(installation: Any) -> Path:
     path = installation.state_dir / "logs" / "orders.log"
     path.parent.mkdir()
     path.write_text(json.dumps(LINE) + "\nplain \x1b[2J text\n")
-    installation.answers.append({"processes": [{"name": "orders", "log": str(path)}]})
+    unwritten = {"name": "traffic", "log": str(path.with_name("traffic.log"))}
+    installation.answers.append({"processes": [{"name": "orders", "log": str(path)}, unwritten]})
     return Path(path)
 
 
@@ -40,11 +41,11 @@ def test_a_log_is_there_after_everything_has_ended(installation: Any, log: Path)
     assert "order created" in installation.run("logs", "orders").output
 
 
-@pytest.mark.parametrize("name", ["nothing", "../instance", "/etc/passwd"])
+@pytest.mark.parametrize("name", ["nothing", "traffic", "../instance", "/etc/passwd"])
 def test_only_logs_that_exist_are_shown(installation: Any, log: Path, name: str) -> None:
     result = installation.run("logs", name)
     assert result.exit_code == 1
-    assert "There is: orders" in result.output
+    assert result.output.endswith("There is: orders\n")
 
 
 def test_a_traceback_stands_below_its_line_without_forging_others() -> None:
