@@ -40,6 +40,8 @@ class Instance:
     supervisor_socket: str
     public_url: str
     collector_url: str = ""
+    spans_to: str = ""
+    """Where spans go: the collector, or what OTEL_EXPORTER_OTLP_ENDPOINT named at the start."""
     admin_secret: str = field(default="", repr=False)
     started: str | float = ""
     ports: dict[str, int] = field(default_factory=dict)

@@ -46,6 +46,10 @@ def trace(trace_id: str, state_dir: Path | None, as_json: bool) -> None:
     if not re.fullmatch(r"[0-9a-fA-F]{4,32}", trace_id):
         raise Misuse(f"{trace_id!r} is no trace id: 4 to 32 hexadecimal digits")
     instance = find(state_dir)
+    if instance.spans_to not in ("", instance.collector_url):
+        raise Failure(
+            f"This instance sends its spans to {instance.spans_to} (OTEL_EXPORTER_OTLP_ENDPOINT): look there."
+        )
     found = complete_trace(lambda: _fetch(instance, trace_id.lower()))
     if found is None:
         raise Failure(f"There is no trace {trace_id}.", "Only the latest are kept, and only sampled requests have one.")

@@ -18,6 +18,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.control.supervisor import logs, ports, redis_server, state_dir
 from gateway.control.supervisor.errors import CannotStart
@@ -202,6 +203,12 @@ def otlp_target(environ: Mapping[str, str], collector: int, secret: str) -> dict
         return {"endpoint": f"http://{LOOPBACK}:{collector}", "headers": headers}
     pairs = (pair.partition("=") for pair in environ.get("OTEL_EXPORTER_OTLP_HEADERS", "").split(",") if "=" in pair)
     return {"endpoint": endpoint, "headers": {name.strip().lower(): value.strip() for name, _, value in pairs}}
+
+
+def without_credentials(url: str) -> str:
+    """An address as people may see it: without `name:password@`."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _plans(site: Site, redis: RedisChoice) -> tuple[ProcessPlan, ...]:

@@ -26,7 +26,7 @@ from gateway.control.supervisor.keeper import Keeper
 from gateway.control.supervisor.limits import limit_resources
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.plan import LOOPBACK
-from gateway.control.supervisor.preparation import Prepared, prepare
+from gateway.control.supervisor.preparation import Prepared, prepare, without_credentials
 from gateway.control.supervisor.process import reduced_environment
 from gateway.control.supervisor.readiness import HttpProbe, until_ready
 from gateway.control.supervisor.socket_api import Refused, SocketApi
@@ -102,6 +102,7 @@ class Supervisor:
             "control_socket": str(site.state.control_socket),
             "public_url": site.public_url,
             "collector_url": f"http://{LOOPBACK}:{site.ports['collector']}",
+            "spans_to": without_credentials(site.otlp["endpoint"]),
             "ports": dict(prepared.ports),
             "ready_seconds": round(time.time() - self._began_at, 2),
             "pss_mib": memory.total_mib([os.getpid(), *self._fleet_of().pids()]),

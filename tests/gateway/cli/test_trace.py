@@ -80,6 +80,17 @@ def test_what_is_no_id_is_not_asked_for(installation: Any, given: str) -> None:
     assert installation.received == []
 
 
+def test_where_spans_go_elsewhere_the_command_says_where(installation: Any) -> None:
+    facts = json.loads((installation.state_dir / "instance.json").read_text())
+    installation.write(
+        "instance.json", facts | {"collector_url": "http://127.0.0.1:1", "spans_to": "http://jaeger:4318"}
+    )
+    result = installation.run("trace", ID)
+    assert result.exit_code == 1
+    assert "sends its spans to http://jaeger:4318" in result.output
+    assert installation.received == []
+
+
 def test_spans_under_way_are_waited_for_and_not_for_ever() -> None:
     holes = a_trace(a_span("a"), a_span("c", "b"))
     clock = iter(range(END, END + 100))

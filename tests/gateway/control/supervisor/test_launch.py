@@ -338,6 +338,17 @@ def test_the_gateway_alone_without_redis(shop: Shop) -> None:
     }  # fmt: skip
 
 
+def test_where_spans_go_is_written_down_without_credentials(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:s3cret@127.0.0.1:14318/x")
+    _, instance = shop.up(manifest=None, redis=False)
+    assert instance["spans_to"] == "http://127.0.0.1:14318/x"
+    shop.launched[0].stop()
+    shop.launched[0].follow(shop.events.append)
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT")
+    _, instance = shop.up(manifest=None, redis=False)
+    assert instance["spans_to"] == instance["collector_url"]
+
+
 def test_an_installation_keeps_its_passwords(shop: Shop) -> None:
     first, _ = shop.up()
     made = (shop.state / "installation.json").read_text()
