@@ -78,10 +78,11 @@ class ResponseHeaderModifier(HeaderModifier):
 
 
 class PathModifier(Model):
-    """Gateway API HTTPPathModifier."""
+    """Gateway API HTTPPathModifier, and `prefix`: what is exchanged on routes that match by regular expression."""
 
     type: Literal["ReplaceFullPath", "ReplacePrefixMatch"]
     value: AbsolutePath
+    prefix: AbsolutePath | None = None
 
 
 class UrlRewrite(FilterSpec):

@@ -68,9 +68,16 @@ def _needs_claims(item: FilterSpec) -> bool:
 
 
 def _check_prefix(item: FilterSpec, route: Route, path: Path) -> Iterator[Finding]:
-    """ReplacePrefixMatch needs a matched prefix (Gateway API: HTTPPathModifier)."""
+    """ReplacePrefixMatch needs a matched prefix (Gateway API: HTTPPathModifier), or one that every path begins with."""
     if not isinstance(item, UrlRewrite | RequestRedirect) or item.path is None:
         return
-    if item.path.type == "ReplacePrefixMatch" and any(match.path.type != "PathPrefix" for match in route.matches):
-        message = "ReplacePrefixMatch needs matches of type PathPrefix: there is no prefix to replace otherwise"
-        yield Finding((*path, "path", "type"), message)
+    prefix = item.path.prefix
+    if item.path.type == "ReplaceFullPath":
+        if prefix is not None:
+            yield Finding((*path, "path", "prefix"), "ReplaceFullPath replaces the whole path: take the prefix out")
+    elif prefix is None:
+        if any(match.path.type != "PathPrefix" for match in route.matches):
+            message = "ReplacePrefixMatch needs matches of type PathPrefix, or a prefix: what is to be replaced?"
+            yield Finding((*path, "path", "type"), message)
+    elif not all(f"{match.path.value}/".startswith(f"{prefix.rstrip('/')}/") for match in route.matches):
+        yield Finding((*path, "path", "prefix"), "a match of this route does not begin with it")

@@ -87,6 +87,17 @@ def test_rewrite(build: Any, ask: Any, kind: Any, value: str, path: str, prefix:
 
 
 @pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/auth/resets/7/complete", "/resets/7/complete"), ("/auth", "/"), ("/author/7", "/author/7")],
+)
+def test_a_route_by_regular_expression_names_what_is_replaced(build: Any, ask: Any, path: str, expected: str) -> None:
+    modifier = PathModifier(type="ReplacePrefixMatch", prefix="/auth", value="/")
+    request = ask(path)
+    assert UrlRewriteFilter(UrlRewrite(path=modifier), build()).decide(request) is None
+    assert request.target_path == expected
+
+
+@pytest.mark.parametrize(
     ("spec", "host", "location"),
     [
         (RequestRedirect(scheme="https"), "shop.test:8088", "https://shop.test/orders/1?x=1"),
