@@ -47,6 +47,36 @@ def test_a_refresh_token_works_once_and_revocation_ends_it(shop: Any) -> None:
     assert (refused.status, refused.json()["error"]) == (400, "invalid_grant")
 
 
+def test_a_mailed_code_ends_a_credential_reset(shop: Any) -> None:
+    name = shop.new_user()
+    asked = f"grant_type=client_credentials&client_id=profiles&client_secret={shop.secrets['clients']['profiles']}"
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    token = shop.send("POST", "/auth/token", body=asked.encode(), headers=form).json()["access_token"]
+    wanted = {"username": name, "reason": "asked on the telephone"}
+    outside = shop.send("POST", "/auth/credential-resets", token=token, json=wanted)
+    assert outside.json()["reason"] == "no_route"  # nobody starts one from outside
+    inside = shop.send("POST", "/credential-resets", token=token, json=wanted, port=shop.ports["internal"])
+    assert inside.status == 202
+    reset = inside.json()["id"]
+    mail = (shop.state / "data" / "identity" / "mail" / f"{reset}.txt").read_text()
+    code = re.search(r"^Code: (.+)$", mail, re.MULTILINE)
+    assert code is not None
+
+    def complete(code: str) -> Any:
+        chosen = {"code": code, "new_password": "quite another long passphrase"}
+        return shop.send("POST", f"/auth/credential-resets/{reset}/complete", json=chosen)
+
+    def login(password: str) -> int:
+        status: int = shop.send("POST", "/auth/login", json={"username": name, "password": password}).status
+        return status
+
+    refused = complete("a code that was guessed")
+    assert (refused.status, refused.json()["reason"]) == (403, "reset_refused")
+    assert complete(code[1]).status == 204
+    assert complete(code[1]).status == 403  # a code works once
+    assert [login("a long enough passphrase"), login("quite another long passphrase")] == [401, 200]
+
+
 def test_the_life_of_an_order(shop: Any, customer: str) -> None:
     placed = shop.send("POST", "/orders", token=customer, json={"items": [{"product_id": 1, "quantity": 2}]})
     assert placed.status == 201

@@ -59,6 +59,9 @@ def shop() -> Spec:
         ("POST /auth/token", "auth-token"),
         ("GET /auth/jwks.json", "auth-keys"),
         ("GET /auth/.well-known/openid-configuration", "auth-discovery"),
+        ("POST /auth/credential-resets/8f14e45f-ceea-467f-a34d-9b1d1bba0c3e/complete", "auth-reset-complete"),
+        ("POST /auth/credential-resets/8f14e45f-ceea-467f-a34d-9b1d1bba0c3e", None),
+        ("POST /auth/credential-resets", None),
         ("GET /products/3", "products-read"),
         ("POST /products", None),
         ("GET /orders", "orders-read"),
@@ -101,12 +104,14 @@ def test_internal_routes_serve_the_internal_listener_only(shop: Spec) -> None:
     assert take(shop, "internal", "GET", "/orders") is None
 
 
-def test_everything_that_changes_something_needs_a_token_or_is_a_login(shop: Spec) -> None:
+def test_everything_that_changes_something_needs_a_token_or_is_a_proof_itself(shop: Spec) -> None:
     def writes(route: Any) -> bool:
         return any(match.method not in ("GET", "HEAD") for match in route.matches)
 
     open_ones = {route.name for route in shop.routes if route.public and writes(route)}
-    assert open_ones == {"auth-login", "auth-token", "auth-revoke", "graphql-anonymous", "internal-introspect"}
+    assert open_ones == {
+        "auth-login", "auth-token", "auth-revoke", "auth-reset-complete", "graphql-anonymous", "internal-introspect",
+    }  # fmt: skip
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="the lesson uses the openssl command")
