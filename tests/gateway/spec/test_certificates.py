@@ -21,35 +21,38 @@ from gateway.compile.load import load_spec
 from gateway.spec.certificates import Unusable, check_authorities, read_pair
 from gateway.spec.errors import SpecErrors
 
-NOW = time.time()
+
+def now() -> float:
+    """When a test runs: certificates are issued then, not when the tests were collected."""
+    return time.time()
 
 
-def problem(files: Any, now: float = NOW) -> tuple[str, str]:
+def problem(files: Any, later: float = 0) -> tuple[str, str]:
     with pytest.raises(Unusable) as caught:
-        read_pair(files.cert, files.key, now)
+        read_pair(files.cert, files.key, now() + later)
     return caught.value.part, str(caught.value)
 
 
 def test_what_a_good_pair_says(authority: Any) -> None:
     files = authority().issue("shop", ["Shop.example", "*.shop.example", "127.0.0.1", "::1"])
-    pair = read_pair(files.cert, files.key, NOW)
+    pair = read_pair(files.cert, files.key, now())
     assert pair.names == ("shop.example", "*.shop.example", "127.0.0.1", "::1")
-    assert pair.expires == pytest.approx(NOW + 86_400, abs=60)
+    assert pair.expires == pytest.approx(now() + 86_400, abs=60)
 
 
 def test_a_chain_is_read_from_its_first_certificate(authority: Any) -> None:
     ca = authority()
     files = ca.issue("shop", ["shop.example"])
     files.cert.write_bytes(files.cert.read_bytes() + ca.file.read_bytes())
-    assert read_pair(files.cert, files.key, NOW).names == ("shop.example",)
+    assert read_pair(files.cert, files.key, now()).names == ("shop.example",)
 
 
 def test_time(authority: Any) -> None:
     files = authority().issue("shop", ["a"], begins=timedelta(hours=1), ends=timedelta(hours=2))
     part, told = problem(files)
     assert (part, told[:27]) == ("cert", "shop.pem is not valid befor")
-    assert problem(files, NOW + 7_300)[1].startswith("shop.pem expired on 20")
-    assert read_pair(files.cert, files.key, NOW + 5_400).names == ("a",)
+    assert problem(files, 7_300)[1].startswith("shop.pem expired on 20")
+    assert read_pair(files.cert, files.key, now() + 5_400).names == ("a",)
 
 
 def test_the_key_of_another_certificate(authority: Any) -> None:
@@ -66,7 +69,7 @@ def test_a_key_that_everybody_can_read(authority: Any, mode: int, refused: bool)
     if refused:
         assert problem(files)[1].startswith("every user of this machine can read shop.key")
     else:
-        assert read_pair(files.cert, files.key, NOW)
+        assert read_pair(files.cert, files.key, now())
 
 
 def test_an_encrypted_key(authority: Any) -> None:
@@ -98,9 +101,9 @@ def test_files_that_are_none(authority: Any, tmp_path: Path) -> None:
 
 def test_authorities(authority: Any) -> None:
     ca = authority()
-    check_authorities(ca.file, NOW)
+    check_authorities(ca.file, now())
     with pytest.raises(Unusable, match=r"every certificate in ca\.pem has expired"):
-        check_authorities(ca.file, NOW + 10 * 86_400)
+        check_authorities(ca.file, now() + 10 * 86_400)
 
 
 CONFIG = """
