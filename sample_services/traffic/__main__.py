@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import sys
+import time
 
 import aiohttp
 
@@ -14,7 +15,7 @@ from sample_services.kit.logs import configure_logging
 from sample_services.kit.settings import Settings, read_settings_or_exit
 from sample_services.traffic import journeys, party, plan
 from sample_services.traffic.journeys import Scene
-from sample_services.traffic.plan import Pace
+from sample_services.traffic.plan import Pace, Restraint
 from sample_services.traffic.report import Report
 from sample_services.traffic.tokens import Tokens
 from sample_services.traffic.visitor import Visitor
@@ -33,7 +34,7 @@ async def make_traffic(settings: Settings, log: logging.Logger) -> None:
     names = plan.journeys(journeys.possible(tokens, plan.WEIGHTS), dice)
     with stop_requested(settings.lifeline_fd) as stop:
         async with aiohttp.ClientSession(headers={"User-Agent": "gatehouse-traffic"}) as session:
-            scene = Scene(Visitor(session, settings.public_url, pace, report), tokens, dice)
+            scene = Scene(Visitor(session, settings.public_url, pace, report), tokens, dice, Restraint(time.monotonic))
             await party.until(stop, scene, names, report, log)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from sample_services.traffic.plan import Restraint
 from sample_services.traffic.tokens import Tokens
 from sample_services.traffic.visitor import Visitor
 
@@ -26,11 +27,12 @@ HOME_QUERY = "query Home { me { username profile { fullName } orders(first: 3) {
 
 @dataclass(frozen=True)
 class Scene:
-    """What a journey has: hands, tokens and dice."""
+    """What a journey has: hands, tokens, dice and restraint."""
 
     visitor: Visitor
     tokens: Tokens
     dice: random.Random
+    restraint: Restraint
 
     async def customer(self) -> tuple[str, str]:
         """One of the customers and a token of theirs."""
@@ -47,11 +49,15 @@ async def browse(scene: Scene) -> None:
 
 
 async def order(scene: Scene) -> None:
-    """A customer orders something and, to keep the stock up, soon thinks better of it."""
-    _, token = await scene.customer()
-    body = {"items": [{"product_id": await _some_product(scene), "quantity": scene.dice.randint(1, 3)}]}
+    """A customer picks a product and buys it, unless they did so a moment ago; seldom they think better of it."""
+    name, token = await scene.customer()
+    product = await _some_product(scene)
+    if not scene.restraint.may("order", name):
+        await scene.visitor.call("GET", f"/products/{product}")
+        return
+    body = {"items": [{"product_id": product, "quantity": scene.dice.randint(1, 2)}]}
     placed = await scene.visitor.call_json("POST", "/orders", token=token, json=body, expect=(201, 409))
-    if "id" in placed:  # 409: sold out, which happens in real shops
+    if "id" in placed and scene.restraint.may("cancel", name):  # no id in 409: sold out, which happens in real shops
         await scene.visitor.call("POST", f"/orders/{placed['id']}/cancel", token=token)
 
 

@@ -2,13 +2,14 @@
 
 The problem: load that is as fast as the machine allows measures the machine and drowns everything else. The rule:
 an open loop with a fixed mean rate (arrivals do not wait for answers), and a gap of random, exponential length
-between two requests, as independent visitors make.
+between two requests, as independent visitors make. And normal traffic looks normal: two customers share all orders,
+so each orders and cancels no more often than a person would, well below what the shop finds suspicious.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 WEIGHTS: Mapping[str, float] = {
     "browse": 36,
@@ -22,6 +23,10 @@ WEIGHTS: Mapping[str, float] = {
     "wrong_password": 0.6,
 }
 """How often each journey is made, in percent. The last three are refused: about 3 % of all."""
+
+EVERY: Mapping[str, float] = {"order": 30.0, "cancel": 900.0}
+"""Seconds at least between two of these by one customer. Suspicious are 5 orders in a minute and 3 cancellations in
+ten: what somebody tries by hand meanwhile fits below that, too."""
 
 _FIRST_BACKOFF = 0.5
 _LONGEST_BACKOFF = 15.0
@@ -38,6 +43,22 @@ def journeys(names: Mapping[str, float], randomness: random.Random) -> Iterator[
     choices, weights = list(names), list(names.values())
     while True:
         yield randomness.choices(choices, weights)[0]
+
+
+class Restraint:
+    """Lets each customer do things of a kind only every so often; `clock` is any monotonic one, in seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last: dict[tuple[str, str], float] = {}
+
+    def may(self, act: str, customer: str) -> bool:
+        """Whether it may be done now; then it counts as done. `act` is one of EVERY."""
+        now = self._clock()
+        if now - self._last.get((act, customer), float("-inf")) < EVERY[act]:
+            return False
+        self._last[act, customer] = now
+        return True
 
 
 class Pace:

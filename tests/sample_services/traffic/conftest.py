@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from sample_services.traffic.journeys import Scene
-from sample_services.traffic.plan import Pace
+from sample_services.traffic.plan import Pace, Restraint
 from sample_services.traffic.report import Report
 from sample_services.traffic.tokens import Tokens
 from sample_services.traffic.visitor import Visitor
@@ -81,4 +81,4 @@ async def stage(shop: Shop) -> AsyncIterator[Stage]:
         visitor = Visitor(session, shop.url, Pace(100_000.0, random.Random(1)), report)
         users = {name: f"pw-{name}" for name in ("alice", "bob", "carol")}
         tokens = Tokens(users, {"partner": "secret"}, lambda: clock[0])
-        yield Stage(Scene(visitor, tokens, random.Random(1)), report, clock)
+        yield Stage(Scene(visitor, tokens, random.Random(1), Restraint(lambda: clock[0])), report, clock)

@@ -8,7 +8,7 @@ from graphql import build_schema, parse, validate
 from lxml import etree
 
 from sample_services.profiles.soap.contract import Contract
-from sample_services.traffic import journeys
+from sample_services.traffic import journeys, plan
 from sample_services.traffic.plan import WEIGHTS
 from sample_services.traffic.tokens import Tokens
 from sample_services.traffic.visitor import UnexpectedError
@@ -56,6 +56,17 @@ async def test_a_wrong_answer_is_unexpected(name: str, path: str, status: int, s
         shop.broken[other] = (status, {})
     with pytest.raises(UnexpectedError, match=f"answered {status}"):
         await journeys.ALL[name](stage.scene)
+
+
+async def test_who_has_just_ordered_only_looks(stage: Any, shop: Any) -> None:
+    for _ in range(20):
+        await journeys.order(stage.scene)
+    paths = [path for method, path, _ in shop.seen if method == "POST" and path.startswith("/orders")]
+    assert paths == ["/orders", "/orders/1061/cancel"] * 2  # alice and bob, once each
+    stage.clock[0] += plan.EVERY["order"]
+    shop.seen.clear()
+    await journeys.order(stage.scene)
+    assert [path for method, path, _ in shop.seen if method == "POST"] == ["/orders"]
 
 
 async def test_a_sold_out_product_is_no_surprise(stage: Any, shop: Any) -> None:
