@@ -40,7 +40,6 @@ _SET_BY_US: Final = frozenset(
         b"x-forwarded-port",
         b"x-real-ip",
         b"x-request-id",
-        b"via",
         b"traceparent",
         b"tracestate",
     )

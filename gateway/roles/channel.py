@@ -26,7 +26,7 @@ from gateway.roles.worker import Worker
 from gateway.spec.loader import restore
 from gateway.spec.models import Spec
 
-REDIAL: Final = 0.2
+REDIAL: Final = 0.02
 STATS_PERIOD: Final = 1.0
 RECORDS_PERIOD: Final = 0.25
 LONG_LINE: Final = 65_536

@@ -59,7 +59,9 @@ def problem(answer: bytes) -> dict[str, Any]:
 async def test_a_request_goes_through(upstream: Any, gateway: Any) -> None:
     shop = await upstream(OK)
     edge = await gateway(config(shop.address))
-    answer = await edge.raw(last("/shop/1?x=1", "X-Forwarded-For: 6.6.6.6", "X-Own: 1", "TE: trailers"))
+    answer = await edge.raw(
+        last("/shop/1?x=1", "X-Forwarded-For: 6.6.6.6", "X-Own: 1", "TE: trailers", "Via: 1.0 before")
+    )
     status, fields, body = split(answer)
     assert (status, body, fields["x-service"]) == (200, b"hello", "yes")
     assert "keep-alive" not in fields
@@ -69,6 +71,7 @@ async def test_a_request_goes_through(upstream: Any, gateway: Any) -> None:
     assert "x-own: 1" in sent
     assert "te:" not in sent
     assert "6.6.6.6" not in sent
+    assert sent.index("via: 1.0 before\r\n") < sent.index("via: 1.1 gatehouse\r\n")
     assert "x-forwarded-for: 127.0.0.1\r\n" in sent
     assert f"x-request-id: {fields['x-request-id']}\r\n" in sent
     trace_id = fields["traceresponse"].split("-")[1]
