@@ -30,7 +30,7 @@ class Request:
     `claims` are None until a filter has verified a token; keys of limits come from nothing else.
 
     What most requests never change stands once on the class, not on every instance: a request is made with ten
-    assignments instead of twenty (0.5 µs).
+    assignments instead of twenty.
     """
 
     client: str = ""
