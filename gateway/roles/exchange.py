@@ -52,7 +52,8 @@ _IDEMPOTENT: Final = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRAC
 class Exchange:
     """What one request goes through."""
 
-    # Defaults stand on the class: an exchange is made with eight assignments instead of thirty (with the request, 1.3 µs in all).
+    # Defaults stand on the class: an exchange is made with six assignments instead of thirty, and the request with
+    # ten instead of twenty: 1.3 µs in all.
     state: int = DECIDING
     sampled: bool = False
     route: CompiledRoute | None = None
