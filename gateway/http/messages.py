@@ -29,8 +29,7 @@ class Request:
     `path` is canonical (see `gateway.http.path`): the same string is matched, authorised and forwarded.
     `claims` are None until a filter has verified a token; keys of limits come from nothing else.
 
-    What most requests never change stands once on the class, not on every instance: a request is made with ten
-    assignments instead of twenty.
+    What most requests never change stands once on the class, not on every instance.
     """
 
     client: str = ""

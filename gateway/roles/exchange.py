@@ -52,8 +52,8 @@ _IDEMPOTENT: Final = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRAC
 class Exchange:
     """What one request goes through."""
 
-    # Defaults stand on the class: an exchange is made with six assignments instead of thirty, and the request with
-    # ten instead of twenty: 1.3 µs in all.
+    # What an exchange begins with stands on the class, so that making one assigns only what is its own (0.07 µs
+    # less than thirty assignments; that it reads as a table is worth more).
     state: int = DECIDING
     sampled: bool = False
     route: CompiledRoute | None = None
