@@ -2,9 +2,9 @@
 
 The problem: reading a head costs more than anything else that is done with a request, and most of it is reading
 again what was just read: a client sends the same fields with each request on a connection, an endpoint with each
-answer of the same second. The rule: the block of fields below the first line is read as a whole, strictly, into a
-value that nobody changes, and the latest blocks are remembered by their exact bytes (like HPACK's table in HTTP/2, for
-whole blocks). A block that differs in one byte is read like any other, so nothing is ever guessed.
+answer of the same second. The rule: the block of fields below a request line, and the whole head of an answer, is read
+strictly into a value that nobody changes, and the latest are remembered by their exact bytes (like HPACK's table in
+HTTP/2, for whole blocks). What differs in one byte is read like any other, so nothing is ever guessed.
 
 What is remembered is bounded in number and size: nobody can fill our memory with fields of his invention.
 """
@@ -12,28 +12,27 @@ What is remembered is bounded in number and size: nobody can fill our memory wit
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Final
 
-from gateway.http.framing import stated_length
-from gateway.http.grammar import FIELDS, split_fields
+from gateway.http.framing import response_length, stated_length
+from gateway.http.grammar import FIELDS, STATUS_LINE, split_fields
 from gateway.http.hop import NOT_DOWNSTREAM, NOT_UPSTREAM, passed_on
-from gateway.http.messages import NO_BODY, Headers, Refused
+from gateway.http.messages import NO_BODY, UNTIL_CLOSE, Headers, Refused
 from gateway.http.upgrade import wants_websocket
 
 MAX_FIELDS: Final = 100
 REMEMBERED: Final = 512
-"""Blocks of each kind; the one used longest ago goes."""
+"""Of each kind; the one used longest ago goes."""
 LONGEST: Final = 2_048
-"""Bytes of a block that is remembered: with what was read from them, 512 take some 4 MiB at most."""
+"""Bytes of what is remembered: with what was read from them, 512 take some 4 MiB at most."""
 HOST: Final = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 # Two of any of these and the parties may choose differently (RFC 9110 §5.3: not list-valued).
 _UNIQUE: Final = frozenset(
     (b"host", b"content-type", b"authorization", b"expect", b"from", b"referer", b"user-agent", b"max-forwards")
 )
-B = TypeVar("B")
 
 
 class Malformed(Exception):
@@ -67,36 +66,35 @@ class RequestBlock:
         self.rendered = (headers, passed_on(headers, fields, NOT_UPSTREAM))
 
 
-class ResponseBlock:
-    """The fields of an answer. Shared like those of requests."""
+class ResponseHead:
+    """The head of an answer to anything but HEAD. Shared like the fields of requests."""
 
-    __slots__ = ("fields", "headers", "keep_alive", "rendered", "stated")
+    __slots__ = ("fields", "headers", "keep_alive", "length", "rendered", "status")
 
-    def __init__(self, raw: bytes, http11: bool) -> None:
-        """Read a block, blank line included.
+    def __init__(self, raw: bytes) -> None:
+        """Read a head, blank line included.
 
         Raises:
             Malformed: it is not one.
             Refused: its lengths contradict each other.
         """
-        self.headers, self.fields = headers, fields = _split(raw)
-        self.stated = stated_length(headers, fields, http11)
-        self.keep_alive = keeps_alive(fields, http11)
+        line = STATUS_LINE.match(raw)
+        if line is None:
+            raise Malformed
+        http11, self.status = line[1] == b"1", int(line[2])
+        self.headers, self.fields = headers, fields = _split(raw[line.end() :])
+        stated = stated_length(headers, fields, http11)
+        self.length = response_length(stated, self.status)
+        # RFC 9110 §8.6 forbids to state a length with 204: whoever does may send a body as well.
+        dubious = self.length == UNTIL_CLOSE or (self.status == 204 and stated is not None)
+        self.keep_alive = not dubious and keeps_alive(fields, http11)
         self.rendered = (headers, passed_on(headers, fields, NOT_DOWNSTREAM))
 
 
-def _memory(read: Callable[[bytes, bool], B]) -> Callable[[bytes, bool], B]:
-    """`read`, for short blocks from memory; what it raises is not remembered."""
-    remembered = lru_cache(maxsize=REMEMBERED)(read)
-
-    def recall(raw: bytes, http11: bool) -> B:
-        return remembered(raw, http11) if len(raw) <= LONGEST else read(raw, http11)
-
-    return recall
-
-
-request_block: Final = _memory(RequestBlock)
-response_block: Final = _memory(ResponseBlock)
+request_block: Final = lru_cache(maxsize=REMEMBERED)(RequestBlock)
+"""For blocks of at most LONGEST bytes; what is refused is not remembered."""
+response_head: Final = lru_cache(maxsize=REMEMBERED)(ResponseHead)
+"""As above."""
 
 
 def _split(raw: bytes) -> tuple[Headers, Mapping[bytes, bytes]]:

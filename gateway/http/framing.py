@@ -51,8 +51,8 @@ def _coding(coding: bytes, http11: bool) -> int:
     return CHUNKED
 
 
-def response_length(stated: int | None, status: int, method: str) -> int:
-    """Length of a response body: by method and status first (RFC 9112 section 6.3, rules 1, 2 and 8)."""
-    if method == "HEAD" or status == 204 or status == 304 or status < 200:
+def response_length(stated: int | None, status: int) -> int:
+    """Length of the body of an answer to anything but HEAD: by status first (RFC 9112 section 6.3, rules 1 and 8)."""
+    if status == 204 or status == 304 or status < 200:
         return NO_BODY
     return UNTIL_CLOSE if stated is None else stated

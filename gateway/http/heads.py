@@ -10,10 +10,18 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from gateway.http.blocks import HOST, Malformed, request_block, response_block
-from gateway.http.framing import response_length
-from gateway.http.grammar import END_OF_HEAD, REQUEST_LINE, STATUS_LINE, diagnose_request
-from gateway.http.messages import UNTIL_CLOSE, Refused, Request, Response
+from gateway.http.blocks import (
+    HOST,
+    LONGEST,
+    Malformed,
+    RequestBlock,
+    ResponseHead,
+    keeps_alive,
+    request_block,
+    response_head,
+)
+from gateway.http.grammar import END_OF_HEAD, REQUEST_LINE, diagnose_request
+from gateway.http.messages import NO_BODY, Refused, Request, Response
 from gateway.http.path import canonical_path, split_target
 from gateway.http.upgrade import check_handshake
 
@@ -38,7 +46,8 @@ def read_request(head: bytes) -> Request:
     method, target, minor = line.groups()
     http11 = minor == b"1"
     try:
-        block = request_block(head[end + 2 :], http11)
+        raw = head[end + 2 :]
+        block = (request_block if len(raw) <= LONGEST else RequestBlock)(raw, http11)
     except Malformed:
         raise diagnose_request(head) from None
     host = block.host
@@ -85,23 +94,20 @@ def read_response(data: bytes, method: str) -> tuple[Response, int] | None:
         Refused: the upstream broke the protocol; `reply` is a 502.
     """
     end = data.find(END_OF_HEAD) + 4
-    line = STATUS_LINE.match(data)
-    if line is None or end < 4:
-        if end >= 4 or not b"HTTP/1.".startswith(data[:7]):
+    if end < 4:
+        if not b"HTTP/1.".startswith(data[:7]):
             raise Refused(502, "upstream_protocol_error", "the upstream's answer is not HTTP/1.1")
         return None
-    minor, code = line.groups()
-    http11, status = minor == b"1", int(code)
+    raw = data[:end]
     try:
-        block = response_block(data[line.end() : end], http11)
+        head = response_head(raw) if end <= LONGEST else ResponseHead(raw)
     except Malformed:
         raise Refused(502, "upstream_protocol_error", "the upstream's answer is not HTTP/1.1") from None
     except Refused as error:
         raise Refused(502, "upstream_protocol_error", error.reply.reason) from error
-    length = response_length(block.stated, status, method)
-    keep_alive = block.keep_alive and length != UNTIL_CLOSE
-    if status == 204 and block.stated is not None:
-        keep_alive = False  # RFC 9110 §8.6 forbids to state a length: whoever does may send a body as well
-    response = Response(status, block.headers, block.fields, length, keep_alive)
-    response.rendered = block.rendered
+    length, keep_alive = head.length, head.keep_alive
+    if method == "HEAD":  # RFC 9112 §6.3 rule 1: the answer ends with its head, whatever that says
+        length, keep_alive = NO_BODY, keeps_alive(head.fields, raw[7:8] == b"1")
+    response = Response(head.status, head.headers, head.fields, length, keep_alive)
+    response.rendered = head.rendered
     return response, end
