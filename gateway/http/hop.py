@@ -71,8 +71,15 @@ def upstream_head(request: Request, host: str, extra: bytes) -> bytes:
         lines = passed_on(request.headers, request.fields, NOT_UPSTREAM)
     target = f"{request.target_path}?{request.query}" if request.query else request.target_path
     start = f"{request.method} {target} HTTP/1.1\r\nhost: {host}\r\n".encode("latin-1")
-    upgrade = UPGRADE_LINES if request.upgrade else b""
-    return start + lines + _length_line(request) + extra + upgrade + VIA + b"\r\n"
+    if request.length or request.method not in _BODILESS:
+        lines += _length_line(request)
+    if request.upgrade:
+        lines += UPGRADE_LINES
+    return start + lines + extra + VIA + b"\r\n"
+
+
+_BODILESS: Final = frozenset(("GET", "HEAD"))
+"""Methods whose requests say nothing of a length when they have no body: nearly all."""
 
 
 def _length_line(request: Request) -> bytes:

@@ -88,12 +88,16 @@ class Exchange:
         self.request = request
         self.connection = connection
         self.started = self.last_progress = worker.clock()
-        self.started_wall = time.time()
         self.ids = Ids(worker.random)
         self._request_complete = request.length == 0
 
     def __repr__(self) -> str:
         return f"<Exchange {self.request!r} state={self.state} attempts={self.attempts}>"
+
+    @property
+    def started_wall(self) -> float:
+        """When it began, in seconds since the epoch."""
+        return time.time() - (self.worker.clock() - self.started)
 
     # -- deciding --------------------------------------------------------------------------------------------
 
@@ -119,7 +123,11 @@ class Exchange:
             if refused is not None:
                 self._reply(refused)
                 return
-        self._after(route.chain.run(request))
+        outcome = route.chain.run(request)
+        if outcome is None:
+            self._connect()
+        else:
+            self._after(outcome)
 
     def _inherit(self) -> None:
         """Go on with the ids and the sampling decision of a proxy of ours."""
@@ -154,7 +162,7 @@ class Exchange:
     def _connect(self, fresh: bool = False) -> None:
         assert self.route is not None
         self.state = CONNECTING
-        self.cluster = cluster = self.route.pick_cluster(self.worker.random)
+        cluster = self.cluster = self.route.only_cluster or self.route.pick_cluster(self.worker.random)
         try:
             taken = cluster.acquire(self, fresh)
         except Unavailable as error:
