@@ -70,7 +70,7 @@ class ClientConnection(asyncio.Protocol):
         """Begin a request: `head` (and perhaps body) goes out in one write; `end` when that is all of it."""
         self.caller = caller
         self._request = request
-        self._response = None
+        self._response = self._decoder = None
         self._interims = 0
         self._sent_all = end
         self.requests += 1
@@ -164,7 +164,6 @@ class ClientConnection(asyncio.Protocol):
             self._buffer = data
         else:
             self._buffer = b""
-            self._response = found[0]
             self._begin_body(found[0], data[found[1] :])
 
     def _pass_on(self, interim: Response) -> None:
@@ -192,8 +191,13 @@ class ClientConnection(asyncio.Protocol):
         self.transport.close()
 
     def _begin_body(self, response: Response, rest: bytes) -> None:
+        self._response = response
         caller = self.caller
         assert caller is not None
+        if len(rest) == response.length:  # all of it in one packet: nearly every small answer
+            self._finish(response.keep_alive)
+            caller.answer_head(response, rest, True)
+            return
         if response.length == CHUNKED:
             self._decoder = ChunkedDecoder()
             body = self._decoder.feed(rest)
@@ -201,12 +205,11 @@ class ClientConnection(asyncio.Protocol):
         elif response.length == UNTIL_CLOSE:
             body, end, surplus = rest, False, b""
         else:
-            self._decoder = None
             body, surplus = rest[: response.length], rest[response.length :]
             self._left = response.length - len(body)
             end = self._left == 0
         if end:
-            self._finish(reusable=response.keep_alive and not surplus)
+            self._finish(response.keep_alive and not surplus)
         caller.answer_head(response, body, end)
 
     def _read_body(self, data: bytes) -> None:
@@ -224,13 +227,12 @@ class ClientConnection(asyncio.Protocol):
             self._left -= len(body)
             end = self._left == 0
         if end:
-            self._finish(reusable=response.keep_alive and not surplus)
+            self._finish(response.keep_alive and not surplus)
         if body or end:
             caller.answer_data(body, end)
 
     def _finish(self, reusable: bool) -> None:
         self.caller = None
-        self._decoder = None
         if self._paused:
             self.resume()
         # An answer that came before the request was complete leaves the connection in the middle of a body.

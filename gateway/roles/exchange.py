@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.filters.chain import Stopped, Waiting
 from gateway.http.chunked import LAST_CHUNK, encode_chunk
-from gateway.http.hop import VIA, downstream_fields, upstream_head
+from gateway.http.hop import VIA, downstream_fields, forwarded_fields, upstream_head
 from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Reply, Request, Response
 from gateway.http.upgrade import check_origin
 from gateway.observability.tracing import Ids, RemoteContext
@@ -199,10 +199,10 @@ class Exchange:
 
     def _context_lines(self) -> bytes:
         """Who asked, under which ids: set by us, whatever the client sent."""
-        ids, flag = self.ids, "01" if self.sampled else "00"
-        parent = self.try_span_id if self.sampled else ids.span_id
-        own = f"x-request-id: {ids.request_id}\r\ntraceparent: 00-{ids.trace_id}-{parent}-{flag}\r\n"
-        lines = self.worker.forwarded(self.request) + own.encode("ascii")
+        request, ids = self.request, self.ids
+        span = f"{self.try_span_id}-01" if self.sampled else f"{ids.span_id}-00"
+        own = f"x-request-id: {ids.request_id}\r\ntraceparent: 00-{ids.trace_id}-{span}\r\n"
+        lines = forwarded_fields(request.client, request.host, request.scheme) + own.encode("ascii")
         return lines + b"tracestate: %b\r\n" % self.tracestate if self.tracestate else lines
 
     def _framed(self, data: bytes) -> bytes:

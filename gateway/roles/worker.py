@@ -19,7 +19,6 @@ from typing import Any, Final
 from gateway.compile.compiler import Endpoints, Runtime, compile_spec, retired
 from gateway.compile.snapshot import Snapshot
 from gateway.filters.provider import Provider
-from gateway.http.hop import forwarded_fields
 from gateway.http.messages import Reply, Request
 from gateway.http.server import ServerConnection
 from gateway.http.status import status_line
@@ -165,10 +164,6 @@ class Worker:
     def sampled(self) -> bool:
         """The decision to record a request, made before anything is recorded."""
         return self._sample_ratio > 0.0 and self.random.random() < self._sample_ratio
-
-    def forwarded(self, request: Request) -> bytes:
-        """Who asked, as ready field lines."""
-        return forwarded_fields(request.client, request.host, request.scheme)
 
     def try_ended(self, exchange: Exchange, error: str) -> None:
         """Count one try at an upstream, and write its span down."""

@@ -102,13 +102,10 @@ class Cluster:
         if waiter in self.pending:
             self.pending.remove(waiter)
 
-    def hand_on(self, connection: ClientConnection, endpoint: Endpoint) -> bool:
-        """Give a freed connection to whoever waits longest."""
-        if not self.pending:
-            return False
+    def hand_on(self, connection: ClientConnection, endpoint: Endpoint) -> None:
+        """Give a freed connection to whoever waits longest; somebody does."""
         endpoint.occupy(connection)
         self.pending.popleft().connected(connection, endpoint)
-        return True
 
     def connection_freed(self) -> None:
         """A connection ended: a waiting request may open another."""

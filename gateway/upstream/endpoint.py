@@ -66,10 +66,13 @@ class Endpoint:
         """A complete answer was read: keep the connection, hand it on, or close it."""
         connection.busy = False
         self.active -= 1
-        if not reusable or connection.transport.is_closing() or self.cluster.retired:
+        cluster = self.cluster
+        if not reusable or connection.transport.is_closing() or cluster.retired:
             connection.transport.close()
-        elif not self.cluster.hand_on(connection, self):
-            connection.idle_since = self.cluster.clock()
+        elif cluster.pending:
+            cluster.hand_on(connection, self)
+        else:
+            connection.idle_since = cluster.clock()
             self.idle.append(connection)
 
     def lost(self, connection: ClientConnection) -> None:
