@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gateway.compile.snapshot import CompiledRoute, Snapshot
-from gateway.filters.base import Verdict
+from gateway.filters.base import Filter, Verdict
 from gateway.filters.chain import AnyFilter
 from gateway.http.heads import read_request
 from gateway.http.messages import Refused, Reply, Request
@@ -60,22 +60,27 @@ async def explain(snapshot: Snapshot, asked: Mapping[str, Any]) -> Explanation:
     if route is None:
         return {**result, **_end("no_route", NO_ROUTE), "candidates": _candidates(snapshot, request)}
     request.route = route
-    result["route"] = _route(route, request)
+    result["route"] = route_facts(route, request)
     result["candidates"] = _candidates(snapshot, request)
     for one in route.chain.filters:
-        step, reply = await _ask(one, request)
+        step, reply = await _ask(one, request, _spends(one))
         result["steps"].append(step)
         if reply is not None:
             return {**result, **_end("local_reply" if one.answers else "deny", reply)}
     return {**result, **_forward(route)}
 
 
-async def _ask(one: AnyFilter, request: Request) -> tuple[dict[str, str], Verdict]:
+async def _ask(one: AnyFilter, request: Request, spends: bool) -> tuple[dict[str, str], Verdict]:
     decision = one.decide(request)
     reply = decision if decision is None or isinstance(decision, Reply) else await decision
     verdict = "pass" if reply is None else "answer" if one.answers else "deny"
-    detail = one.explain(request, reply)
+    detail = one.explain(request, reply) + (", none spent" if spends else "")
     return {"filter": one.name, "verdict": verdict, "detail": detail, "where": one.where}, reply
+
+
+def _spends(one: AnyFilter) -> bool:
+    """Whether a request that passes this filter costs something there."""
+    return type(one).commit is not Filter.commit
 
 
 def _candidates(snapshot: Snapshot, request: Request) -> list[dict[str, Any]]:
@@ -84,7 +89,8 @@ def _candidates(snapshot: Snapshot, request: Request) -> list[dict[str, Any]]:
     return [asdict(one) for one in considered(table, request.host, request.path, request.method, request)]
 
 
-def _route(route: CompiledRoute, request: Request) -> dict[str, Any]:
+def route_facts(route: CompiledRoute, request: Request) -> dict[str, Any]:
+    """What an explanation says of the route that was taken."""
     return {
         "name": route.name,
         "where": route.where,
