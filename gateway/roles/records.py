@@ -37,8 +37,14 @@ _FLAGS = {
 }
 
 
-def _time(seconds: float) -> str:
+def iso_time(seconds: float) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso_now() -> str:
+    """The same for this moment."""
+    return iso_time(time.time())
 
 
 def access_record(exchange: Exchange, duration: float) -> Record:
@@ -46,7 +52,7 @@ def access_record(exchange: Exchange, duration: float) -> Record:
     request, ids, reached = exchange.request, exchange.ids, exchange.cluster is not None
     by_gateway = bool(exchange.reason)
     return {
-        "start_time": _time(exchange.started_wall),
+        "start_time": iso_time(exchange.started_wall),
         "method": request.method,
         "path": request.path,
         "route": exchange.route.name if exchange.route else "",
@@ -76,7 +82,7 @@ def access_record(exchange: Exchange, duration: float) -> Record:
 def refusal_record(reply: Reply, peer: str, ids: Ids) -> Record:
     """The line for bytes that were no request."""
     return {
-        "start_time": _time(time.time()),
+        "start_time": iso_now(),
         "method": "",
         "path": "",
         "route": "",
