@@ -54,10 +54,10 @@ def explain(
     state_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Say what would happen to a request; nothing is sent. Or what happened to one.
+    """Say what would happen to a request, or why one was refused.
 
-    No quota is spent either. URL is a path, or a whole address where the host
-    name matters. Exit code 1 when it would be refused, or was.
+    Nothing is sent and no quota is spent. URL is a path, or a whole address
+    where the host name matters. Exit code 1 when it would be refused, or was.
 
     \b
     Examples:
