@@ -28,9 +28,9 @@ def answers_itself(system: System, route: Route) -> bool:
     return any(one.type in system.answering for one in chain(system, route))
 
 
-def authenticates(system: System, route: Route) -> bool:
-    """Whether only known callers pass."""
-    return any(one.type in system.authenticating for one in chain(system, route))
+def authenticates(route: Route) -> bool:
+    """Whether only known callers pass: what is not public is protected, or it would not load."""
+    return not route.public
 
 
 def writing_methods(route: Route) -> list[str]:

@@ -58,15 +58,17 @@ def _entry(system: System, route: Route) -> Entry:
 
 def callers(system: System, route: Route) -> str:
     """Who may call it, in a few words."""
-    if not authenticates(system, route):
+    if not authenticates(route):
         return "everybody"
     who = [_who(one) for one in chain(system, route) if one.type in system.authenticating]
-    return " and ".join([*who, *_rights(chain(system, route))])
+    return " and ".join([*(who or ["known clients"]), *_rights(chain(system, route))])
 
 
 def _who(one: FilterSpec) -> str:
-    provider = getattr(one, "provider", None)
-    return f"{one.type} of {provider}" if provider else one.type
+    """`JWT of shop`: the filter, and whom it believes."""
+    named = getattr(one, "provider", None)
+    providers = [named] if named else getattr(one, "providers", ())
+    return f"{one.type} of {' or '.join(providers)}" if providers else one.type
 
 
 def _rights(filters: tuple[FilterSpec, ...]) -> list[str]:

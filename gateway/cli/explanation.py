@@ -25,7 +25,7 @@ def print_explanation(answer: dict[str, Any], who: str) -> None:
     from rich.text import Text
 
     out = console()
-    title = f"{answer['method']} {answer['target']} as {who} · nothing sent"
+    title = f"{answer['method']} {answer['target']} as {who} · nothing sent, nothing spent"
     out.print(Text(visible(title), "bold"), soft_wrap=True)
     print_way(out, answer)
     if cluster := answer.get("cluster"):

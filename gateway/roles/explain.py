@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gateway.compile.snapshot import CompiledRoute, Snapshot
-from gateway.filters.base import Filter, Verdict
+from gateway.filters.base import Verdict
 from gateway.filters.chain import AnyFilter
 from gateway.http.heads import read_request
 from gateway.http.messages import Refused, Reply, Request
@@ -63,24 +63,19 @@ async def explain(snapshot: Snapshot, asked: Mapping[str, Any]) -> Explanation:
     result["route"] = route_facts(route, request)
     result["candidates"] = _candidates(snapshot, request)
     for one in route.chain.filters:
-        step, reply = await _ask(one, request, _spends(one))
+        step, reply = await _ask(one, request)
         result["steps"].append(step)
         if reply is not None:
             return {**result, **_end("local_reply" if one.answers else "deny", reply)}
     return {**result, **_forward(route)}
 
 
-async def _ask(one: AnyFilter, request: Request, spends: bool) -> tuple[dict[str, str], Verdict]:
+async def _ask(one: AnyFilter, request: Request) -> tuple[dict[str, str], Verdict]:
     decision = one.decide(request)
     reply = decision if decision is None or isinstance(decision, Reply) else await decision
     verdict = "pass" if reply is None else "answer" if one.answers else "deny"
-    detail = one.explain(request, reply) + (", none spent" if spends else "")
+    detail = one.explain(request, reply)
     return {"filter": one.name, "verdict": verdict, "detail": detail, "where": one.where}, reply
-
-
-def _spends(one: AnyFilter) -> bool:
-    """Whether a request that passes this filter costs something there."""
-    return type(one).commit is not Filter.commit
 
 
 def _candidates(snapshot: Snapshot, request: Request) -> list[dict[str, Any]]:

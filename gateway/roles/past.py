@@ -48,8 +48,13 @@ class Past:
     def add(self, exchange: Exchange, duration: float) -> None:
         """Explain an exchange that has just ended; when there is no room it costs a comparison."""
         kept = self._denied if exchange.reason or exchange.status >= 400 else self._passed
-        if kept.has_room():
+        if not kept.has_room():
+            return
+        try:
             kept.add(past_explanation(exchange, duration))
+        except Exception:  # the client's answer must not depend on it
+            log.exception("an exchange cannot be explained: %r", exchange)
+            kept.dropped += 1
 
     def add_refusal(self, reply: Reply, peer: str, ids: Ids) -> None:
         """Explain an answer to bytes that were no request."""
@@ -142,7 +147,7 @@ def _outcome(exchange: Exchange) -> tuple[str, str]:
     """How it ended, and who decided that: gateway, client, or the cluster whose service answered."""
     status, reason, outcome = exchange.status, exchange.reason, exchange.outcome
     if exchange.cluster is None and isinstance(outcome, Stopped):
-        return ("local_reply" if outcome.filter.answers else "deny"), "gateway"
+        return ("deny" if status >= 400 else "local_reply"), "gateway"
     if reason == "client_gone":
         return "client_gone", "client"
     if reason and status < 400:
@@ -155,18 +160,18 @@ def _outcome(exchange: Exchange) -> tuple[str, str]:
 
 def _asked(exchange: Exchange) -> list[tuple[AnyFilter, str]]:
     """The filters that ran, each with what it said; those behind the one that stopped were not asked."""
-    filters = exchange.route.chain.filters if exchange.route else ()
+    filters = [step[2] for step in exchange.route.chain.steps] if exchange.route else []
     outcome = exchange.outcome
     if exchange.cluster is not None:
         return [(one, "pass") for one in filters]
-    if isinstance(outcome, Waiting):
-        position, verdict = outcome.position, "wait"
-    elif isinstance(outcome, Stopped):
-        position = next(index for index, one in enumerate(filters) if one is outcome.filter)
-        verdict = "answer" if outcome.filter.answers else "deny"
+    if isinstance(outcome, Stopped):
+        stopped, verdict = outcome.filter, "deny" if outcome.reply.status >= 400 else "answer"
+    elif isinstance(outcome, Waiting):
+        stopped, verdict = filters[outcome.position], "wait"
     else:
         return []
-    return [*((one, "pass") for one in filters[:position]), (filters[position], verdict)]
+    before = filters[: next(index for index, one in enumerate(filters) if one is stopped)]
+    return [*((one, "pass") for one in before), (stopped, verdict)]
 
 
 def _step(one: AnyFilter, verdict: str, exchange: Exchange) -> dict[str, str]:
@@ -174,7 +179,7 @@ def _step(one: AnyFilter, verdict: str, exchange: Exchange) -> dict[str, str]:
     reply = outcome.reply if isinstance(outcome, Stopped) and outcome.filter is one else None
     try:
         detail = "its answer had not come yet" if verdict == "wait" else one.explain(exchange.request, reply)
-    except Exception:  # a filter that just failed may fail again; the client's answer must not depend on it
+    except Exception:  # a filter that just failed may fail again, and the others still have something to tell
         log.exception("filter %s (%s) cannot explain itself", one.name, one.where)
         detail = "it failed; see the worker's log"
     return {"filter": one.name, "verdict": verdict, "detail": detail[:MAX_TEXT], "where": one.where}

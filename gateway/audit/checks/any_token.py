@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.audit.chains import answers_itself, authenticates, chain, routes
+from gateway.audit.chains import answers_itself, authenticates, chain, enforced, routes
 from gateway.audit.model import Check, Found, System
 
 
 def find(system: System) -> Iterator[Found]:
     """Routes that authenticate and authorize nothing: no filter whose type speaks of authorization."""
     for path, route in routes(system):
-        authorizes = any("Auth" in one.type and one.type not in system.authenticating for one in chain(system, route))
-        if authenticates(system, route) and not authorizes and not answers_itself(system, route):
+        others = [one for one in chain(system, route) if one.type not in system.authenticating]
+        authorizes = any("Auth" in one.type and enforced(one) for one in others)
+        if authenticates(route) and not authorizes and not answers_itself(system, route):
             yield Found((*path, "filters"), f"route {route.name}", "every valid token may call it, whatever it is for")
 
 

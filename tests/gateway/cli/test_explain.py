@@ -14,7 +14,7 @@ FORWARD: dict[str, Any] = {
     "route": {"name": "orders-read", "match": "GET PathPrefix /orders", "where": "shop.yaml:41", "public": False},
     "steps": [
         {"filter": "JWT", "verdict": "pass", "detail": "sub=bob [bold]\x1b[2J", "where": "shop.yaml:12"},
-        {"filter": "RateLimit", "verdict": "pass", "detail": "60 of 100 left, none spent", "where": "other.yaml:46"},
+        {"filter": "RateLimit", "verdict": "pass", "detail": "60 of 100 left", "where": "other.yaml:46"},
     ],
     "cluster": {"name": "orders", "healthy": 2, "total": 2},
     "outcome": "forward", "status": None, "reason": None, "not_decided_here": ["does bob own 1001? (orders decides)"],
@@ -34,10 +34,10 @@ def test_an_explanation_reads_like_the_way_of_a_request(installation: Any) -> No
     result = installation.run("explain", "get", "/orders/1001")
     assert result.exit_code == 0
     lines = [line.rstrip() for line in result.output.splitlines()]
-    assert lines[0] == "GET /orders/1001 as nobody · nothing sent"
+    assert lines[0] == "GET /orders/1001 as nobody · nothing sent, nothing spent"
     assert lines[1].split() == ["route", "orders-read", "GET", "PathPrefix", "/orders", "shop.yaml:41"]
-    assert lines[2].endswith(r"pass         sub=bob [bold]\x1b[2J       :12")
-    assert lines[3].endswith("60 of 100 left, none spent  other.yaml:46")
+    assert lines[2].endswith(r"pass         sub=bob [bold]\x1b[2J   :12")
+    assert lines[3].endswith("60 of 100 left          other.yaml:46")
     assert lines[4:7] == [
         "→ cluster orders, 2 of 2 endpoints healthy",
         "GATEWAY: would forward",

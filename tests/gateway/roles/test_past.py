@@ -202,3 +202,12 @@ def test_large_explanations_are_fewer() -> None:
     message = kept.take()
     assert message is not None
     assert len(message["explanations"]) == 8
+
+
+async def test_an_explanation_that_fails_does_not_cost_the_answer(edge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(past, "past_explanation", broken)
+    assert (await edge.raw(last("/nowhere"))).startswith(b"HTTP/1.1 404 ")
+    assert edge.worker.past.take() == {"explanations": [], "dropped": 1}
