@@ -57,13 +57,8 @@ def _rows(answer: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     route = answer.get("route") or {}
     file = str(route.get("where", "")).rpartition(":")[0]
     if route:
-        public = ", public" if route.get("public") else ""
-        yield (
-            "route",
-            route["name"],
-            f"{route.get('match') or route.get('matched', '')}{public}",
-            route.get("where", ""),
-        )
+        facts = (route.get("match") or route.get("matched"), "public" if route.get("public") else "")
+        yield "route", route["name"], ", ".join(filter(None, facts)), route.get("where", "")
     for other in _near(answer):
         yield "", other["route"], other["text"], _short(other["where"], file)
     for name, value in answer.get("seen", ()):

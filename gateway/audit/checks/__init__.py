@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.audit.checks import (
     any_token,
+    limit_by_header,
     long_lived_tokens,
     no_access_log,
     no_limit,
@@ -44,6 +45,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     long_lived_tokens.CHECK,
     slow_key_refresh.CHECK,
     no_limit.CHECK,
+    limit_by_header.CHECK,
     shadow_limit.CHECK,
     no_time_out.CHECK,
     slow_clients.CHECK,

@@ -104,6 +104,16 @@ def test_no_limit(look: Any, system: Any, told: Any) -> None:
     assert told("no-limit", public(more=f"filters: [{shadow}]")) != []
 
 
+def test_limit_by_header(told: Any) -> None:
+    by_header = "{type: RateLimit, name: h, requests: 5, key: {type: Header, name: X-Id}}"
+    assert told("limit-by-header", public(more=f"filters: [{by_header}]")) == [
+        "route open: its limit counts by header X-Id, which clients choose"
+    ]
+    assert told("limit-by-header", public(more=f"filters: [{by_header}, {LIMIT}]")) == []
+    assert told("limit-by-header", public(more=f"filters: [{by_header[:-1]}, enforced: false}}]")) == []
+    assert told("limit-by-header", public()) == []
+
+
 def test_shadow_limit(look: Any, system: Any, told: Any) -> None:
     shadow = "{type: RateLimit, requests: 5, enforced: false}"
     at = system(closed(filters=f"{JWT}, {shadow}"), head=f"{HEAD}filters: [{shadow.replace('5', '5, name: all')}]\n")
