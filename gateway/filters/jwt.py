@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from gateway.filters.base import Build, Decision, Filter, Verdict
 from gateway.filters.claims import check_claims
-from gateway.filters.jose import BadToken, Unverified, read_object, read_token
+from gateway.filters.jose import BadToken, Unverified, read_token
 from gateway.filters.provider import Key
 from gateway.http.messages import Reply, Request
 from gateway.spec.filters import Jwt
@@ -79,7 +79,7 @@ class JwtFilter(Filter[Jwt]):
         try:
             if not key.jwk.Algorithm.verify(token.signed, key.jwk.key, token.signature):
                 raise BadToken("jwt_signature", "the signature does not fit")
-            claims = read_object(token.payload, "payload")
+            claims = token.claims()
             check_claims(claims, spec, self._wall())
         except BadToken as bad:
             return self._refused(bad)

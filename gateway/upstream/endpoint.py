@@ -52,7 +52,8 @@ class Endpoint:
         while self.idle:
             connection = self.idle.pop()
             if not connection.transport.is_closing():
-                self.occupy(connection)
+                connection.busy = True  # as `occupy` does, without a call: this runs for every request
+                self.active += 1
                 return connection
         return None
 
@@ -91,3 +92,14 @@ class Endpoint:
         """Close the kept connections."""
         while self.idle:
             self.idle.pop().transport.close()
+
+
+class LimitedEndpoint(Endpoint):
+    """An endpoint of a cluster with `maxRequestsPerConnection`; where there is no such limit nothing is compared."""
+
+    __slots__ = ()
+
+    def released(self, connection: ClientConnection, reusable: bool) -> None:
+        """Not another request on a connection that has carried its share."""
+        limit = self.cluster.spec.max_requests_per_connection
+        super().released(connection, reusable and connection.requests < limit)
