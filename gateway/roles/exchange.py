@@ -66,6 +66,10 @@ class Exchange:
     """Why the gateway answered by itself, or what broke; empty when the upstream's answer went through."""
     decided_by: str = ""
     """`file:line` of the policy that decided, when one did."""
+    outcome: Stopped | Waiting | None = None
+    """The last filter that did not let pass at once; left alone by requests that no filter holds up."""
+    reply: Reply | None = None
+    """What the gateway answered by itself."""
     bytes_received: int = 0
     bytes_sent: int = 0
     deadline: float = 0.0
@@ -142,9 +146,11 @@ class Exchange:
         if outcome is None:
             self._connect()
         elif isinstance(outcome, Stopped):
+            self.outcome = outcome
             self.decided_by = outcome.filter.where
             self._reply(outcome.reply)
         else:
+            self.outcome = outcome
             self.state = WAITING
             self.connection.pause_reading()
             self._task = asyncio.get_running_loop().create_task(self._wait(outcome))
@@ -391,7 +397,7 @@ class Exchange:
 
     def _reply(self, reply: Reply) -> None:
         """Answer by ourselves."""
-        self.status, self.reason = reply.status, reply.reason
+        self.reply, self.status, self.reason = reply, reply.status, reply.reason
         self.worker.metrics.replies.add(self.route.name if self.route else "", reply.reason, str(reply.status))
         style = self.route.errors if self.route else "problem"
         content_type, body = RENDERERS[style](reply, self.decided_by, self.ids.trace_id)

@@ -38,7 +38,8 @@ _FLAGS = {
 }
 
 
-def _time(seconds: float) -> str:
+def iso_time(seconds: float) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
     whole = int(seconds)
     return f"{_second(whole)}.{int((seconds - whole) * 1000):03d}Z"
 
@@ -49,12 +50,17 @@ def _second(whole: int) -> str:
     return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def iso_now() -> str:
+    """The same for this moment."""
+    return iso_time(time.time())
+
+
 def access_record(exchange: Exchange, duration: float) -> Record:
     """One line of the access log, and what the console shows of a request."""
     request, ids, reached = exchange.request, exchange.ids, exchange.cluster is not None
     by_gateway = bool(exchange.reason)
     return {
-        "start_time": _time(exchange.started_wall),
+        "start_time": iso_time(exchange.started_wall),
         "method": request.method,
         "path": request.path,
         "route": exchange.route.name if exchange.route else "",
@@ -84,7 +90,7 @@ def access_record(exchange: Exchange, duration: float) -> Record:
 def refusal_record(reply: Reply, peer: str, ids: Ids) -> Record:
     """The line for bytes that were no request."""
     return {
-        "start_time": _time(time.time()),
+        "start_time": iso_now(),
         "method": "",
         "path": "",
         "route": "",
