@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from gateway.control.supervisor import logs, memory
@@ -12,7 +13,7 @@ from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.guard import Guard, Life
 from gateway.control.supervisor.keeper import Keeper, Report
 from gateway.control.supervisor.plan import ProcessPlan
-from gateway.control.supervisor.process import Lifeline
+from gateway.control.supervisor.process import Lifeline, Seedling
 
 log = logging.getLogger(__name__)
 ORDER: tuple[Callable[[ProcessPlan], bool], ...] = (
@@ -43,12 +44,12 @@ class Fleet:
         self._lifeline = lifeline
         self.keepers = [Keeper(plan, self._lifeline, environ, self.guard, report) for plan in plans]
 
-    async def start(self) -> None:
+    async def start(self, sown: Mapping[str, Seedling] = MappingProxyType({})) -> None:
         """Start everything that starts by itself, all at once: services wait for each other on their own."""
         await self.guard.start()
         for keeper in self.keepers:
             if keeper.plan.autostart:
-                keeper.start()
+                keeper.start(sown.get(keeper.plan.name))
 
     async def take_over(self, lives: Iterable[Life]) -> None:
         """Keep alive what a predecessor had started, and start only what it had not."""

@@ -20,7 +20,7 @@ from typing import Literal, Protocol
 from gateway.control.supervisor.backoff import Backoff
 from gateway.control.supervisor.guard import Life
 from gateway.control.supervisor.plan import ProcessPlan
-from gateway.control.supervisor.process import Child, Lifeline, adopt, spawn
+from gateway.control.supervisor.process import Child, Lifeline, Seedling, adopt, spawn
 from gateway.control.supervisor.readiness import until_ready
 
 State = Literal["starting", "running", "backoff", "stopped"]
@@ -63,6 +63,7 @@ class Keeper:
         self._hopeless = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._inherited: Life | None = None
+        self._seedling: Seedling | None = None
 
     def __repr__(self) -> str:
         return f"<{self.plan.name} {self.state} pid={self.pid} restarts={self.restarts}>"
@@ -77,9 +78,10 @@ class Keeper:
         """Seconds since the process was started."""
         return time.monotonic() - self._spawned if self._child else 0.0
 
-    def start(self) -> None:
-        """Start keeping it alive; nothing happens if that is so already."""
+    def start(self, seedling: Seedling | None = None) -> None:
+        """Start keeping it alive, from what runs already if it was sown; nothing happens if that is so already."""
         if self._task is None or self._task.done():
+            self._seedling = seedling
             self._stop.clear()
             self._ready.clear()
             self._hopeless.clear()
@@ -155,7 +157,11 @@ class Keeper:
         if inherited is not None:
             self._spawned = inherited.spawned
             return adopt(inherited.pid)
-        child = await spawn(self.plan, self._lifeline, self._environ)
+        seedling, self._seedling = self._seedling, None
+        if seedling is not None and self.plan.settings is not None:
+            child = await seedling.settle(self.plan.settings)
+        else:
+            child = await spawn(self.plan, self._lifeline, self._environ)
         self._spawned = time.monotonic()
         self._report("started", name=self.plan.name, pid=child.pid)
         return child

@@ -13,7 +13,7 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,8 +59,13 @@ class Prepared:
     """Somebody else's server, on which our users are."""
 
 
-async def prepare(options: Options, environ: Mapping[str, str], stack: AsyncExitStack) -> Prepared:
-    """Check and gather everything.
+async def prepare(
+    options: Options,
+    environ: Mapping[str, str],
+    stack: AsyncExitStack,
+    meanwhile: Callable[[state_dir.StateDir], Awaitable[None]],
+) -> Prepared:
+    """Check and gather everything; `meanwhile` is called before the configuration is read, which takes a while.
 
     Raises:
         CannotStart: what is wrong, for the person to read; nothing was started.
@@ -73,6 +78,7 @@ async def prepare(options: Options, environ: Mapping[str, str], stack: AsyncExit
     numbers = _assign_ports(options, manifest)
     variables = {**config_variables(environ), **_port_variables(numbers)}
     config = Path(options.config) if options.config else default_config()
+    await meanwhile(state)
     spec = await read_summary(config, variables)
     redis = choose_redis(options, environ)
     await _check_ports(state, _needs(spec, numbers, manifest, redis))

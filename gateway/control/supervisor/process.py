@@ -12,12 +12,12 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from gateway.control.supervisor.guard_program import send
 from gateway.control.supervisor.logs import open_log
-from gateway.control.supervisor.plan import ProcessPlan
+from gateway.control.supervisor.plan import ProcessPlan, Program
 
 _KEEP = {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 _KEEP_PREFIXES = ("LC_", "PYTHON", "OTEL_")
@@ -85,35 +85,70 @@ def describe(code: int | None) -> str:
         return f"signal {-code}"
 
 
-async def spawn(plan: ProcessPlan, lifeline: Lifeline, environ: Mapping[str, str]) -> Child:
-    """Start a process.
+class Seedling:
+    """A process that runs and has not got its settings yet: it loads its libraries in the meantime."""
+
+    def __init__(self, process: asyncio.subprocess.Process, settings_fd: int, lifeline: Lifeline) -> None:
+        self._process, self._settings_fd, self._lifeline = process, settings_fd, lifeline
+
+    async def settle(self, settings: Mapping[str, Any]) -> Child:
+        """Give it its settings."""
+        fd, self._settings_fd = self._settings_fd, -1
+        await _send_settings(fd, {**settings, "lifeline_fd": self._lifeline.read_fd})
+        return Child(self._process.pid, self._process.wait)
+
+    async def give_up(self) -> None:
+        """End it, if it never got any."""
+        if self._settings_fd >= 0:
+            os.close(self._settings_fd)
+            self._settings_fd = -1
+            send(self._process.pid, signal.SIGKILL)
+            await self._process.wait()
+
+
+async def sow(plan: Program, lifeline: Lifeline, environ: Mapping[str, str]) -> Seedling:
+    """Start a process that reads its settings from a pipe.
 
     Raises:
         OSError: the program cannot be run, or its log not be opened.
     """
-    plan.cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
-    inherited = [*plan.keep_fds]
-    arguments = list(plan.argv)
-    settings_read = settings_write = -1
-    if plan.settings is not None:
-        settings_read, settings_write = os.pipe()
-        inherited += [settings_read, lifeline.read_fd]
-        arguments += ["--settings-fd", str(settings_read)]
-    log = open_log(plan.log)
+    settings_read, settings_write = os.pipe()
     try:
-        process = await asyncio.create_subprocess_exec(
-            *arguments, cwd=plan.cwd, env=dict(environ), pass_fds=inherited, start_new_session=True,
-            stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-        )  # fmt: skip
+        process = await _execute(
+            plan, environ, ["--settings-fd", str(settings_read)], [settings_read, lifeline.read_fd]
+        )
     except OSError:
-        _close(settings_write)
+        os.close(settings_write)
         raise
     finally:
-        os.close(log)
-        _close(settings_read)
+        os.close(settings_read)
+    return Seedling(process, settings_write, lifeline)
+
+
+async def spawn(plan: ProcessPlan, lifeline: Lifeline, environ: Mapping[str, str]) -> Child:
+    """Start a process, with its settings if it takes any.
+
+    Raises:
+        OSError: the program cannot be run, or its log not be opened.
+    """
     if plan.settings is not None:
-        await _send_settings(settings_write, {**plan.settings, "lifeline_fd": lifeline.read_fd})
+        return await (await sow(plan, lifeline, environ)).settle(plan.settings)
+    process = await _execute(plan, environ, [], [])
     return Child(process.pid, process.wait)
+
+
+async def _execute(
+    plan: Program, environ: Mapping[str, str], arguments: Sequence[str], inherited: Sequence[int]
+) -> asyncio.subprocess.Process:
+    plan.cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = open_log(plan.log)
+    try:
+        return await asyncio.create_subprocess_exec(
+            *plan.argv, *arguments, cwd=plan.cwd, env=dict(environ), pass_fds=[*plan.keep_fds, *inherited],
+            start_new_session=True, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+        )  # fmt: skip
+    finally:
+        os.close(log)
 
 
 def adopt(pid: int) -> Child:
@@ -141,11 +176,6 @@ async def _until_gone(pid: int) -> None:
         await gone.wait()
     finally:
         loop.remove_reader(fd)
-        os.close(fd)
-
-
-def _close(fd: int) -> None:
-    if fd >= 0:
         os.close(fd)
 
 

@@ -31,12 +31,12 @@ from gateway.control.supervisor.handover import Handover
 from gateway.control.supervisor.keeper import Keeper
 from gateway.control.supervisor.limits import limit_resources
 from gateway.control.supervisor.options import Options
-from gateway.control.supervisor.plan import LOOPBACK
+from gateway.control.supervisor.plan import LOOPBACK, control_program
 from gateway.control.supervisor.preparation import Prepared, prepare, without_credentials
-from gateway.control.supervisor.process import Lifeline, reduced_environment
+from gateway.control.supervisor.process import Lifeline, Seedling, reduced_environment, sow
 from gateway.control.supervisor.readiness import HttpProbe, until_ready
 from gateway.control.supervisor.socket_api import Refused, SocketApi
-from gateway.control.supervisor.state_dir import write_private
+from gateway.control.supervisor.state_dir import StateDir, write_private
 from gateway.control.supervisor.stop_request import StopRequest
 
 READY_WITHIN = 30.0
@@ -73,13 +73,22 @@ class Supervisor:
             CannotStart: what is wrong; `down` gives back what was taken until then.
         """
         self._events.tell("checking")
-        prepared = await prepare(self._options, os.environ, self._stack)
+        lifeline = Lifeline()
+        sown: dict[str, Seedling] = {}
+
+        async def sow_control(state: StateDir) -> None:
+            """Its libraries take as long to load as the configuration takes to be read."""
+            program = control_program(self._options, state)
+            sown[program.name] = seedling = await sow(program, lifeline, reduced_environment(os.environ))
+            self._stack.push_async_callback(seedling.give_up)
+
+        prepared = await prepare(self._options, os.environ, self._stack, sow_control)
         for note in prepared.notes:
             self._events.tell("note", text=note)
         limit_resources()
-        fleet = await self._open(Handover(prepared, Lifeline()))
+        fleet = await self._open(Handover(prepared, lifeline))
         self._events.tell("starting", processes=[plan.name for plan in prepared.plans if plan.autostart])
-        await fleet.start()
+        await fleet.start(sown)
         await fleet.wait_ready(READY_WITHIN, also=self._gateway_ready(prepared))
         self._announce(prepared, ready_seconds=round(time.time() - self._began_at, 2))
 

@@ -1,6 +1,7 @@
 """A whole instance in real processes; control, workers and services are tiny stand-ins, Redis is real."""
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -208,6 +209,17 @@ def test_a_bad_configuration_is_refused_with_its_line(shop: Shop) -> None:
         shop.up()
     assert refused.value.exit_code == 2
     assert not any(event["event"] == "started" for event in shop.events)
+
+
+def test_nothing_runs_on_when_the_configuration_is_refused(shop: Shop, alive: Callable[[int], bool]) -> None:
+    shop.config.write_text("listeners: 3\n")
+    launched = shop.start()
+    seen: set[int] = set()
+    while launched.process.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            seen |= family(launched.process.pid)
+    assert len(seen) > 2  # the control process was started before the configuration was read
+    assert [pid for pid in seen if alive(pid)] == []
 
 
 def test_a_service_that_cannot_start_ends_everything(
