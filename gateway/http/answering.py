@@ -59,6 +59,7 @@ class Answering(asyncio.Protocol):
         "peer",
         "phase",
         "request",
+        "requests",
         "server",
         "transport",
     )
@@ -68,6 +69,8 @@ class Answering(asyncio.Protocol):
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
         self.exchange: Exchange | None = None
         self.request: Request | None = None
+        self.requests = 0
+        """How many requests it has brought; counted only where the listener limits them."""
         self.peer = ""
         self.phase = HEAD
         self.deadline = 0.0
@@ -124,6 +127,11 @@ class Answering(asyncio.Protocol):
         if request.version == "1.0" and not self._close_after:  # or it would not know (RFC 9112 appendix C.2.2)
             closing = b"connection: keep-alive\r\n\r\n"
         self.transport.write(b"".join((status_line(status), fields, framing, closing, body)))
+
+    def send_interim(self, status: int, fields: bytes) -> None:
+        """Say something before the answer; HTTP/1.0 has no such thing (RFC 9110 section 15.2)."""
+        if self.request is not None and self.request.version == "1.1":
+            self.transport.write(b"".join((status_line(status), fields, b"\r\n")))
 
     def send_upgraded(self, fields: bytes) -> None:
         """Both sides have agreed: from here on bytes pass as they are, first those that came early."""

@@ -126,7 +126,8 @@ class ClientConnection(asyncio.Protocol):
         if response is not None and response.length == UNTIL_CLOSE and exc is None:
             caller.answer_data(b"", end=True)
         else:
-            caller.answer_failed("upstream_reset", reused=self.requests > 1 and response is None)
+            silent = response is None and not self._interims and not self._buffer
+            caller.answer_failed("upstream_reset", reused=self.requests > 1 and silent)
 
     def data_received(self, data: bytes) -> None:
         """Read the answer; bytes that nobody asked for end the connection."""
@@ -145,12 +146,12 @@ class ClientConnection(asyncio.Protocol):
         request = self._request
         assert request is not None
         found = read_response(data, request.method)
-        while found is not None and found[0].status < 200:
+        while found is not None and found[0].status < 200 and found[1] <= MAX_HEAD_BYTES:
             data = data[found[1] :]
             if found[0].status == 101:
                 self._upgraded(request, found[0], data)
                 return
-            self._count_interim()
+            self._pass_on(found[0])
             found = read_response(data, request.method)
         if (len(data) if found is None else found[1]) > MAX_HEAD_BYTES:
             self._fail("upstream_head_too_large")
@@ -161,11 +162,13 @@ class ClientConnection(asyncio.Protocol):
             self._response = found[0]
             self._begin_body(found[0], data[found[1] :])
 
-    def _count_interim(self) -> None:
-        """1xx is read past (RFC 9110 section 15.2), but not for ever."""
+    def _pass_on(self, interim: Response) -> None:
+        """1xx may precede the answer (RFC 9110 section 15.2), but not for ever."""
         self._interims += 1
         if self._interims > MAX_INTERIM:
             raise Refused(502, "upstream_protocol_error", "too many informational answers")
+        if self.caller is not None:
+            self.caller.answer_interim(interim)
 
     def _upgraded(self, request: Request, response: Response, rest: bytes) -> None:
         caller = self.caller

@@ -274,6 +274,21 @@ class Exchange:
         """Go on reading from the client."""
         self.connection.resume_reading()
 
+    def answer_interim(self, interim: Response) -> None:
+        """Pass an informational answer on (RFC 9110 section 15.2), unless it is our business or nobody checked it.
+
+        100 answers an expectation, and the client's ends here (section 10.1.1): we never forward `Expect`, and have
+        sent our own 100 or seen that the body comes without it. Filters that may change answers see only the final
+        one; on their routes an informational answer could say what they take out, so it stays here.
+        """
+        if self.state != SENDING:
+            return
+        assert self.route is not None
+        self.last_progress = self.worker.clock()
+        if self.route.chain.responders or (interim.status == 100 and self.request.expects_continue):
+            return
+        self.connection.send_interim(interim.status, downstream_fields(interim) + VIA)
+
     def answer_head(self, response: Response, body: bytes, end: bool) -> None:
         """Begin the answer to the client; a small one goes out whole, in one write."""
         if self.state != SENDING:
