@@ -12,6 +12,7 @@ import asyncio
 from typing import Final
 
 from gateway.http.chunked import ChunkedDecoder
+from gateway.http.closure import end_was_said
 from gateway.http.heads import read_response
 from gateway.http.messages import CHUNKED, UNTIL_CLOSE, Refused, Request, Response
 from gateway.http.partners import Caller, Owner
@@ -123,11 +124,15 @@ class ClientConnection(asyncio.Protocol):
         if caller is None:
             return
         response = self._response
-        if response is not None and response.length == UNTIL_CLOSE and exc is None:
+        if response is not None and response.length == UNTIL_CLOSE and exc is None and self._may_end(response):
             caller.answer_data(b"", end=True)
         else:
             silent = response is None and not self._interims and not self._buffer
             caller.answer_failed("upstream_reset", reused=self.requests > 1 and silent)
+
+    def _may_end(self, response: Response) -> bool:
+        """RFC 9112 section 9.8: over TLS only a closing message ends an answer; WebSocket has a frame for it."""
+        return response.status == 101 or end_was_said(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Read the answer; bytes that nobody asked for end the connection."""
