@@ -91,6 +91,8 @@ class Listener(Model):
     max_connections: Integer = Field(10_000, gt=0)
     max_connections_per_address: Integer | None = Field(None, ge=0)
     """None: half of `max_connections`, so that no single client can shut out the others; 0: no such limit."""
+    max_requests_per_connection: Integer = Field(0, ge=0)
+    """After so many the connection closes; 0 for no limit (Envoy: max_requests_per_connection)."""
     max_header_bytes: Integer = Field(32_768, ge=1_024, le=1_048_576)
     max_body_bytes: Integer = Field(10_485_760, ge=0)
     header_timeout: Duration = 10.0
@@ -143,6 +145,8 @@ class Cluster(Model):
     idle_timeout: Duration = 30.0
     max_connections: Integer = Field(1_024, gt=0)
     max_pending: Integer = Field(1_024, ge=0)
+    max_requests_per_connection: Integer = Field(0, ge=0)
+    """After so many a connection is not used again; 0 for no limit (Envoy: max_requests_per_connection)."""
     tls: ClusterTls | None = None
 
 

@@ -92,3 +92,14 @@ class Endpoint:
         """Close the kept connections."""
         while self.idle:
             self.idle.pop().transport.close()
+
+
+class LimitedEndpoint(Endpoint):
+    """An endpoint of a cluster with `maxRequestsPerConnection`; where there is no such limit nothing is compared."""
+
+    __slots__ = ()
+
+    def released(self, connection: ClientConnection, reusable: bool) -> None:
+        """Not another request on a connection that has carried its share."""
+        limit = self.cluster.spec.max_requests_per_connection
+        super().released(connection, reusable and connection.requests < limit)
