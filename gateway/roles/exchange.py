@@ -418,17 +418,19 @@ class Exchange:
 
     def _idle_for_too_long(self) -> None:
         if self.state == TUNNEL:
-            self.reason = "tunnel_idle"
-            self._end_tunnel()
+            self._out_of_time("tunnel_idle")
         else:
             self._out_of_time("upstream_timeout" if self._request_complete else "body_timeout")
 
     def cut_off(self) -> None:
-        """The process must go: answer, or break the answer that has begun."""
+        """The process must go: answer, end the tunnel, or break the answer that has begun."""
         self._out_of_time("drain_timeout")
 
     def _out_of_time(self, reason: str) -> None:
-        if self._begun_answer:
+        if self.state == TUNNEL:  # what was sent through it still arrives: a reset could destroy a last frame
+            self.reason = reason
+            self._end_tunnel()
+        elif self._begun_answer:
             self._break(reason)
         else:
             self._stop_upstream(reason)
