@@ -178,8 +178,9 @@ class Provider:
         tls = self.cluster.tls.options(endpoint.host) if self.cluster.tls else {}
         url = f"{'https' if tls else 'http'}://{endpoint.address}{self.spec.jwks.path}"
         timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT)
+        plain = {"Accept-Encoding": "identity"}  # what is inflated has no size before it has taken its memory
         async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
+            aiohttp.ClientSession(timeout=timeout, auto_decompress=False, headers=plain) as session,
             session.get(url, allow_redirects=False, **tls) as answer,
         ):
             if answer.status != 200:
