@@ -132,11 +132,6 @@ class Answering(asyncio.Protocol):
         if self.request is not None and self.request.version == "1.1":
             self.transport.write(b"".join((status_line(status), fields, b"\r\n")))
 
-    def send_interim(self, status: int, fields: bytes) -> None:
-        """Say something before the answer; HTTP/1.0 has no such thing (RFC 9110 section 15.2)."""
-        if self.request is not None and self.request.version == "1.1":
-            self.transport.write(b"".join((status_line(status), fields, b"\r\n")))
-
     def send_upgraded(self, fields: bytes) -> None:
         """Both sides have agreed: from here on bytes pass as they are, first those that came early."""
         self._chunked_answer = False
