@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from gateway.compile.load import load_text
+from gateway.control.channel import MAX_LINE
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -112,10 +113,11 @@ class Control:
         writer.close()
 
     async def next(self, kind: str) -> dict[str, Any]:
-        while True:
-            message = await asyncio.wait_for(self.received.get(), 10)
-            if message["type"] == kind:
-                return message
+        async with asyncio.timeout(10):
+            while True:
+                message = await self.received.get()
+                if message["type"] == kind:
+                    return message
 
     def send(self, **message: Any) -> None:
         assert self.writer is not None
@@ -125,7 +127,7 @@ class Control:
 @pytest.fixture
 async def control(tmp_path: Path) -> AsyncIterator[tuple[Control, str]]:
     one, path = Control(), str(tmp_path / "control.sock")
-    server = await asyncio.start_unix_server(one.serve, path)
+    server = await asyncio.start_unix_server(one.serve, path, limit=MAX_LINE)
     yield one, path
     server.close()
     if one.writer is not None:
