@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from gateway.compile.load import load_text
-from gateway.control.channel import MAX_LINE
+from gateway.control.messages import MAX_LINE
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
