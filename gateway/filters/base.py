@@ -7,16 +7,18 @@ askable without consequences. The rule: deciding is apart from spending.
   awaitable makes the exchange wait. It may change the request that it was given, and nothing that outlives it.
 - `commit` runs after a request passed `decide`: it spends tokens, counts, remembers.
 - `on_response` sees the head of the upstream's answer, in reverse order of the filters.
-- `explain` says in words what `decide` saw, secrets masked; it is called after `decide`, never after `commit`.
+- `preview` is `decide` without consequences. It is `decide` itself, except where deciding and spending must be one
+  step, as in a store that others share.
+- `explain` says in words what `preview` saw, secrets masked; it is called after `preview`, never after `commit`.
 
 So `gatehouse explain` runs the very code that traffic runs, and no quota is burnt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from gateway.http.messages import Reply, Request, Response
 from gateway.observability.metrics import Metrics
@@ -24,6 +26,7 @@ from gateway.spec.models import FilterSpec
 
 if TYPE_CHECKING:
     from gateway.filters.provider import Provider
+    from gateway.upstream.store import Store
 
 Verdict = Reply | None
 Decision = Verdict | Awaitable[Verdict]
@@ -40,6 +43,9 @@ class Build:
     """Monotonic seconds."""
     wall: Callable[[], float]
     """Seconds since 1970."""
+    stores: Mapping[str, Store] = field(default_factory=dict)
+    route: str = ""
+    """Whose filter it is; "" for one that runs on every route."""
 
 
 class Filter(Generic[S]):
@@ -52,9 +58,17 @@ class Filter(Generic[S]):
     answers: ClassVar[bool] = False
     """Whether it always replies by itself, so that its route needs no cluster."""
 
+    joins: object = None
+    """Neighbours in a chain with the same value here become one step, which the first of them makes by `join`."""
+
     def __init__(self, spec: S, build: Build) -> None:
         self.spec = spec
         self.where = spec.where
+
+    @classmethod
+    def make(cls, spec: S, build: Build) -> Filter[Any]:
+        """The filter for this configuration; a class that has several ways of work chooses here."""
+        return cls(spec, build)
 
     @property
     def name(self) -> str:
@@ -65,6 +79,14 @@ class Filter(Generic[S]):
         """Pass (None), stop (a Reply), or wait (an awaitable of either)."""
         raise NotImplementedError(f"{type(self).__name__} decides nothing")
 
+    def preview(self, request: Request) -> Decision:
+        """What `decide` would say, and nothing spent."""
+        return self.decide(request)
+
+    def join(self, following: Sequence[Filter[Any]]) -> Filter[Any]:
+        """One filter that does the work of this one and of those that follow, in one step."""
+        raise NotImplementedError(f"{type(self).__name__} joins nothing")
+
     def commit(self, request: Request) -> None:
         """Spend what a passed request costs."""
 
@@ -72,7 +94,7 @@ class Filter(Generic[S]):
         """Change the head of the upstream's answer."""
 
     def explain(self, request: Request, reply: Verdict) -> str:
-        """What `decide` saw, in a few words."""
+        """What `preview` saw, in a few words."""
         return reply.detail if reply is not None else ""
 
     def kept_with(self, build: Build) -> bool:

@@ -8,7 +8,8 @@ waits, and goes on from there. An exception inside a filter denies the request a
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 from gateway.filters.base import Decision, Filter, Verdict
@@ -53,7 +54,7 @@ class Chain:
         self._metrics = metrics
         # A filter that spends nothing costs one call, one that ignores answers none: resolved here, once.
         self.steps: tuple[Step, ...] = tuple(
-            (one.decide, one.commit if _overrides(one, "commit") else None, one) for one in self.filters
+            (one.decide, one.commit if _overrides(one, "commit") else None, one) for one in _joined(self.filters)
         )
         self.responders = tuple(one.on_response for one in reversed(self.filters) if _overrides(one, "on_response"))
 
@@ -104,6 +105,13 @@ class Chain:
         self._metrics.filter_errors.add(current.name)
         log.exception("filter %s (%s) failed; the request was denied", current.name, current.where)
         return Stopped(FILTER_ERROR, current)
+
+
+def _joined(filters: Sequence[AnyFilter]) -> Iterator[AnyFilter]:
+    """The filters as steps: neighbours that can be asked in one go are one."""
+    for _, neighbours in groupby(filters, lambda one: one.joins or one):
+        first, *following = neighbours
+        yield first.join(following) if following else first
 
 
 def _overrides(one: AnyFilter, method: str) -> bool:

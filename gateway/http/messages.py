@@ -46,6 +46,8 @@ class Request:
     """Verified in the TLS handshake."""
     claims: Mapping[str, Any] | None = None
     subject: str = ""
+    cost: int = 1
+    """What limits charge for it; a filter that knows better (what a GraphQL query will do) sets it before they run."""
     route: Any = None
     """The compiled route (gateway.compile.snapshot.CompiledRoute), set by the exchange."""
     matched: str = ""
@@ -116,7 +118,8 @@ class Reply:
     """A local reply: an answer that the gateway makes itself.
 
     `reason` is the stable code of `conventions`: clients and metrics see it. `headers` go out besides those
-    that the renderer of the route's error style adds.
+    that the renderer of the route's error style adds. `policy` is the `file:line` that decided, where it is not
+    that of the filter which replies.
     """
 
     status: int
@@ -125,6 +128,7 @@ class Reply:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     problem_type: str = ""
     title: str = ""
+    policy: str = ""
 
 
 class Refused(Exception):

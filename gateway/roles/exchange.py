@@ -134,7 +134,7 @@ class Exchange:
         if outcome is None:
             self._connect()
         elif isinstance(outcome, Stopped):
-            self.decided_by = outcome.filter.where
+            self.decided_by = outcome.reply.policy or outcome.filter.where
             self._reply(outcome.reply)
         else:
             self.state = WAITING

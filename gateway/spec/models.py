@@ -28,6 +28,7 @@ from gateway.spec.fields import (
     Origin,
     Percent,
     Port,
+    Secret,
     ServerName,
     Token,
 )
@@ -146,6 +147,22 @@ class Cluster(Model):
     tls: ClusterTls | None = None
 
 
+class Store(Model):
+    """A Redis that workers and gateways share; its connection is plain TCP, so keep it on a network that you trust."""
+
+    name: Name
+    service: Literal["redis"] | None = None
+    """The Redis that the supervisor runs: it tells the workers where it is and who they are to it."""
+    address: str | None = None
+    user: str = ""
+    password: Secret | None = Field(None, repr=False)
+    password_file: File | None = None
+    timeout: Annotated[Duration, Field(gt=0, le=10.0)] = 0.05
+    """For one question, the wait for the one before it included."""
+    cooldown: Annotated[Duration, Field(le=60.0)] = 1.0
+    """After a failure nothing is asked for so long: a Redis that is away must not delay every request."""
+
+
 class PathMatch(Model):
     """Gateway API HTTPPathMatch; PathPrefix compares whole segments."""
 
@@ -240,6 +257,7 @@ class Spec(Model):
     listeners: tuple[Listener, ...] = Field(min_length=1)
     providers: tuple[JwtProvider, ...] = ()
     clusters: tuple[Cluster, ...] = ()
+    stores: tuple[Store, ...] = ()
     filters: tuple[SerializeAsAny[FilterSpec], ...] = ()
     """Run on every route, before the route's own."""
     routes: tuple[Route, ...] = ()
@@ -276,6 +294,7 @@ __all__ = [
     "ProxyProtocol",
     "Route",
     "Spec",
+    "Store",
     "Timeouts",
     "Tracing",
     "ValueMatch",
