@@ -15,6 +15,7 @@ _MODELS = (
     filters.Jwt,
     filters.Authorize,
     filters.RateLimit,
+    filters.Quota,
     filters.RequestHeaderModifier,
     filters.ResponseHeaderModifier,
     filters.UrlRewrite,
