@@ -6,6 +6,7 @@ askable without consequences. The rule: deciding is apart from spending.
 - `decide` looks at a request and returns None (go on), a Reply (stop), or an awaitable of one of these; only an
   awaitable makes the exchange wait. It may change the request that it was given, and nothing that outlives it.
 - `commit` runs after a request passed `decide`: it spends tokens, counts, remembers.
+- `on_end` hears that the exchange is over, whatever ended it and whether this filter was reached or not.
 - `on_response` sees the head of the upstream's answer, in reverse order of the filters.
 - `preview` is `decide` without consequences. It is `decide` itself, except where deciding and spending must be one
   step, as in a store that others share.
@@ -92,6 +93,9 @@ class Filter(Generic[S]):
 
     def on_response(self, request: Request, response: Response) -> None:
         """Change the head of the upstream's answer."""
+
+    def on_end(self, request: Request) -> None:
+        """The exchange is over: release what `commit` took for this request, if it did."""
 
     def explain(self, request: Request, reply: Verdict) -> str:
         """What `preview` saw, in a few words."""

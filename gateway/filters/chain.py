@@ -47,7 +47,7 @@ class Stopped:
 class Chain:
     """A route's filters, in the order in which they run."""
 
-    __slots__ = ("_metrics", "filters", "responders", "steps")
+    __slots__ = ("_metrics", "enders", "filters", "responders", "steps")
 
     def __init__(self, filters: Sequence[AnyFilter], metrics: Metrics) -> None:
         self.filters = tuple(filters)
@@ -57,6 +57,8 @@ class Chain:
             (one.decide, one.commit if _overrides(one, "commit") else None, one) for one in _joined(self.filters)
         )
         self.responders = tuple(one.on_response for one in reversed(self.filters) if _overrides(one, "on_response"))
+
+        self.enders = tuple(one for one in self.filters if _overrides(one, "on_end"))
 
     def __repr__(self) -> str:
         return " → ".join(f"{one.name}({one.where})" for one in self.filters) or "no filters"
@@ -100,6 +102,14 @@ class Chain:
         """Show the upstream's answer to the filters that want to see it, last filter first."""
         for on_response in self.responders:
             on_response(request, response)
+
+    def end(self, request: Request) -> None:
+        """Tell the filters that want to know that the exchange is over; what fails in one is not the others' loss."""
+        for one in self.enders:
+            try:
+                one.on_end(request)
+            except Exception:
+                self._failed(one)
 
     def _failed(self, current: AnyFilter) -> Stopped:
         self._metrics.filter_errors.add(current.name)

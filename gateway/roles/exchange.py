@@ -429,4 +429,6 @@ class Exchange:
             self._stop_upstream(self.reason)
         self.state = DONE
         self.worker.exchanges.discard(self)
+        if self.route is not None and self.route.chain.enders:
+            self.route.chain.end(self.request)
         self.worker.finished(self)
