@@ -76,6 +76,16 @@ class Quota(LimitSpec):
     plans: dict[str, Plan] = Field(default_factory=dict)
 
 
+class ConcurrencyLimit(FilterSpec):
+    """At most `requests` under way at one time for each key, in each worker."""
+
+    type: Literal["ConcurrencyLimit"] = "ConcurrencyLimit"
+    name: Name = "concurrency"
+    key: RateLimitKey = RateLimitKey()
+    requests: Integer = Field(gt=0)
+    enforced: Flag = True
+
+
 class Header(Model):
     """A header name and value to set or add."""
 

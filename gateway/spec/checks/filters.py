@@ -6,7 +6,17 @@ from collections.abc import Iterator
 
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path
-from gateway.spec.filters import Authorize, Jwt, LimitSpec, Quota, RateLimit, RateLimitKey, RequestRedirect, UrlRewrite
+from gateway.spec.filters import (
+    Authorize,
+    ConcurrencyLimit,
+    Jwt,
+    LimitSpec,
+    Quota,
+    RateLimit,
+    RateLimitKey,
+    RequestRedirect,
+    UrlRewrite,
+)
 from gateway.spec.models import FilterSpec, Route, Spec
 
 
@@ -30,8 +40,9 @@ def _check_alone(
 ) -> Iterator[Finding]:
     if isinstance(item, Jwt):
         yield from reference(item.provider, providers, "provider", (*path, "provider"))
-    if isinstance(item, LimitSpec):
+    if isinstance(item, LimitSpec | ConcurrencyLimit):
         yield from _check_key(item.key, (*path, "key"))
+    if isinstance(item, LimitSpec):
         yield from _check_store(item, stores, path)
     if isinstance(item, RateLimit | Quota) and item.per == 0:
         yield Finding((*path, "per"), "must be longer than 0s")
@@ -67,13 +78,13 @@ def _check_chain(
 ) -> Iterator[Finding]:
     """Order and names within one chain, of which `before` is the part that is checked elsewhere."""
     verified = any(item.type in authenticating for item in before)
-    limits = {item.name for item in before if isinstance(item, LimitSpec)}
+    limits = {item.name for item in before if isinstance(item, LimitSpec | ConcurrencyLimit)}
     ways = " or ".join(sorted(authenticating))
     for index, item in enumerate(filters):
         verified = verified or item.type in authenticating
         if not verified and _needs_claims(item):
             yield Finding((*path, index), f"reads claims of a verified token: put a {ways} filter before it")
-        if isinstance(item, LimitSpec):
+        if isinstance(item, LimitSpec | ConcurrencyLimit):
             if item.name in limits:
                 yield Finding(
                     (*path, index, "name"),
@@ -84,7 +95,8 @@ def _check_chain(
 
 def _needs_claims(item: FilterSpec) -> bool:
     by_plan = isinstance(item, Quota) and bool(item.plans)
-    return by_plan or isinstance(item, Authorize) or (isinstance(item, LimitSpec) and item.key.type == "Claim")
+    by_claim = isinstance(item, LimitSpec | ConcurrencyLimit) and item.key.type == "Claim"
+    return by_plan or by_claim or isinstance(item, Authorize)
 
 
 def _check_prefix(item: FilterSpec, route: Route, path: Path) -> Iterator[Finding]:

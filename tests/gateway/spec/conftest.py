@@ -16,6 +16,7 @@ _MODELS = (
     filters.Authorize,
     filters.RateLimit,
     filters.Quota,
+    filters.ConcurrencyLimit,
     filters.RequestHeaderModifier,
     filters.ResponseHeaderModifier,
     filters.UrlRewrite,
