@@ -42,6 +42,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "check": Entry("check", "Check a configuration file; nothing is started."),
         "reload": Entry("reload", "Read the configuration again, now."),
         "routes": Entry("routes", "List the routes, with their filters and clusters."),
+        "limits": Entry("limits", "Show who has used how much of each limit."),
         "explain": Entry("explain", "Say what would happen to a request; nothing is sent."),
     },
     "Requests": {

@@ -101,6 +101,10 @@ class Filter(Generic[S]):
         """What `preview` saw, in a few words."""
         return reply.detail if reply is not None else ""
 
+    def view(self) -> dict[str, Any] | None:
+        """The live state for the admin API (see `gateway.filters.limit_view`), if there is any to look at."""
+        return None
+
     def kept_with(self, build: Build) -> bool:
         """Whether this instance may serve on after a reload that left its own configuration unchanged."""
         return True

@@ -15,7 +15,7 @@ from gateway.filters.limit_keys import shown
 from gateway.filters.limit_terms import Terms
 from gateway.spec.filters import LimitSpec
 
-LOOKED_AT: Final = 10_000
+LOOKED_AT: Final = 5_000
 TOLD: Final = 20
 
 LimitView = dict[str, Any]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.roles.limits import limits
 from tests.gateway.redis_process import RedisProcess
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -105,3 +106,16 @@ async def test_a_store_that_is_no_longer_used_is_closed(start: Any, redis: Redis
     while redis.command("INFO", "clients")["connected_clients"] >= before:
         assert asyncio.get_running_loop().time() < deadline
         await asyncio.sleep(0)
+
+
+async def test_what_is_in_use_is_told_by_route_and_only_what_is(start: Any) -> None:
+    running = await start()
+    assert await limits(running.worker.snapshot, None) == {"limits": [], "more": 0, "unused": 2}
+    await get(running)
+    told = await limits(running.worker.snapshot, "all")
+    assert [(one["route"], one["name"], one["store"]) for one in told["limits"]] == [
+        ("all", "daily", "shared"),
+        ("all", "burst", "shared"),
+    ]  # the fullest first
+    assert told["limits"][0]["top"][0]["left"] == 2
+    assert await limits(running.worker.snapshot, "another") == {"limits": [], "more": 0, "unused": 0}
