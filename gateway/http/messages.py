@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.http.identity import ClientCertificate
 
@@ -21,6 +21,21 @@ UNTIL_CLOSE: Final = -2
 AS_STATED: Final = -3
 """Values of `length` besides a number of bytes: unknown but marked at its end; unknown until the connection ends;
 and no body whatever the fields say (the answer to HEAD, 304)."""
+
+
+class Bound(NamedTuple):
+    """At most so many bytes (perhaps infinitely many), and the line that says so."""
+
+    bytes: float
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """How large a request's body and its answer's may be."""
+
+    request: Bound
+    response: Bound
 
 
 class Request:
@@ -48,6 +63,8 @@ class Request:
     subject: str = ""
     cost: int = 1
     """What limits charge for it; a filter that knows better (what a GraphQL query will do) sets it before they run."""
+    body_limits: BodyLimits | None = None
+    """Set by a filter; the exchange counts."""
     route: Any = None
     """The compiled route (gateway.compile.snapshot.CompiledRoute), set by the exchange."""
     matched: str = ""
