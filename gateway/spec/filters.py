@@ -86,6 +86,14 @@ class ConcurrencyLimit(FilterSpec):
     enforced: Flag = True
 
 
+class SizeLimit(FilterSpec):
+    """How large bodies may be; where several apply, all hold."""
+
+    type: Literal["SizeLimit"] = "SizeLimit"
+    max_request_bytes: Integer | None = Field(None, ge=0)
+    max_response_bytes: Integer | None = Field(None, ge=1)
+
+
 class Header(Model):
     """A header name and value to set or add."""
 

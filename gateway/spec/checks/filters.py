@@ -15,6 +15,7 @@ from gateway.spec.filters import (
     RateLimit,
     RateLimitKey,
     RequestRedirect,
+    SizeLimit,
     UrlRewrite,
 )
 from gateway.spec.models import FilterSpec, Route, Spec
@@ -49,6 +50,8 @@ def _check_alone(
     if isinstance(item, Quota):
         empty = (name for name, plan in item.plans.items() if plan.per == 0)
         yield from (Finding((*path, "plans", name, "per"), "must be longer than 0s") for name in empty)
+    if isinstance(item, SizeLimit) and item.max_request_bytes is None and item.max_response_bytes is None:
+        yield Finding(path, "limits nothing: give maxRequestBytes, maxResponseBytes, or both")
     if isinstance(item, Authorize) and not item.scopes and not item.claims:
         yield Finding(path, "requires neither scopes nor claims, so it would let every token pass")
 

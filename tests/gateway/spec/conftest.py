@@ -17,6 +17,7 @@ _MODELS = (
     filters.RateLimit,
     filters.Quota,
     filters.ConcurrencyLimit,
+    filters.SizeLimit,
     filters.RequestHeaderModifier,
     filters.ResponseHeaderModifier,
     filters.UrlRewrite,

@@ -42,6 +42,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: Quota`": filters.Quota,
     "`plans` of `type: Quota`": filters.Plan,
     "`type: ConcurrencyLimit`": filters.ConcurrencyLimit,
+    "`type: SizeLimit`": filters.SizeLimit,
     "`key` of `type: RateLimit`, `Quota` and `ConcurrencyLimit`": filters.RateLimitKey,
     "`type: RequestHeaderModifier`": filters.RequestHeaderModifier,
     "`type: ResponseHeaderModifier`": filters.ResponseHeaderModifier,
