@@ -12,12 +12,12 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from gateway.http.messages import Headers, Reply, Request
+from gateway.http.messages import Reply, Request
 
 QUOTA_EXCEEDED: Final = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 ROUNDING: Final = 1e-6
 """Of one request: the last of a burst must not fail by floating point."""
-DAY: Final = 86_400
+UNITS: Final = ((86_400, "d"), (3_600, "h"), (1, "s"))
 
 
 class Terms:
@@ -72,6 +72,11 @@ class RateTerms(Terms):
         """A bucket is full when what was used has flowed back."""
         return used
 
+    def member(self, used: float, ends: float) -> bytes:
+        """As above, in one go: every request with a limit pays for it."""
+        left = int((self.most - used) / self.each + ROUNDING)
+        return b"%b;r=%d;t=%d" % (self._member, max(0, left), math.ceil(used))
+
     def wait(self, used: float, ends: float, cost: int) -> float:
         """Until so much has flowed back that the request fits."""
         return used + self.each * cost - self.most
@@ -84,8 +89,8 @@ class QuotaTerms(Terms):
     reason = "quota_exhausted"
 
     def __init__(self, name: str, requests: int, per: float) -> None:
-        span = f"{per / DAY:g} d" if per % DAY == 0 else f"{per:g} s"
-        super().__init__(name, 1.0, float(requests), requests, math.ceil(per), f"{requests} per {span}")
+        words = f"{requests} per {_span(per)}"
+        super().__init__(name, 1.0, float(requests), requests, math.ceil(per), words)
         self.span = per
 
     def reset(self, used: float, ends: float) -> float:
@@ -95,6 +100,12 @@ class QuotaTerms(Terms):
     def wait(self, used: float, ends: float, cost: int) -> float:
         """Nothing comes back before the next window."""
         return ends
+
+
+def _span(seconds: float) -> str:
+    """`1 d`, `12 h`, `90 s`."""
+    size, unit = next((one for one in UNITS if seconds % one[0] == 0), UNITS[-1])
+    return f"{seconds / size:g} {unit}"
 
 
 AnyTerms = RateTerms | QuotaTerms
@@ -108,12 +119,7 @@ def tell(request: Request, terms: Terms, used: float, ends: float = 0.0) -> None
             headers[place] = (name, b"%b, %b" % (value, terms.policy))
             headers[place + 1] = (b"ratelimit", b"%b, %b" % (headers[place + 1][1], member))
             return
-    _append(headers, terms.policy, member)
-
-
-def _append(headers: Headers, policy: bytes, member: bytes) -> None:
-    headers.append((b"ratelimit-policy", policy))
-    headers.append((b"ratelimit", member))
+    headers += ((b"ratelimit-policy", terms.policy), (b"ratelimit", member))
 
 
 def refusal(terms: Terms, used: float, ends: float, cost: int, policy: str = "") -> Reply:

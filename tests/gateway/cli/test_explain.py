@@ -153,3 +153,12 @@ def test_a_file_cannot_check_a_token(offline: Callable[..., Result]) -> None:
 def test_a_user_needs_something_that_runs(offline: Callable[..., Result]) -> None:
     result = offline("GET", "/orders", "--as", "bob")
     assert (result.exit_code, "Nothing runs" in result.output) == (1, True)
+
+
+def test_a_file_with_a_store_asks_no_redis(offline: Callable[..., Result], tmp_path: Path) -> None:
+    limit = "- {type: Quota, store: shared, onStoreFailure: fail_closed, requests: 9, per: 12h}"
+    text = CONFIG.replace("    backendRefs", f"      {limit}\n    backendRefs")
+    (tmp_path / "shop.yaml").write_text(text + "stores: [{name: shared, service: redis}]\n")
+    allowed = offline("GET", "/orders/1", "--claims", '{"sub": "eve", "scope": "orders:read"}')
+    assert allowed.exit_code == 0
+    assert "9 of 9 per 12 h left for address 127.0.0.1, none spent" in allowed.output

@@ -192,6 +192,18 @@ async def test_a_group_asks_once_and_spends_everywhere_or_nowhere(gateways: Gate
     assert request.reply_headers[1][1].startswith(b'"wide";r=2')
 
 
+async def test_of_two_that_refuse_the_first_is_told_and_a_shadow_stops_nobody_from_spending(
+    gateways: Gateways, clock: Any, ask: Any
+) -> None:
+    (build,) = gateways(1)
+    shadow = rate(build, clock, name="shadow", requests=1, enforced=False)
+    first, second = (rate(build, clock, name=name, requests=2, per=20.0, where=name) for name in ("first", "second"))
+    group = LimitGroup([shadow, first, second])
+    replies = [await decided(group.decide(ask())) for _ in range(4)]
+    assert [reply and reply.policy for reply in replies] == [None, None, "first", "first"]
+    assert build.metrics.shadowed.values == {("RateLimit", "rate_limited"): 3}
+
+
 async def test_limits_that_do_not_stand_next_to_each_other_are_asked_one_by_one(gateways: Gateways) -> None:
     (build,) = gateways(1)
     local = RateLimitFilter(RateLimit(requests=1), build)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.roles.explain import explain
 from gateway.roles.limits import limits
 from tests.gateway.redis_process import RedisProcess
 
@@ -58,6 +59,14 @@ async def test_two_workers_count_together_and_clients_are_told(start: Any) -> No
     assert (status, problem["reason"], problem["policy"]) == (429, "quota_exhausted", "test.yaml:12")
     assert int(fields["retry-after"]) <= 86_400
     assert fields["ratelimit"].startswith('"burst";r=17')  # what is refused costs nothing anywhere
+
+
+async def test_explaining_spends_nothing(start: Any) -> None:
+    running = await start()
+    for _ in range(5):
+        told = await explain(running.worker.snapshot, {"method": "GET", "target": "/", "listener": "public"})
+        assert told["outcome"] == "forward"
+        assert told["steps"][1]["detail"] == "3 of 3 left for address 127.0.0.1 in store shared, none spent"
 
 
 async def test_many_at_once_share_pipelines(start: Any) -> None:
