@@ -22,7 +22,8 @@ from gateway.spec.models import Cluster as ClusterSpec
 from gateway.spec.models import FilterSpec, Spec
 from gateway.spec.models import Store as StoreSpec
 from gateway.upstream.cluster import Cluster
-from gateway.upstream.store import Account, Store
+from gateway.upstream.redis_account import Account
+from gateway.upstream.store import Store
 from gateway.upstream.tls import UpstreamTls
 
 Endpoints = Mapping[str, Sequence[str]]

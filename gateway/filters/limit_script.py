@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.upstream.store import Script
+from gateway.upstream.redis_account import Script
 
 WORDS_EACH: Final = 5
 """Arguments for each key: kind, each, most, cost, enforced."""

@@ -26,7 +26,8 @@ from gateway.filters.limit_terms import AnyTerms, refusal, tell
 from gateway.filters.limit_view import LimitView, limit_view
 from gateway.http.messages import Reply, Request
 from gateway.spec.filters import LimitSpec
-from gateway.upstream.store import Store, Word
+from gateway.upstream.redis_account import Word
+from gateway.upstream.store import Store
 
 L = TypeVar("L", bound=LimitSpec)
 UNAVAILABLE: Final = "the limits of this route cannot be asked at the moment"

@@ -33,7 +33,7 @@ from gateway.roles.channel import Channel, Message, read_spec
 from gateway.roles.listener import Listener
 from gateway.roles.worker import Worker
 from gateway.spec.models import Spec
-from gateway.upstream.store import Account
+from gateway.upstream.redis_account import Account
 
 SWEEP_PERIOD: Final = 0.05
 LAST_WORDS: Final = 1.0

@@ -32,7 +32,8 @@ from gateway.roles.exchange import Exchange
 from gateway.roles.records import access_record, client_span, refusal_record, server_span
 from gateway.roles.replies import RENDERERS, reply_lines
 from gateway.spec.models import Spec
-from gateway.upstream.store import Account, Store
+from gateway.upstream.redis_account import Account
+from gateway.upstream.store import Store
 
 log = logging.getLogger("gateway.worker")
 

@@ -16,58 +16,21 @@ not hold up everybody. The rule:
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gateway.observability.metrics import Metrics
 from gateway.spec.models import Store as StoreSpec
-from gateway.upstream.endpoint import split_address
+from gateway.upstream.redis_account import Account, Script, Word
 
 if TYPE_CHECKING:
     from redis.asyncio import Connection
 
-Word = bytes | str | int | float
 T = TypeVar("T")
-MAX_PASSWORD_FILE: Final = 4_096
 
 log = logging.getLogger("gateway.store")
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Where a Redis is and who we are to it; a password from a file is read anew for each connection."""
-
-    address: str
-    user: str = ""
-    password: str = field(default="", repr=False)
-    password_file: str | None = None
-    database: int = 0
-    tls: bool = False
-
-    def secret(self) -> str:
-        """The password, "" for none.
-
-        Raises:
-            OSError: its file cannot be read.
-        """
-        if self.password_file is None:
-            return self.password
-        with Path(self.password_file).open(encoding="utf-8") as file:
-            return file.read(MAX_PASSWORD_FILE).strip()
-
-
-class Script:
-    """A Lua script: Redis runs it as one step, so nobody sees its work half done."""
-
-    __slots__ = ("digest", "text")
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()  # how EVALSHA names it
 
 
 @dataclass(slots=True)
@@ -215,7 +178,7 @@ class Store:
 
         connection = self._connection
         if connection is None:
-            connection = self._connection = self._connect()
+            connection = self._connection = self.account.connection(self.spec.timeout)
             self.connections_made += 1
             await connection.connect()  # type: ignore[no-untyped-call]
         await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
@@ -240,27 +203,6 @@ class Store:
             commands.append(("EVAL", question.script.text, *question.command[2:]))
         for place, answer in zip(unknown, await self._exchange(commands), strict=True):
             answers[place] = answer
-
-    def _connect(self) -> Connection:
-        from redis.asyncio import Connection, SSLConnection
-        from redis.asyncio.retry import Retry
-        from redis.backoff import NoBackoff
-
-        account = self.account
-        host, port = split_address(account.address)
-        kind = SSLConnection if account.tls else Connection
-        return kind(
-            host=host,
-            port=port,
-            db=account.database,
-            username=account.user or None,
-            password=account.secret() or None,
-            protocol=2,
-            retry=Retry(NoBackoff(), 0),  # whether to try again is ours to decide, and there is no time for it
-            socket_connect_timeout=self.spec.timeout,
-            socket_timeout=None,
-            driver_info=None,
-        )
 
     async def _away(self, error: Exception, why: str) -> None:
         self._down_until = self._clock() + self.spec.cooldown

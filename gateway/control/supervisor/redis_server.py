@@ -30,7 +30,7 @@ from gateway.control.supervisor.state_dir import StateDir
 SELECTORS_SINCE = (7, 0)
 SUPERVISOR_RULES = ("+ping", "+info")
 WORKERS = ServiceEntry(
-    GATEWAY, "gateway.roles.edge", redis=("~limits:*", "+evalsha", "+eval", "+get", "+set", "+time", "+ping")
+    GATEWAY, "gateway.roles.edge", redis=("~limits:*", "+evalsha", "+eval", "+get", "+set", "+time", "+ping", "+select")
 )
 """The workers' own user: shared limits, and nothing of what services keep here."""
 MAX_MEMORY = "64mb"

@@ -15,7 +15,7 @@ from gateway.compile.table import answering_types, authenticating_types, filter_
 from gateway.filters.rate_limit import SharedRateLimit
 from gateway.http.messages import Request
 from gateway.observability.metrics import Metrics
-from gateway.upstream.store import Account
+from gateway.upstream.redis_account import Account
 
 CONFIG = """
 listeners:

@@ -23,7 +23,8 @@ from gateway.http.messages import Reply, Request
 from gateway.observability.metrics import Metrics
 from gateway.spec.filters import Plan, Quota, RateLimit, RateLimitKey
 from gateway.spec.models import Store as StoreSpec
-from gateway.upstream.store import Account, Store
+from gateway.upstream.redis_account import Account
+from gateway.upstream.store import Store
 from tests.gateway.redis_process import RedisProcess
 
 DAY = 86_400.0

@@ -12,7 +12,8 @@ import pytest
 
 from gateway.observability.metrics import Metrics
 from gateway.spec.models import Store as StoreSpec
-from gateway.upstream.store import Account, Script, Store
+from gateway.upstream.redis_account import Account, Script
+from gateway.upstream.store import Store
 from tests.gateway.redis_process import RedisProcess
 
 FAILED = "failed"
