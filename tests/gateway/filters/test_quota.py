@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway.filters.base import Build
 from gateway.filters.limit_terms import QuotaTerms
 from gateway.filters.quota import QuotaFilter, Windows
 from gateway.filters.rate_limit import RateLimitFilter
 from gateway.http.messages import Reply, Request
+from gateway.observability.metrics import Metrics
 from gateway.spec.filters import Plan, Quota, RateLimit, RateLimitKey
 
 DAY = 86_400.0
@@ -131,3 +135,25 @@ def test_a_rate_charges_the_cost_of_a_request(build: Any, ask: Any, cost: int) -
     request.cost = cost
     passes(bucket, request)
     assert request.reply_headers[1][1] == b'"default";r=%d;t=%d' % (4 - cost, cost)
+
+
+@given(
+    most=st.integers(1, 6),
+    per=st.sampled_from([1.0, 5.0, DAY]),
+    steps=st.lists(st.tuples(st.floats(0, 5), st.integers(1, 3), st.booleans()), max_size=80),
+)
+def test_never_more_than_the_plan_allows_in_a_window(
+    most: int, per: float, steps: list[tuple[float, int, bool]]
+) -> None:
+    now = 20_000 * DAY - 3.0  # some steps cross midnight
+    spec = Quota(requests=most, per=per, plans={"gold": Plan(requests=2 * most)})
+    limit = QuotaFilter(spec, Build({}, Metrics(), lambda: now, lambda: now))
+    used: dict[tuple[bool, int], int] = {}
+    for gap, cost, gold in steps:
+        now += gap
+        request = Request("GET", "/", "", [], {}, "")
+        request.address, request.claims, request.cost = str(gold), {"plan": "gold" if gold else "none"}, cost
+        window = (gold, int(now // per))
+        allowed = passes(limit, request)
+        assert allowed is (used.get(window, 0) + cost <= (2 * most if gold else most))
+        used[window] = used.get(window, 0) + (cost if allowed else 0)
