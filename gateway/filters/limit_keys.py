@@ -28,18 +28,28 @@ def key_function(key: RateLimitKey) -> Callable[[Request], str | None]:
         return lambda request: request.route.name if request.route else ""
     if kind == "Header":
         field = name.lower().encode("latin-1")
-        return lambda request: request.get(field)
+        return lambda request: _short(request.get(field))
     if name == "sub":
-        return lambda request: request.subject or None
+        return lambda request: _short(request.subject or None)
     return lambda request: None if request.claims is None else _claim(request.claims.get(name))
 
 
 def _claim(value: object) -> str | None:
-    return None if value is None else str(value)
+    return None if value is None else _short(str(value))
+
+
+def _short(key: str | None) -> str | None:
+    """A hundred thousand keys of 32 KiB would be 3 GiB: a long one is held as its fingerprint."""
+    return key if key is None or len(key) <= LONGEST_SHOWN else fingerprint(key)
 
 
 def shown(kind: str, key: str) -> str:
-    """The key as it may be shown and kept elsewhere: itself, or a fingerprint (half of its SHA-256)."""
+    """The key as it may be shown and kept elsewhere: itself, or its fingerprint."""
     if kind != "Header" and len(key) <= LONGEST_SHOWN and key.isprintable():
         return key
+    return fingerprint(key)
+
+
+def fingerprint(key: str) -> str:
+    """Half of its SHA-256: enough that no two keys meet, and nobody finds it out again unless it is easily guessed."""
     return "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
