@@ -56,14 +56,15 @@ class Seen:
             self._old, self._young, self._rotated = self._young, {}, now
         if key in self._young:
             return key
-        if len(self._young) >= self._max_keys:
-            return OVERFLOW
-        self._young[key] = self._old.pop(key, None)
-        return key
+        if len(self._young) < self._max_keys:
+            self._young[key] = self._old.pop(key, None)
+            return key
+        return key if key in self._old else OVERFLOW
 
     def note(self, key: str, said: Said) -> None:
         """Remember the latest of an admitted key."""
-        self._young[key] = said
+        generation = self._old if key in self._old else self._young
+        generation[key] = said
 
     def get(self, key: str) -> Said | None:
         """The latest, if there is any."""

@@ -127,6 +127,10 @@ class LimitGroup(Filter[Any]):
         """Ask all, spend in all or in none."""
         return ask(self.limits, request, spend=True)
 
+    def preview(self, request: Request) -> Decision:
+        """Ask all, spend nothing."""
+        return ask(self.limits, request, spend=False)
+
 
 def ask(limits: Sequence[SharedLimit[Any]], request: Request, *, spend: bool) -> Decision:
     """One question for all these limits."""

@@ -145,8 +145,8 @@ class Store:
                 answers = await self._answers([one.command for one in questions])
                 await self._teach(questions, answers)
             refused = next((one for one in answers if isinstance(one, RedisError)), None)
-        except (RedisError, OSError, TimeoutError) as error:
-            await self._away(error, "timeout" if isinstance(error, TimeoutError) else "unreachable")
+        except Exception as error:  # whatever it was: the connection is in doubt, and nobody may wait for ever
+            await self._away(error, _why(error))
             answers = []
         else:
             if refused is not None:
@@ -207,7 +207,9 @@ class Store:
     async def _away(self, error: Exception, why: str) -> None:
         self._down_until = self._clock() + self.spec.cooldown
         self._counts.add(self.spec.name, why)
-        log.warning("store %s: %s; not asked for %g s", self.spec.name, error or why, self.spec.cooldown)
+        fault = error if why == "fault" else None
+        told = str(error) or why
+        log.warning("store %s: %s; not asked for %g s", self.spec.name, told, self.spec.cooldown, exc_info=fault)
         await self._drop()
 
     async def _drop(self) -> None:
@@ -220,6 +222,14 @@ class Store:
             self._counts.add(self.spec.name, "failed", amount=len(questions))
         for question in questions:
             _settle(question, question.failed)
+
+
+def _why(error: Exception) -> str:
+    from redis.exceptions import RedisError
+
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    return "unreachable" if isinstance(error, RedisError | OSError) else "fault"
 
 
 def _settle(question: _Question[T], result: Callable[..., T], *answer: Any) -> None:

@@ -153,9 +153,9 @@ async def test_more_keys_than_allowed_share_one_bucket(gateways: Gateways, redis
 def test_what_is_remembered_is_bounded_and_forgotten_in_time() -> None:
     seen = Seen(2, 10.0)
     assert [seen.admit(key, 0.0) for key in "abca"] == ["a", "b", OVERFLOW, "a"]
-    assert seen.admit("c", 11.0) == "c"  # a new generation; the older one is still known
-    assert len(seen) == 3
-    assert [seen.admit(key, 22.0) for key in "de"] == ["d", "e"]
+    assert [seen.admit(key, 11.0) for key in "cdefab"] == ["c", "d", OVERFLOW, OVERFLOW, "a", "b"]  # a and b are known
+    assert len(seen) == 4
+    assert [seen.admit(key, 22.0) for key in "ge"] == ["g", "e"]
     assert [use.key for use in seen.uses(22.0)] == []
 
 
@@ -180,8 +180,9 @@ async def test_a_group_asks_once_and_spends_everywhere_or_nowhere(gateways: Gate
         return await chain.resume(outcome, request)
 
     assert len(chain.steps) == 1
+    assert await decided(chain.steps[0][2].preview(ask())) is None
     assert await run() is None
-    assert store.pipelines == 1
+    assert store.pipelines == 2
     assert [value for _, value in request.reply_headers] == [
         b'"wide";q=3;w=3, "narrow";q=1;w=86400',
         b'"wide";r=2;t=1, "narrow";r=0;t=%d' % (DAY - clock.now % DAY),

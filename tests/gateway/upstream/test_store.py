@@ -98,6 +98,17 @@ async def test_an_error_in_the_askers_own_code_is_the_askers_alone(open_store: A
     assert await good == b"b"
 
 
+async def test_a_fault_of_ours_is_a_failure_and_the_store_goes_on(
+    open_store: Any, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = open_store()
+    assert await ask(store, "ECHO", "\ud800") == FAILED  # no UTF-8 for it
+    assert counted(store) == {"answered": 0, "failed": 1, "fault": 1}
+    assert "UnicodeEncodeError" in caplog.text
+    clock.now += 1.0
+    assert await ask(store, "ECHO", "a") == b"a"
+
+
 async def test_a_redis_that_refuses_is_a_failure_and_the_other_answers_count(open_store: Any) -> None:
     store = open_store()
     commands = (("ECHO", "a"), ("NO-SUCH-COMMAND",), ("ECHO", "b"))
