@@ -140,15 +140,19 @@ def upstreams(work: Work, core: int) -> Iterator[None]:
                 wait_until_serving(running[-1], wanted, "/orders/1", "")
             except NotServing as error:
                 raise NotServing(f"upstream {command[0]}: {error}; {last_line(log)}") from error
-        running.append(_start_redis(work, core))
+        running.append(start_redis(work, core))
         yield
     finally:
         for process in running:
             stop(process)
 
 
-def _start_redis(work: Work, core: int) -> subprocess.Popen[bytes]:
-    """A Redis that writes nothing to disk."""
+def start_redis(work: Work, core: int) -> subprocess.Popen[bytes]:
+    """A Redis that writes nothing to disk.
+
+    Raises:
+        NotServing: it does not accept connections.
+    """
     command = [find_binary().path, "--port", str(work.redis_port), "--bind", "127.0.0.1", "--save", ""]
     process = start(command, core, work.directory / "redis.log")
     deadline = time.monotonic() + START_SECONDS
