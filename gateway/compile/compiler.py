@@ -104,7 +104,8 @@ def _provider(name: str, spec: Spec, clusters: Mapping[str, Cluster], runtime: R
 def _store(spec: StoreSpec, runtime: Runtime, before: Snapshot) -> Store:
     account = runtime.redis
     if spec.address is not None:
-        account = Account(spec.address, spec.user, spec.password or "", spec.password_file)
+        ca = spec.tls.ca if spec.tls else None
+        account = Account(spec.address, spec.user, spec.password or "", spec.password_file, tls=bool(spec.tls), ca=ca)
     if account is None:
         raise ValueError(
             f'store "{spec.name}" is the supervisor\'s Redis, and it runs none: restart it, or name an address'

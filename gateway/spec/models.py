@@ -147,8 +147,15 @@ class Cluster(Model):
     tls: ClusterTls | None = None
 
 
+class StoreTls(Model):
+    """TLS towards a Redis. Its certificate is always verified, for the host of its address."""
+
+    ca: File | None = None
+    """Whom to believe instead of the authorities that the system trusts."""
+
+
 class Store(Model):
-    """A Redis that workers and gateways share; its connection is plain TCP, so keep it on a network that you trust."""
+    """A Redis that workers and gateways share; without `tls` only on a network that you trust."""
 
     name: Name
     service: Literal["redis"] | None = None
@@ -157,6 +164,7 @@ class Store(Model):
     user: str = ""
     password: Secret | None = Field(None, repr=False)
     password_file: File | None = None
+    tls: StoreTls | None = None
     timeout: Annotated[Duration, Field(gt=0, le=10.0)] = 0.05
     """For one question, the wait for the one before it included."""
     cooldown: Annotated[Duration, Field(le=60.0)] = 1.0
@@ -295,6 +303,7 @@ __all__ = [
     "Route",
     "Spec",
     "Store",
+    "StoreTls",
     "Timeouts",
     "Tracing",
     "ValueMatch",

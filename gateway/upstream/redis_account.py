@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,8 @@ class Account:
     password_file: str | None = None
     database: int = 0
     tls: bool = False
+    ca: str | None = None
+    """A PEM file with whom to believe; None is the system's."""
 
     def secret(self) -> str:
         """The password, "" for none.
@@ -50,7 +53,7 @@ class Account:
         from redis.backoff import NoBackoff
 
         host, port = split_address(self.address)
-        kind = SSLConnection if self.tls else Connection
+        kind = partial(SSLConnection, ssl_ca_certs=self.ca, ssl_check_hostname=True) if self.tls else Connection
         return kind(
             host=host,
             port=port,

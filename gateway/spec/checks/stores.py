@@ -27,8 +27,8 @@ def _check_place(store: Store, path: Path) -> Iterator[Finding]:
 
 
 def _check_password(store: Store, path: Path) -> Iterator[Finding]:
-    if store.service is not None and (store.user or store.password or store.password_file):
-        yield Finding(path, "the supervisor gives user and password of its own Redis; take them out here")
+    if store.service is not None and (store.user or store.password or store.password_file or store.tls):
+        yield Finding(path, "the supervisor knows user, password and tls of its own Redis; take them out here")
     elif store.password is not None and store.password_file is not None:
         yield Finding(path, f'store "{store.name}" has both password and passwordFile; keep one')
     elif store.user and store.password is None and store.password_file is None:

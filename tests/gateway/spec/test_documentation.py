@@ -27,6 +27,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`clusters[]`": models.Cluster,
     "`clusters[].tls`": models.ClusterTls,
     "`stores[]`": models.Store,
+    "`stores[].tls`": models.StoreTls,
     "`routes[]`": models.Route,
     "`routes[].matches[]`": models.Match,
     "`routes[].matches[].path`": models.PathMatch,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -190,3 +191,42 @@ def test_a_secret_is_in_no_representation() -> None:
     spec = StoreSpec(name="shared", address="127.0.0.1:1", user="gateway", password="s3cret")
     store = Store(spec, account, Metrics(), Clock())
     assert "s3cret" not in repr(account) + repr(spec) + repr(store)
+
+
+@pytest.fixture
+async def encrypted(redis: RedisProcess, authority: Any) -> AsyncIterator[tuple[str, Any]]:
+    """The address of a relay that speaks TLS for Redis, and the authority behind its certificate."""
+    made = authority()
+    files = made.issue("redis", ["127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.cert, files.key)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+        writer.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to_redis = await asyncio.open_connection("127.0.0.1", redis.port)
+        tasks.update(
+            {asyncio.ensure_future(copy(reader, to_redis[1])), asyncio.ensure_future(copy(to_redis[0], writer))}
+        )
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0, ssl=context)
+    yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", made
+    server.close()
+    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+
+
+async def test_a_redis_behind_tls_is_verified(open_store: Any, encrypted: tuple[str, Any], authority: Any) -> None:
+    address, right = encrypted
+    trusting = open_store(Account(address, tls=True, ca=str(right.file)))
+    assert await ask(trusting, "ECHO", "a") == b"a"
+    for wrong in (Account(address, tls=True, ca=str(authority("other").file)), Account(address, tls=True)):
+        store = open_store(wrong)
+        assert await ask(store, "ECHO", "a") == FAILED
+        assert counted(store)["unreachable"] == 1
+    other_name = open_store(Account(address.replace("127.0.0.1", "localhost"), tls=True, ca=str(right.file)))
+    assert await ask(other_name, "ECHO", "a") == FAILED
+    await trusting.close()
