@@ -25,6 +25,8 @@ def configuration(work: Work, setup: Setup, port: int) -> str:
     route = _policy_route if setup.policy else _plain_route
     routes = [route(f"svc{number}", f"/svc{number}/api") for number in range(setup.routes)]
     routes.append(route("orders", "/orders" if setup.policy else "/"))
+    if setup.redis:
+        routes[-1]["filters"][-1] |= {"store": "shared", "onStoreFailure": "fail_closed"}
     if setup.streaming:
         routes[-1]["timeouts"] = {"request": "0s", "backendRequest": "0s"}
     upstream = f"127.0.0.1:{work.upstream(setup.streaming)}"
@@ -35,6 +37,7 @@ def configuration(work: Work, setup: Setup, port: int) -> str:
             "accessLog": {"enabled": setup.access_log, "path": str(work.directory / "access.log")},
             "tracing": {"sampled": setup.sampled},
             "clusters": [{"name": "b", "endpoints": [upstream]}],
+            "stores": [{"name": "shared", "address": f"127.0.0.1:{work.redis_port}", "timeout": "1s"}],
             "providers": [_provider()] if setup.policy else [],
             "routes": routes,
         }

@@ -20,6 +20,8 @@ class Setup:
     """The policy chain: JWT, scope, limit per subject, request id."""
     routes: int = 0
     """Routes besides the one that is asked for."""
+    redis: bool = False
+    """The chain's limit is kept in a Redis, which runs beside the upstream."""
     access_log: bool = False
     sampled: float = 0.0
     """Share of requests that become spans."""

@@ -2,6 +2,7 @@
 
 Upstreams: nginx with a small JSON answer, files and an upload target, as fast as any; and our own backend
 (benchmarks.backend) for what nginx cannot do: endless streams, a reader that is slow, WebSocket echo, a sink for spans.
+Beside them runs a Redis for the limit that is kept there.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import datetime
 import ipaddress
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -26,7 +28,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from benchmarks.processes import NotServing, free_port, last_line, start, stop, wait_until_serving
+from benchmarks.processes import START_SECONDS, NotServing, free_port, last_line, start, stop, wait_until_serving
+from gateway.control.supervisor.redis_server import find_binary
 
 TEMPLATES = Path(__file__).parent / "peers"
 ANSWER = '{"id":1,"item":"lamp","qty":2,"owner":"alice","status":"shipped","notes":"' + "x" * 52 + '"}'
@@ -46,6 +49,7 @@ class Work:
     token: str
     nginx_port: int
     backend_port: int
+    redis_port: int
 
     @property
     def public_key(self) -> Path:
@@ -76,7 +80,7 @@ def prepare(directory: Path, unseen: int = 0) -> Work:
     directory.chmod(0o711)  # nginx's workers give up root, and must still reach the files
     key = rsa.generate_private_key(65537, 2048)
     jwk = {**json.loads(RSAAlgorithm.to_jwk(key.public_key())), "kid": "k", "alg": "RS256", "use": "sig"}
-    work = Work(directory, json.dumps({"keys": [jwk]}), _token(key, "0"), free_port(), free_port())
+    work = Work(directory, json.dumps({"keys": [jwk]}), _token(key, "0"), free_port(), free_port(), free_port())
     work.public_key.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     _write_certificate(work.certificate)
     tokens = [_token(key, str(number)) for number in range(1, unseen + 1)]
@@ -118,7 +122,7 @@ def _write_certificate(path: Path) -> None:
 
 @contextmanager
 def upstreams(work: Work, core: int) -> Iterator[None]:
-    """Both upstreams, serving.
+    """Both upstreams and a Redis, serving.
 
     Raises:
         NotServing: one of them does not start.
@@ -136,10 +140,30 @@ def upstreams(work: Work, core: int) -> Iterator[None]:
                 wait_until_serving(running[-1], wanted, "/orders/1", "")
             except NotServing as error:
                 raise NotServing(f"upstream {command[0]}: {error}; {last_line(log)}") from error
+        running.append(start_redis(work, core))
         yield
     finally:
         for process in running:
             stop(process)
+
+
+def start_redis(work: Work, core: int) -> subprocess.Popen[bytes]:
+    """A Redis that writes nothing to disk.
+
+    Raises:
+        NotServing: it does not accept connections.
+    """
+    command = [find_binary().path, "--port", str(work.redis_port), "--bind", "127.0.0.1", "--save", ""]
+    process = start(command, core, work.directory / "redis.log")
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", work.redis_port), 1).close()
+            return process
+        except OSError:
+            time.sleep(0.02)
+    stop(process)
+    raise NotServing(f"redis: {last_line(work.directory / 'redis.log')}")
 
 
 def program(name: str) -> str | None:

@@ -16,6 +16,7 @@ import json
 import os
 import secrets
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,11 +74,13 @@ def public_jwk(key: Ed25519PrivateKey) -> dict[str, str]:
     return members | {"kid": _base64url(digest), "use": "sig", "alg": "EdDSA"}
 
 
-def sign(key: Ed25519PrivateKey, name: str, scopes: tuple[str, ...], now: int) -> str:
-    """An access token (RFC 9068) for that name; `now` in seconds since 1970."""
+def sign(
+    key: Ed25519PrivateKey, name: str, scopes: tuple[str, ...], now: int, more: Mapping[str, str] | None = None
+) -> str:
+    """An access token (RFC 9068) for that name; `now` in seconds since 1970; `more` claims add to ours."""
     import jwt
 
-    claims = {
+    claims = dict(more or {}) | {
         "iss": ISSUER, "sub": name, "aud": AUDIENCE, "iat": now, "exp": now + LIFETIME,
         "jti": secrets.token_urlsafe(12), "client_id": NAME, "scope": " ".join(scopes),
     }  # fmt: skip

@@ -28,6 +28,7 @@ dev_option = click.option("--dev", is_flag=True, help="A token of `run --dev-iss
 @click.option("--fresh", is_flag=True, help="Log in again, even if the last token is still good.")
 @dev_option
 @click.option("--scope", "scopes", multiple=True, help="With --dev: a scope of the token; repeatable.")
+@click.option("--claim", "more", multiple=True, metavar="NAME=VALUE", help="With --dev: a claim; repeatable.")
 @state_dir_option
 @json_option
 def token(
@@ -36,6 +37,7 @@ def token(
     fresh: bool,
     dev: bool,
     scopes: tuple[str, ...],
+    more: tuple[str, ...],
     state_dir: Path | None,
     as_json: bool,
 ) -> None:
@@ -48,12 +50,15 @@ def token(
       gatehouse token alice
       gatehouse token alice --claims
       curl -H "Authorization: Bearer $(gatehouse token bob)" http://127.0.0.1:8088/orders
-      gatehouse token anna --dev --scope orders:read
+      gatehouse token anna --dev --scope orders:read --claim plan=gold
     """
     instance = find(state_dir)
-    if scopes and not dev:
-        raise click.UsageError("--scope needs --dev: what a user of the shop may do is for identity to say")
-    found = dev_token(instance, user, scopes) if dev else token_for(instance, user, fresh=fresh)
+    if (scopes or more) and not dev:
+        raise click.UsageError("--scope and --claim need --dev: what a user of the shop may do is for identity to say")
+    if wrong := [one for one in more if not one.partition("=")[0] or "=" not in one]:
+        raise click.UsageError(f"{wrong[0]!r} is no claim; write it as plan=gold")
+    extra = {name: value for name, _, value in (one.partition("=") for one in more)}
+    found = dev_token(instance, user, scopes, extra) if dev else token_for(instance, user, fresh=fresh)
     claims = claims_of(found)
     if as_json:
         print_json({"user": user, "access_token": found, "claims": claims})
@@ -98,7 +103,7 @@ def call(
     if content_type and "content-type" not in names:
         sent.append(("Content-Type", content_type))
     if user != NOBODY and "authorization" not in names:
-        found = dev_token(instance, user, ()) if dev else token_for(instance, user, fresh=fresh)
+        found = dev_token(instance, user) if dev else token_for(instance, user, fresh=fresh)
         sent.append(("Authorization", f"Bearer {found}"))
     begun = time.perf_counter()
     answer = send(instance.public_url, method.upper(), path, headers=sent, body=body)

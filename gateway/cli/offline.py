@@ -2,13 +2,15 @@
 
 The problem: before a change is rolled out one wants to know what it would do. The rule: the file is compiled
 as a worker compiles it, and its filters are asked by the same code; only what is observed while running
-(endpoints of services, spent quotas, an issuer's keys) is not there, so claims are given and not verified.
+(endpoints of services, spent quotas, an issuer's keys) is not there, so claims are given and not verified, and
+no store is asked: limits that are kept in one are judged as full ones of our own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -16,7 +18,8 @@ from gateway.compile.compiler import Runtime, compile_spec
 from gateway.compile.snapshot import Snapshot
 from gateway.observability.metrics import Metrics
 from gateway.roles.explain import explain
-from gateway.spec.models import Spec
+from gateway.spec.filters import LimitSpec
+from gateway.spec.models import FilterSpec, Spec
 
 
 def explain_offline(spec: Spec, request: dict[str, Any]) -> dict[str, Any]:
@@ -24,6 +27,17 @@ def explain_offline(spec: Spec, request: dict[str, Any]) -> dict[str, Any]:
 
     async def ask() -> dict[str, Any]:
         runtime = Runtime(Metrics(), time.monotonic, time.time, Random())  # noqa: S311 (it spreads load, it keeps no secret)
-        return await explain(compile_spec(spec, {}, 0, runtime, Snapshot.empty()), request)
+        return await explain(compile_spec(without_stores(spec), {}, 0, runtime, Snapshot.empty()), request)
 
     return asyncio.run(ask())
+
+
+def without_stores(spec: Spec) -> Spec:
+    """The same configuration with every limit kept here."""
+    routes = tuple(route.model_copy(update={"filters": _here(route.filters)}) for route in spec.routes)
+    return spec.model_copy(update={"stores": (), "filters": _here(spec.filters), "routes": routes})
+
+
+def _here(filters: Sequence[FilterSpec]) -> tuple[FilterSpec, ...]:
+    here = {"store": None, "on_store_failure": None}
+    return tuple(one.model_copy(update=here) if isinstance(one, LimitSpec) else one for one in filters)

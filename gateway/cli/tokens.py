@@ -11,7 +11,7 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -93,7 +93,9 @@ def claims_of(token: str) -> dict[str, Any]:
     return claims if isinstance(claims, dict) else {}
 
 
-def dev_token(instance: Instance, name: str, scopes: tuple[str, ...]) -> str:
+def dev_token(
+    instance: Instance, name: str, scopes: tuple[str, ...] = (), claims: Mapping[str, str] | None = None
+) -> str:
     """A token of the development issuer that `run --dev-issuer` started; for any name.
 
     Raises:
@@ -107,4 +109,4 @@ def dev_token(instance: Instance, name: str, scopes: tuple[str, ...]) -> str:
     key = load_key(instance.state_dir)
     if key is None:
         raise Failure("No development issuer runs here.", "Start one: gatehouse run … --dev-issuer")
-    return sign(key, name, scopes, now=int(time.time()))
+    return sign(key, name, scopes, int(time.time()), claims)

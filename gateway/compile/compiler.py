@@ -8,7 +8,7 @@ the snapshot before when its own part of the spec is the same, and built anew wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from gateway.compile.snapshot import CompiledRoute, Snapshot
@@ -20,7 +20,10 @@ from gateway.observability.metrics import Metrics
 from gateway.routing.table import RouteTable
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.spec.models import FilterSpec, Spec
+from gateway.spec.models import Store as StoreSpec
 from gateway.upstream.cluster import Cluster
+from gateway.upstream.redis_account import Account
+from gateway.upstream.store import Store
 from gateway.upstream.tls import UpstreamTls
 
 Endpoints = Mapping[str, Sequence[str]]
@@ -35,6 +38,8 @@ class Runtime:
     clock: Callable[[], float]
     wall: Callable[[], float]
     random: Random
+    redis: Account | None = None
+    """Who we are to the Redis that the supervisor runs, if it runs one."""
 
 
 def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtime, before: Snapshot) -> Snapshot:
@@ -42,15 +47,18 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
 
     Raises:
         KeyError: a reference that the loader should have refused.
+        ValueError: a store of the supervisor's Redis where it runs none.
     """
     clusters = {one.name: _cluster(one, endpoints, runtime, before) for one in spec.clusters}
     providers = {one.name: _provider(one.name, spec, clusters, runtime, before) for one in spec.providers}
-    build = Build(providers, runtime.metrics, runtime.clock, runtime.wall)
+    stores = {one.name: _store(one, runtime, before) for one in spec.stores}
+    build = Build(providers, runtime.metrics, runtime.clock, runtime.wall, stores)
     filters: dict[tuple[str, int], AnyFilter] = {}
 
     def chain_filters(route: str, specs: Sequence[FilterSpec]) -> list[AnyFilter]:
+        of_route = replace(build, route=route)
         for position, one in enumerate(specs):
-            filters[route, position] = _filter(one, (route, position), build, before)
+            filters[route, position] = _filter(one, (route, position), of_route, before)
         return [filters[route, position] for position in range(len(specs))]
 
     shared = chain_filters("", spec.filters)
@@ -66,7 +74,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         listener.name: RouteTable([(one.spec, one) for one in routes if _serves(one, listener.name)])
         for listener in spec.listeners
     }
-    return Snapshot(version, spec, tables, clusters, providers, filters)
+    return Snapshot(version, spec, tables, clusters, providers, filters, stores)
 
 
 def _serves(route: CompiledRoute, listener: str) -> bool:
@@ -93,12 +101,27 @@ def _provider(name: str, spec: Spec, clusters: Mapping[str, Cluster], runtime: R
     return Provider(wanted, cluster, runtime.metrics, runtime.clock)
 
 
+def _store(spec: StoreSpec, runtime: Runtime, before: Snapshot) -> Store:
+    account = runtime.redis
+    if spec.address is not None:
+        ca = spec.tls.ca if spec.tls else None
+        account = Account(spec.address, spec.user, spec.password or "", spec.password_file, tls=bool(spec.tls), ca=ca)
+    if account is None:
+        raise ValueError(
+            f'store "{spec.name}" is the supervisor\'s Redis, and it runs none: restart it, or name an address'
+        )
+    old = before.stores.get(spec.name)
+    if old is not None and (old.spec, old.account) == (spec, account):
+        return old
+    return Store(spec, account, runtime.metrics, runtime.clock)
+
+
 def _filter(spec: FilterSpec, place: tuple[str, int], build: Build, before: Snapshot) -> AnyFilter:
     old = before.filters.get(place)
     if old is not None and _same(old.spec, spec) and old.kept_with(build):
         old.where = spec.where
         return old
-    return filter_classes()[spec.type](spec, build)
+    return filter_classes()[spec.type].make(spec, build)
 
 
 def _same(one: FilterSpec, other: FilterSpec) -> bool:
@@ -106,8 +129,9 @@ def _same(one: FilterSpec, other: FilterSpec) -> bool:
     return type(one) is type(other) and one.model_copy(update={"where": ""}) == other.model_copy(update={"where": ""})
 
 
-def retired(before: Snapshot, now: Snapshot) -> tuple[list[Cluster], list[Provider]]:
-    """What the new snapshot no longer uses: the caller lets clusters finish and closes providers."""
+def retired(before: Snapshot, now: Snapshot) -> tuple[list[Cluster], list[Provider | Store]]:
+    """What the new snapshot no longer uses: the caller lets clusters finish and closes providers and stores."""
     clusters = [one for name, one in before.clusters.items() if now.clusters.get(name) is not one]
     providers = [one for name, one in before.providers.items() if now.providers.get(name) is not one]
-    return clusters, providers
+    stores = [one for name, one in before.stores.items() if now.stores.get(name) is not one]
+    return clusters, [*providers, *stores]

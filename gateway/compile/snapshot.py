@@ -18,6 +18,7 @@ from gateway.http.messages import Request
 from gateway.routing.table import RouteTable
 from gateway.spec.models import Listener, Route, Spec
 from gateway.upstream.cluster import Cluster
+from gateway.upstream.store import Store
 
 
 class CompiledRoute:
@@ -71,7 +72,7 @@ class CompiledRoute:
 class Snapshot:
     """One version of the configuration, compiled."""
 
-    __slots__ = ("clusters", "filters", "providers", "spec", "tables", "version")
+    __slots__ = ("clusters", "filters", "providers", "spec", "stores", "tables", "version")
 
     def __init__(
         self,
@@ -81,6 +82,7 @@ class Snapshot:
         clusters: Mapping[str, Cluster],
         providers: Mapping[str, Provider],
         filters: Mapping[tuple[str, int], AnyFilter],
+        stores: Mapping[str, Store],
     ) -> None:
         self.version = version
         self.spec = spec
@@ -90,11 +92,12 @@ class Snapshot:
         self.providers = providers
         self.filters = filters
         """By route name and position; filters of every route stand under the name ''."""
+        self.stores = stores
 
     @classmethod
     def empty(cls) -> Snapshot:
         """Version 0: before the first configuration; it routes nothing."""
-        return cls(0, Spec(listeners=(Listener(name="none", port=0),)), {}, {}, {}, {})
+        return cls(0, Spec(listeners=(Listener(name="none", port=0),)), {}, {}, {}, {}, {})
 
     def __repr__(self) -> str:
         tables = "\n".join(f"listener {name}\n{table!r}" for name, table in self.tables.items())

@@ -124,7 +124,22 @@ class Channel:
             TimeoutError: no answer within `within` seconds.
         """
         worker = max(self.workers, key=lambda one: one.version or 0, default=None)
-        if worker is None or len(worker.questions) >= MAX_QUESTIONS:
+        if worker is None:
+            raise NoWorkerError
+        return await self._ask(worker, ask, request, within)
+
+    async def ask_all(self, ask: str, request: dict[str, Any], within: float = 5.0) -> dict[str, dict[str, Any]]:
+        """Ask every worker; the answers by worker, without those that gave none in time."""
+        workers = sorted(self.workers, key=lambda one: one.name)
+        asked = (self._ask(worker, ask, request, within) for worker in workers)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, NoWorkerError | TimeoutError):
+                raise answer
+        return {one.name: got for one, got in zip(workers, answers, strict=True) if isinstance(got, dict)}
+
+    async def _ask(self, worker: Worker, ask: str, request: dict[str, Any], within: float) -> dict[str, Any]:
+        if len(worker.questions) >= MAX_QUESTIONS:
             raise NoWorkerError
         number, answer = secrets.token_hex(8), asyncio.get_running_loop().create_future()
         worker.questions[number] = answer

@@ -6,18 +6,21 @@ askable without consequences. The rule: deciding is apart from spending.
 - `decide` looks at a request and returns None (go on), a Reply (stop), or an awaitable of one of these; only an
   awaitable makes the exchange wait. It may change the request that it was given, and nothing that outlives it.
 - `commit` runs after a request passed `decide`: it spends tokens, counts, remembers.
+- `on_end` hears that the exchange is over, whatever ended it and whether this filter was reached or not.
 - `on_response` sees the head of the upstream's answer, in reverse order of the filters.
-- `explain` says in words what `decide` saw, secrets masked (`gateway.observability.masking`), and changes nothing.
-  It is called for requests that are only asked about (after `decide`, with nothing spent) and for some that are over.
+- `preview` is `decide` without consequences. It is `decide` itself, except where deciding and spending must be one
+  step, as in a store that others share.
+- `explain` says in words what `preview` or `decide` saw, secrets masked (`gateway.observability.masking`), and changes
+  nothing. It is called for requests that are only asked about (after `preview`) and for some that are over.
 
 So `gatehouse explain` runs the very code that traffic runs, and no quota is burnt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from gateway.http.messages import Reply, Request, Response
 from gateway.observability.metrics import Metrics
@@ -25,6 +28,7 @@ from gateway.spec.models import FilterSpec
 
 if TYPE_CHECKING:
     from gateway.filters.provider import Provider
+    from gateway.upstream.store import Store
 
 Verdict = Reply | None
 Decision = Verdict | Awaitable[Verdict]
@@ -41,6 +45,9 @@ class Build:
     """Monotonic seconds."""
     wall: Callable[[], float]
     """Seconds since 1970."""
+    stores: Mapping[str, Store] = field(default_factory=dict)
+    route: str = ""
+    """Whose filter it is; "" for one that runs on every route."""
 
 
 class Filter(Generic[S]):
@@ -53,9 +60,17 @@ class Filter(Generic[S]):
     answers: ClassVar[bool] = False
     """Whether it always replies by itself, so that its route needs no cluster."""
 
+    joins: object = None
+    """Neighbours in a chain with the same value here become one step, which the first of them makes by `join`."""
+
     def __init__(self, spec: S, build: Build) -> None:
         self.spec = spec
         self.where = spec.where
+
+    @classmethod
+    def make(cls, spec: S, build: Build) -> Filter[Any]:
+        """The filter for this configuration; a class that has several ways of work chooses here."""
+        return cls(spec, build)
 
     @property
     def name(self) -> str:
@@ -66,15 +81,30 @@ class Filter(Generic[S]):
         """Pass (None), stop (a Reply), or wait (an awaitable of either)."""
         raise NotImplementedError(f"{type(self).__name__} decides nothing")
 
+    def preview(self, request: Request) -> Decision:
+        """What `decide` would say, and nothing spent."""
+        return self.decide(request)
+
+    def join(self, following: Sequence[Filter[Any]]) -> Filter[Any]:
+        """One filter that does the work of this one and of those that follow, in one step."""
+        raise NotImplementedError(f"{type(self).__name__} joins nothing")
+
     def commit(self, request: Request) -> None:
         """Spend what a passed request costs."""
 
     def on_response(self, request: Request, response: Response) -> None:
         """Change the head of the upstream's answer."""
 
+    def on_end(self, request: Request) -> None:
+        """The exchange is over: release what `commit` took for this request, if it did."""
+
     def explain(self, request: Request, reply: Verdict) -> str:
         """What `decide` saw, in a few words; `reply` is what it answered, None when it let the request pass."""
         return reply.detail if reply is not None else ""
+
+    def view(self) -> dict[str, Any] | None:
+        """The live state for the admin API (see `gateway.filters.limit_view`), if there is any to look at."""
+        return None
 
     def kept_with(self, build: Build) -> bool:
         """Whether this instance may serve on after a reload that left its own configuration unchanged."""

@@ -8,7 +8,8 @@ waits, and goes on from there. An exception inside a filter denies the request a
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 from gateway.filters.base import Decision, Filter, Verdict
@@ -46,16 +47,17 @@ class Stopped:
 class Chain:
     """A route's filters, in the order in which they run."""
 
-    __slots__ = ("_metrics", "filters", "responders", "steps")
+    __slots__ = ("_metrics", "enders", "filters", "responders", "steps")
 
     def __init__(self, filters: Sequence[AnyFilter], metrics: Metrics) -> None:
         self.filters = tuple(filters)
         self._metrics = metrics
         # A filter that spends nothing costs one call, one that ignores answers none: resolved here, once.
         self.steps: tuple[Step, ...] = tuple(
-            (one.decide, one.commit if _overrides(one, "commit") else None, one) for one in self.filters
+            (one.decide, one.commit if _overrides(one, "commit") else None, one) for one in _joined(self.filters)
         )
         self.responders = tuple(one.on_response for one in reversed(self.filters) if _overrides(one, "on_response"))
+        self.enders = tuple(one for one in self.filters if _overrides(one, "on_end"))
 
     def __repr__(self) -> str:
         return " → ".join(f"{one.name}({one.where})" for one in self.filters) or "no filters"
@@ -73,11 +75,14 @@ class Chain:
                 elif isinstance(verdict, Reply):
                     return Stopped(verdict, current)
                 else:
-                    return Waiting(self.filters.index(current), verdict)
+                    return Waiting(self._position(current), verdict)
         except Exception:
             assert current is not None
             return self._failed(current)
         return None
+
+    def _position(self, current: AnyFilter) -> int:
+        return next(index for index, step in enumerate(self.steps) if step[2] is current)
 
     async def resume(self, waiting: Waiting, request: Request) -> Stopped | None:
         """Wait for the filter that must wait, and for each later one that must."""
@@ -100,10 +105,25 @@ class Chain:
         for on_response in self.responders:
             on_response(request, response)
 
+    def end(self, request: Request) -> None:
+        """Tell the filters that want to know that the exchange is over; what fails in one is not the others' loss."""
+        for one in self.enders:
+            try:
+                one.on_end(request)
+            except Exception:
+                self._failed(one)
+
     def _failed(self, current: AnyFilter) -> Stopped:
         self._metrics.filter_errors.add(current.name)
         log.exception("filter %s (%s) failed; the request was denied", current.name, current.where)
         return Stopped(FILTER_ERROR, current)
+
+
+def _joined(filters: Sequence[AnyFilter]) -> Iterator[AnyFilter]:
+    """The filters as steps: neighbours that can be asked in one go are one."""
+    for _, neighbours in groupby(filters, lambda one: one.joins or one):
+        first, *following = neighbours
+        yield first.join(following) if following else first
 
 
 def _overrides(one: AnyFilter, method: str) -> bool:

@@ -11,19 +11,24 @@ than the burst allows.
 Keys come from clients, so their number is bounded: they live in two generations. When the young one is full or old
 enough that every bucket in the other has filled up again, the other is forgotten. Forgetting a full bucket loses
 nothing; `max_keys` bounds what an attacker with many addresses can make us hold.
+
+With a `store` the same numbers are kept in Redis, and all workers count together (shared_limit.py).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import Any
 
 from gateway.filters.base import Build, Decision, Filter, Verdict
-from gateway.http.messages import Reply, Request
-from gateway.observability.masking import shown
+from gateway.filters.limit_keys import NO_KEY, key_function, shown
+from gateway.filters.limit_terms import RateTerms, refusal, tell
+from gateway.filters.limit_view import LOOKED_AT, LimitView, Use, limit_view
+from gateway.filters.shared_limit import Charge, SharedLimit
+from gateway.http.messages import Request
 from gateway.spec.filters import RateLimit
-
-QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
 
 class Gcra:
@@ -50,95 +55,88 @@ class Gcra:
             tat = self._old.get(key, 0.0)
         return tat - now if tat > now else 0.0
 
-    def spend(self, key: str, now: float) -> None:
-        """One request."""
+    def spend(self, key: str, now: float, cost: int = 1) -> float:
+        """Take a request's worth, or `cost` of them; what is used then."""
         if now - self._rotated > self._generation_seconds or len(self._young) >= self._max_keys:
             self._old, self._young, self._rotated = self._young, {}, now
-        self._young[key] = now + self.used(key, now) + self.interval
+        used = self.used(key, now) + self.interval * cost
+        self._young[key] = now + used
+        return used
+
+    def latest(self, most: int) -> Iterator[str]:
+        """The keys that came last to have a bucket."""
+        return islice(chain(reversed(self._young), reversed(self._old)), most)
 
 
 class RateLimitFilter(Filter[RateLimit]):
-    """At most `requests` per `per` and key."""
+    """At most `requests` per `per` and key, in each worker."""
 
     Spec = RateLimit
 
     def __init__(self, spec: RateLimit, build: Build) -> None:
         super().__init__(spec, build)
-        self.burst = spec.burst or spec.requests
-        self.gcra = Gcra(spec.requests, spec.per, self.burst, spec.max_keys)
-        self._slack = self.gcra.interval * 1e-6  # floating point: the last of a burst must not fail by a rounding
+        burst = spec.burst or spec.requests
+        self.terms = RateTerms(spec.name, spec.requests, spec.per, burst)
+        self.gcra = Gcra(spec.requests, spec.per, burst, spec.max_keys)
+        self._limit = self.terms.limit
         self._clock = build.clock
-        self._key = _key_function(spec)
+        self._key = key_function(spec.key)
         self._shadowed = build.metrics.shadowed
-        self._policy = f'"{spec.name}";q={self.burst};w={math.ceil(self.gcra.tolerance)}'.encode()
+
+    @classmethod
+    def make(cls, spec: RateLimit, build: Build) -> Filter[Any]:
+        """This, or the one that counts in a store."""
+        return cls(spec, build) if spec.store is None else SharedRateLimit(spec, build)
 
     def decide(self, request: Request) -> Decision:
         """Pass or 429."""
         key = self._key(request)
         if key is None:
-            return None if not self.spec.enforced else Reply(403, "no_limit_key", "what the limit counts by is missing")
-        gcra = self.gcra
-        used = gcra.used(key, self._clock())
-        if used + gcra.interval <= gcra.tolerance + self._slack:
+            return NO_KEY if self.spec.enforced else None
+        used = self.gcra.used(key, self._clock())
+        if used + self.gcra.interval * request.cost <= self._limit:
             return None
         if not self.spec.enforced:
             self._shadowed.add(self.name, "rate_limited")
             return None
-        return self._exceeded(request, used)
+        tell(request, self.terms, used)
+        return refusal(self.terms, used, 0.0, request.cost)
 
     def commit(self, request: Request) -> None:
-        """Spend one request and say what is left (IETF draft-ietf-httpapi-ratelimit-headers-11)."""
+        """Spend what the request costs and say what is left."""
         key = self._key(request)
         if key is None:
             return
-        gcra, now = self.gcra, self._clock()
-        gcra.spend(key, now)
+        gcra, now, cost = self.gcra, self._clock(), request.cost
         if self.spec.enforced:
-            self._tell(request, gcra.used(key, now))
-
-    def _tell(self, request: Request, used: float) -> None:
-        left = int((self.gcra.tolerance - used) / self.gcra.interval + 1e-6)
-        value = b'"%b";r=%d;t=%d' % (self.spec.name.encode(), max(left, 0), math.ceil(used))
-        request.reply_headers.append((b"ratelimit-policy", self._policy))
-        request.reply_headers.append((b"ratelimit", value))
-
-    def _exceeded(self, request: Request, used: float) -> Reply:
-        wait = math.ceil(used + self.gcra.interval - self.gcra.tolerance)
-        self._tell(request, used)
-        return Reply(
-            429,
-            "rate_limited",
-            f"limit {self.spec.name!r}: {self.spec.requests} per {self.spec.per:g} s, "
-            f"bursts of {self.burst}; try again in {wait} s",
-            ((b"retry-after", b"%d" % wait),),
-            problem_type=QUOTA_EXCEEDED,
-            title="Quota exceeded",
-        )
+            tell(request, self.terms, gcra.spend(key, now, cost))
+        elif gcra.used(key, now) + gcra.interval * cost <= self._limit:  # what would be refused would cost nothing
+            gcra.spend(key, now, cost)
 
     def explain(self, request: Request, reply: Verdict) -> str:
-        """What is left for whom."""
+        """What is left for whom, nothing spent."""
         kind, key = self.spec.key.type, self._key(request)
         if key is None:
             return f"no {kind.lower()} to count by"
-        left = int((self.gcra.tolerance - self.gcra.used(key, self._clock())) / self.gcra.interval + 1e-6)
-        whose = shown(self.spec.key.name or "", key) if kind == "Header" else key
-        text = f"{max(left, 0)} of {self.burst} left for {kind.lower()} {whose}"
-        return text + ("" if self.spec.enforced else " (shadow mode: never refuses)")
+        left = self.terms.left(self.gcra.used(key, self._clock()))
+        text = f"{left} of {self.terms.size} left for {kind.lower()} {shown(kind, key)}"
+        return text if self.spec.enforced else f"{text} (shadow mode: never refuses)"
+
+    def view(self) -> LimitView:
+        """Who has used how much."""
+        now = self._clock()
+        uses = (Use(key, self.terms, self.gcra.used(key, now)) for key in self.gcra.latest(LOOKED_AT))
+        return limit_view(self.spec, self.where, self.terms, len(self.gcra), uses)
 
 
-def _key_function(spec: RateLimit) -> Callable[[Request], str | None]:
-    """How to find a request's key; claims only from a verified token."""
-    kind, name = spec.key.type, spec.key.name or ""
-    if kind == "Address":
-        return lambda request: request.address
-    if kind == "Route":
-        return lambda request: request.route.name if request.route else ""
-    if kind == "Header":
-        return lambda request: request.get(name.lower().encode("latin-1"))
-    if name == "sub":
-        return lambda request: request.subject or None
-    return lambda request: None if request.claims is None else _claim(request.claims.get(name))
+class SharedRateLimit(SharedLimit[RateLimit]):
+    """At most `requests` per `per` and key, in all workers and gateways that share the store."""
 
+    def __init__(self, spec: RateLimit, build: Build) -> None:
+        self.terms = RateTerms(spec.name, spec.requests, spec.per, spec.burst or spec.requests)
+        super().__init__(spec, build, self.terms)
 
-def _claim(value: object) -> str | None:
-    return None if value is None else str(value)
+    def charge(self, request: Request) -> Charge | None:
+        """Everybody has the same terms."""
+        key = self.key(request)
+        return None if key is None else Charge(self, key, self.terms)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.http.identity import ClientCertificate
 
@@ -24,6 +24,21 @@ UNTIL_CLOSE: Final = -2
 AS_STATED: Final = -3
 """Values of `length` besides a number of bytes: unknown but marked at its end; unknown until the connection ends;
 and no body whatever the fields say (the answer to HEAD, 304)."""
+
+
+class Bound(NamedTuple):
+    """At most so many bytes (perhaps infinitely many), and the line that says so."""
+
+    bytes: float
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """How large a request's body and its answer's may be."""
+
+    request: Bound
+    response: Bound
 
 
 class Request:
@@ -49,6 +64,10 @@ class Request:
     """Verified in the TLS handshake."""
     claims: Mapping[str, Any] | None = None
     subject: str = ""
+    cost: int = 1
+    """What limits charge for it; a filter that knows better (what a GraphQL query will do) sets it before they run."""
+    body_limits: BodyLimits | None = None
+    """Set by a filter; the exchange counts."""
     route: Any = None
     """The compiled route (gateway.compile.snapshot.CompiledRoute), set by the exchange."""
     matched: str = ""
@@ -121,7 +140,8 @@ class Reply:
     """A local reply: an answer that the gateway makes itself.
 
     `reason` is the stable code of `conventions`: clients and metrics see it. `headers` go out besides those
-    that the renderer of the route's error style adds.
+    that the renderer of the route's error style adds. `policy` is the `file:line` that decided, where it is not
+    that of the filter which replies.
     """
 
     status: int
@@ -130,6 +150,7 @@ class Reply:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     problem_type: str = ""
     title: str = ""
+    policy: str = ""
 
 
 class Refused(Exception):

@@ -54,6 +54,16 @@ class Metrics:
         self.shadowed = Counter(
             "gateway_shadow_denials", "What filters in shadow mode would have refused.", ("filter", "reason")
         )
+        self.store_questions = Counter(
+            "gateway_store_questions",
+            "Questions to a store: answered, failed, skipped while it is down; and why it went down.",
+            ("store", "result"),
+        )
+        self.undecided = Counter(
+            "gateway_store_failure_decisions",
+            "Requests that a filter decided as declared, because its store gave no answer.",
+            ("filter", "store", "decision"),
+        )
         self.filter_errors = Counter(
             "gateway_filter_errors", "Exceptions inside filters; each one denied its request.", ("filter",)
         )

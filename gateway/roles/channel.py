@@ -22,6 +22,7 @@ import orjson
 from gateway.compile.compiler import Endpoints
 from gateway.compile.table import filter_types
 from gateway.roles.explain import explain
+from gateway.roles.limits import limits
 from gateway.roles.worker import Worker
 from gateway.spec.loader import restore
 from gateway.spec.models import Spec
@@ -104,10 +105,13 @@ class Channel:
         self._send({"type": "ack", "version": version, "accepted": error is None, "error": error, "stall_ms": stall})
 
     async def _answer(self, question: Message) -> Message:
-        if question.get("ask") != "explain" or not self._worker.snapshot.version:
-            return {"error": f"cannot answer {question.get('ask')!r}"}
+        asked, snapshot = question.get("ask"), self._worker.snapshot
+        if asked not in ("explain", "limits") or not snapshot.version:
+            return {"error": f"cannot answer {asked!r}"}
         try:
-            return await explain(self._worker.snapshot, question["request"])
+            if asked == "limits":
+                return await limits(snapshot, question["request"]["route"])
+            return await explain(snapshot, question["request"])
         except (KeyError, ValueError, TypeError) as error:  # a question that makes no sense must not cost the line
             return {"error": f"the question cannot be answered: {type(error).__name__}: {error}"}
 

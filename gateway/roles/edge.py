@@ -33,6 +33,7 @@ from gateway.roles.channel import Channel, Message, read_spec
 from gateway.roles.listener import Listener
 from gateway.roles.worker import Worker
 from gateway.spec.models import Spec
+from gateway.upstream.redis_account import Account
 
 SWEEP_PERIOD: Final = 0.05
 LAST_WORDS: Final = 1.0
@@ -54,6 +55,8 @@ class Settings:
     last_good: str | None = None
     state_dir: str | None = None
     otlp: dict[str, Any] | None = None
+    redis: dict[str, Any] | None = None
+    """The supervisor's own Redis and who we are to it, as an `Account`; None when it runs none."""
     lifeline_fd: int | None = None
 
 
@@ -65,10 +68,11 @@ class Edge:
         state_dir = Path(settings.state_dir) if settings.state_dir else None
         source = random.Random(os.urandom(16))  # noqa: S311  (ids and balancing, no secrets)
         # Not the loop's clock: uvloop rounds it to whole milliseconds.
-        self.worker = Worker(settings.worker, time.monotonic, source, state_dir)
+        redis = Account(**settings.redis) if settings.redis else None
+        self.worker = Worker(settings.worker, time.monotonic, source, state_dir, redis)
         self.listeners: dict[str, Listener] = {}
         self._stopping = asyncio.Event()
-        self._closing_providers: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         if settings.otlp:
             self.worker.exporter = SpanExporter(
                 settings.otlp["endpoint"],
@@ -130,10 +134,10 @@ class Edge:
         for one in spec.listeners:
             if one.name in self.listeners:
                 self.listeners[one.name].check(one)
-        for provider in self.worker.swap(after):
-            task = asyncio.create_task(provider.close())
-            self._closing_providers.add(task)
-            task.add_done_callback(self._closing_providers.discard)
+        for unused in self.worker.swap(after):
+            task = asyncio.create_task(unused.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
         for one in spec.listeners:
             if one.name in self.listeners:
                 self.listeners[one.name].configure(one)

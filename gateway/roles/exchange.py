@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.filters.chain import Stopped, Waiting
 from gateway.http.chunked import LAST_CHUNK, encode_chunk
 from gateway.http.hop import VIA, downstream_fields, forwarded_fields, upstream_head
-from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Reply, Request, Response
+from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Bound, Reply, Request, Response
 from gateway.http.upgrade import check_origin
 from gateway.observability.tracing import Ids, RemoteContext
 from gateway.roles.context import bound_baggage, inherit
@@ -147,7 +147,7 @@ class Exchange:
             self._connect()
         elif isinstance(outcome, Stopped):
             self.outcome = outcome
-            self.decided_by = outcome.filter.where
+            self.decided_by = outcome.reply.policy or outcome.filter.where
             self._reply(outcome.reply)
         else:
             self.outcome = outcome
@@ -226,12 +226,19 @@ class Exchange:
     def request_data(self, data: bytes) -> None:
         """Pass a piece of the body on, or keep it until there is a connection."""
         self.bytes_received += len(data)
-        if self.state in (SENDING, ANSWERING, TUNNEL) and self.upstream is not None:
+        limits = self.request.body_limits
+        if limits is not None and self.state < TUNNEL and self.bytes_received > limits.request.bytes:
+            self._body_too_large(limits.request)
+        elif self.state in (SENDING, ANSWERING, TUNNEL) and self.upstream is not None:
             self.last_progress = self.worker.clock()
             self.upstream.send_data(self._framed(data))
         elif self.state < SENDING:
             self._early += (data,)
             self.connection.pause_reading()
+
+    def _body_too_large(self, bound: Bound) -> None:
+        self.decided_by = bound.where
+        self.request_refused(Reply(413, "body_too_large", f"at most {bound.bytes} bytes on this route"))
 
     def request_end(self) -> None:
         """The body is complete."""
@@ -300,6 +307,10 @@ class Exchange:
         if self.state != SENDING:
             return
         assert self.route is not None
+        limits = self.request.body_limits
+        if limits is not None and max(response.length, len(body)) > limits.response.bytes:
+            self._answer_too_large(limits.response, end)
+            return
         self.state = ANSWERING
         self.try_deadline = 0.0
         self.status = self.upstream_status = response.status
@@ -342,12 +353,27 @@ class Exchange:
         if self.state not in (ANSWERING, TUNNEL):
             return
         self.last_progress = self.worker.clock()
+        limits = self.request.body_limits
+        if limits is not None and self.state != TUNNEL and self.bytes_sent + len(data) > limits.response.bytes:
+            self._answer_too_large(limits.response, end)
+            return
         if data:
             self.bytes_sent += len(data)
             self.connection.send_data(data)
         if end:
             self._end_try()
             self._end_answer()
+
+    def _answer_too_large(self, bound: Bound, end: bool) -> None:
+        """Before its head is out the client gets 502; after that, an answer that visibly breaks off."""
+        self.decided_by = bound.where
+        if end:  # the connection is back in its pool already
+            self._end_try()
+        if self._begun_answer:
+            self._break("answer_too_large")
+        else:
+            self._stop_upstream("answer_too_large")
+            self._reply(UNAVAILABLE["answer_too_large"])
 
     def answer_failed(self, reason: str, reused: bool) -> None:
         """The upstream gave no complete answer: try once more, tell the client, or break its answer visibly."""
@@ -460,4 +486,6 @@ class Exchange:
             self._stop_upstream(self.reason)
         self.state = DONE
         self.worker.exchanges.discard(self)
+        if self.route is not None and self.route.chain.enders:
+            self.route.chain.end(self.request)
         self.worker.finished(self)

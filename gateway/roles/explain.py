@@ -2,7 +2,7 @@
 
 The problem: the commonest question to a gateway is "why was I denied?", and the answer must not be guessed from
 the configuration by other code than that which decides. The rule: route, chain and cluster of the snapshot in
-force are asked by `decide`, never by `commit`; nothing is sent and no quota is spent. What the gateway cannot
+force are asked by `preview`, never by `commit`; nothing is sent and no quota is spent. What the gateway cannot
 decide (whether a record is yours) is said as well.
 """
 
@@ -71,7 +71,7 @@ async def explain(snapshot: Snapshot, asked: Mapping[str, Any]) -> Explanation:
 
 
 async def _ask(one: AnyFilter, request: Request) -> tuple[dict[str, str], Verdict]:
-    decision = one.decide(request)
+    decision = one.preview(request)
     reply = decision if decision is None or isinstance(decision, Reply) else await decision
     verdict = "pass" if reply is None else "answer" if one.answers else "deny"
     detail = one.explain(request, reply)

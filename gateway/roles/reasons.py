@@ -20,6 +20,7 @@ UNAVAILABLE: Final = {
     "upstream_reset": Reply(502, "upstream_reset", "the service closed the connection before it answered"),
     "upstream_protocol_error": Reply(502, "upstream_protocol_error", "the service's answer is not valid HTTP"),
     "upstream_head_too_large": Reply(502, "upstream_head_too_large", "the service's answer has too large a head"),
+    "answer_too_large": Reply(502, "answer_too_large", "the service's answer is larger than this route allows"),
     "request_timeout": Reply(504, "request_timeout", "the route's time for the whole exchange is over"),
     "upstream_timeout": Reply(504, "upstream_timeout", "the service did not answer in the time of one try"),
     "drain_timeout": Reply(503, "drain_timeout", "the gateway is stopping and could not wait any longer; try again"),

@@ -33,6 +33,9 @@ _FLAGS = {
     "request_timeout": "UT",
     "upstream_protocol_error": "UPE",
     "rate_limited": "RL",
+    "quota_exhausted": "RL",
+    "limit_store_unavailable": "RLSE",
+    "concurrency_limited": "UO",
     "client_gone": "DC",
     "body_timeout": "SI",
 }

@@ -32,6 +32,8 @@ from gateway.roles.past import Past
 from gateway.roles.records import access_record, client_span, refusal_record, server_span
 from gateway.roles.replies import RENDERERS, reply_lines
 from gateway.spec.models import Spec
+from gateway.upstream.redis_account import Account
+from gateway.upstream.store import Store
 
 log = logging.getLogger("gateway.worker")
 
@@ -42,12 +44,20 @@ MAX_RECENT: Final = 200
 class Worker:
     """One process of the data plane."""
 
-    def __init__(self, name: str, clock: Callable[[], float], random: Random, state_dir: Path | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        clock: Callable[[], float],
+        random: Random,
+        state_dir: Path | None,
+        redis: Account | None = None,
+    ) -> None:
+        """`redis` is the supervisor's own, if it runs one."""
         self.name = name
         self.clock = clock
         self.random = random
         self.metrics = Metrics()
-        self.runtime = Runtime(self.metrics, clock, time.time, random)
+        self.runtime = Runtime(self.metrics, clock, time.time, random, redis)
         self.exchanges: set[Exchange] = set()
         self.snapshot = Snapshot.empty()
         self.access_log = AccessLog(None)
@@ -69,7 +79,7 @@ class Worker:
 
     # -- configuration ---------------------------------------------------------------------------------------
 
-    def apply(self, spec: Spec, endpoints: Endpoints, version: int) -> list[Provider]:
+    def apply(self, spec: Spec, endpoints: Endpoints, version: int) -> list[Provider | Store]:
         """Compile and swap in one go: where nothing else runs in the meantime."""
         return self.swap(self.prepare(spec, endpoints, version))
 
@@ -81,17 +91,17 @@ class Worker:
         """
         return compile_spec(spec, endpoints, version, self.runtime, self.snapshot)
 
-    def swap(self, after: Snapshot) -> list[Provider]:
-        """Put a snapshot in force; returns providers that are no longer used, for the caller to close."""
+    def swap(self, after: Snapshot) -> list[Provider | Store]:
+        """Put a snapshot in force; returns providers and stores that are no longer used, for the caller to close."""
         before, self.snapshot = self.snapshot, after  # from here on every new request is decided by it
         self._sample_ratio = after.spec.tracing.sampled if self.exporter else 0.0
         self._open_access_log(after.spec)
         for provider in after.providers.values():
             provider.start()
-        clusters, providers = retired(before, after)
+        clusters, closing = retired(before, after)
         for cluster in clusters:
             cluster.retire()
-        return providers
+        return closing
 
     def _open_access_log(self, spec: Spec) -> None:
         path = None

@@ -66,6 +66,17 @@ def parse_file(value: Any, info: ValidationInfo) -> str:
     return os.path.normpath(os.path.join(info.context["folder"], value)) if info.context else value  # noqa: PTH118
 
 
+def parse_secret(value: Any) -> str:
+    """A secret text; a mistake is told without it.
+
+    Raises:
+        ValueError: no text, or none at all.
+    """
+    if not isinstance(value, str) or not value:
+        raise ValueError('expected a text; write "${NAME}" in quotes, since one of digits alone would be a number')
+    return value
+
+
 SPELLINGS: Final[dict[str, str]] = {}
 """What a text with one of our patterns is; completes the sentence '"x" is not …'."""
 
@@ -83,6 +94,7 @@ Duration = Annotated[float, Field(ge=0), BeforeValidator(parse_duration), PlainS
 Address = Annotated[str, BeforeValidator(parse_address)]
 Network = Annotated[str, BeforeValidator(parse_network)]
 File = Annotated[str, BeforeValidator(parse_file)]
+Secret = Annotated[str, BeforeValidator(parse_secret)]
 # Strict: without it "yes" would be true, true would be 1, and "8088" a port.
 Flag = Annotated[bool, Strict()]
 Integer = Annotated[int, Strict()]

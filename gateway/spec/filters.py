@@ -36,18 +36,62 @@ class RateLimitKey(Model):
     name: str | None = None
 
 
-class RateLimit(FilterSpec):
-    """At most `requests` per `per` and key, with bursts up to `burst` (GCRA)."""
+class LimitSpec(FilterSpec):
+    """What every limit says: its name, whose count it is, and where the count is kept."""
 
-    type: Literal["RateLimit"] = "RateLimit"
     name: Name = "default"
     key: RateLimitKey = RateLimitKey()
-    requests: Integer = Field(gt=0, le=1_000_000_000)
-    per: Duration = 60.0
-    burst: Integer | None = Field(None, gt=0)
+    store: Name | None = None
+    """None: each worker counts for itself."""
+    on_store_failure: Literal["fail_open", "fail_closed"] | None = None
+    """What happens while the store does not answer; whoever names a store has to say."""
     enforced: Flag = True
     """False is shadow mode: evaluated and counted, never refused (Envoy: filter_enforced)."""
     max_keys: Integer = Field(100_000, gt=0)
+
+
+class RateLimit(LimitSpec):
+    """At most `requests` per `per` and key, with bursts up to `burst` (GCRA)."""
+
+    type: Literal["RateLimit"] = "RateLimit"
+    requests: Integer = Field(gt=0, le=1_000_000_000)
+    per: Duration = 60.0
+    burst: Integer | None = Field(None, gt=0)
+
+
+class Plan(Model):
+    """What a plan allows instead; without `per` the windows are those of the filter."""
+
+    requests: Integer = Field(gt=0, le=1_000_000_000)
+    per: Duration | None = None
+
+
+class Quota(LimitSpec):
+    """At most `requests` in each window of the calendar (UTC) and key; more, or less, by plan."""
+
+    type: Literal["Quota"] = "Quota"
+    requests: Integer = Field(gt=0, le=1_000_000_000)
+    per: Duration = 86_400.0
+    plan_claim: str = Field("plan", min_length=1)
+    plans: dict[str, Plan] = Field(default_factory=dict)
+
+
+class ConcurrencyLimit(FilterSpec):
+    """At most `requests` under way at one time for each key, in each worker."""
+
+    type: Literal["ConcurrencyLimit"] = "ConcurrencyLimit"
+    name: Name = "concurrency"
+    key: RateLimitKey = RateLimitKey()
+    requests: Integer = Field(gt=0)
+    enforced: Flag = True
+
+
+class SizeLimit(FilterSpec):
+    """How large bodies may be; where several apply, all hold."""
+
+    type: Literal["SizeLimit"] = "SizeLimit"
+    max_request_bytes: Integer | None = Field(None, ge=0)
+    max_response_bytes: Integer | None = Field(None, ge=1)
 
 
 class Header(Model):

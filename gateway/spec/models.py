@@ -28,6 +28,7 @@ from gateway.spec.fields import (
     Origin,
     Percent,
     Port,
+    Secret,
     ServerName,
     Token,
 )
@@ -157,6 +158,30 @@ class Cluster(Model):
     audit_accept: AuditAccept = Field(default_factory=dict)
 
 
+class StoreTls(Model):
+    """TLS towards a Redis. Its certificate is always verified, for the host of its address."""
+
+    ca: File | None = None
+    """Whom to believe instead of the authorities that the system trusts."""
+
+
+class Store(Model):
+    """A Redis that workers and gateways share; without `tls` only on a network that you trust."""
+
+    name: Name
+    service: Literal["redis"] | None = None
+    """The Redis that the supervisor runs: it tells the workers where it is and who they are to it."""
+    address: str | None = None
+    user: str = ""
+    password: Secret | None = Field(None, repr=False)
+    password_file: File | None = None
+    tls: StoreTls | None = None
+    timeout: Annotated[Duration, Field(gt=0, le=10.0)] = 0.05
+    """For one question, the wait for the one before it included."""
+    cooldown: Annotated[Duration, Field(le=60.0)] = 1.0
+    """After a failure nothing is asked for so long: a Redis that is away must not delay every request."""
+
+
 class PathMatch(Model):
     """Gateway API HTTPPathMatch; PathPrefix compares whole segments."""
 
@@ -252,6 +277,7 @@ class Spec(Model):
     listeners: tuple[Listener, ...] = Field(min_length=1)
     providers: tuple[JwtProvider, ...] = ()
     clusters: tuple[Cluster, ...] = ()
+    stores: tuple[Store, ...] = ()
     filters: tuple[SerializeAsAny[FilterSpec], ...] = ()
     """Run on every route, before the route's own."""
     routes: tuple[Route, ...] = ()
@@ -289,6 +315,8 @@ __all__ = [
     "ProxyProtocol",
     "Route",
     "Spec",
+    "Store",
+    "StoreTls",
     "Timeouts",
     "Tracing",
     "ValueMatch",

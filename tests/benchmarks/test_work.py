@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 import ssl
 from pathlib import Path
 
 import jwt
 import pytest
+import redis
 
 from benchmarks.gatehouse import configuration
 from benchmarks.model import Setup
-from benchmarks.work import FILES, Work, prepare, spoil
+from benchmarks.processes import stop
+from benchmarks.work import FILES, Work, prepare, spoil, start_redis
 from benchmarks.workloads import WORKLOADS
 from gateway.compile.load import load_text
+from gateway.spec.filters import RateLimit
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +71,20 @@ def test_templates_leave_no_blank(work: Work) -> None:
     filled = work.fill(template.name, "out.conf", PORT="1", UPSTREAM_PORT="2", SSL="", CERTIFICATE="")
     assert "{{" not in filled.read_text()
     assert json.loads(work.jwks)["keys"][0]["kid"] == "k"
+
+
+def test_the_limit_in_redis_is_that_of_the_measured_route_alone(work: Work) -> None:
+    spec = load_text(configuration(work, Setup(policy=True, routes=2, redis=True), 8088), "bench.yaml", {})
+    stores = [one.store for route in spec.routes for one in route.filters if isinstance(one, RateLimit)]
+    assert stores == [None, None, "shared"]
+    assert spec.stores[0].address == f"127.0.0.1:{work.redis_port}"
+
+
+@pytest.mark.skipif(shutil.which("taskset") is None, reason="servers of a measurement are pinned with taskset")
+def test_the_redis_of_a_measurement_answers(work: Work) -> None:
+    process = start_redis(work, core=0)
+    try:
+        with redis.Redis(port=work.redis_port) as client:
+            assert client.ping()
+    finally:
+        stop(process)

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from gateway.compile.load import load_text
 from gateway.roles.listener import Listener
 from gateway.roles.worker import Worker
 from gateway.spec.models import Spec
+from tests.gateway.redis_process import RedisProcess
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -220,8 +221,19 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Callable[[str | Spec], Awaita
             cluster.retire()
         for provider in one.worker.snapshot.providers.values():
             await provider.close()
+        for store in one.worker.snapshot.stores.values():
+            await store.close()
         one.worker.access_log.close()
     await asyncio.sleep(0)
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    """A real Redis of this test's own."""
+    one = RedisProcess(tmp_path)
+    one.start()
+    yield one
+    one.kill()
 
 
 async def sweep(worker: Worker, listeners: dict[str, Listener]) -> None:

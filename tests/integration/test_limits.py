@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -30,7 +31,8 @@ def test_the_burst_and_then_429(shop: Any, customer: str) -> None:
         assert statuses[:40] == [422] * 40  # config/shop.yaml: burst: 40
         assert last.status == 429
         assert (last.type, last.headers["retry-after"]) == ("application/problem+json", "1")
-        assert '"subject";q=40;w=10' in last.headers.get_all("ratelimit-policy")
+        (policies,) = last.headers.get_all("ratelimit-policy")
+        assert '"subject";q=40;w=10' in policies.split(", ")
         assert left(last, "subject") == 0
         assert (last.json()["type"], last.json()["reason"]) == (QUOTA_EXCEEDED, "rate_limited")
         assert "requests: 240" in shop.config.read_text().splitlines()[int(last.json()["policy"].split(":")[1]) - 1]
@@ -49,6 +51,20 @@ def test_an_address_is_not_what_a_client_says(shop: Any) -> None:
             headers = {"X-Forwarded-For": claimed, "Forwarded": f"for={claimed}", "X-Real-IP": claimed}
             answer = shop.send("POST", "/auth/login", json={}, headers=headers, on=connection)
     assert left(answer, "login") < 480  # 80 of 500 used by the one address that there is; 25 a second come back
+
+
+def test_what_guards_passwords_counts_in_all_workers_together(shop: Any) -> None:
+    answers = [shop.send("POST", "/auth/login", json={}) for _ in range(30)]  # each on a connection of its own
+    seen = [left(answer, "login") for answer in answers]
+    assert seen[-1] < seen[0]
+    assert all(later <= earlier + 2 for earlier, later in itertools.pairwise(seen))  # two counts would go up and down
+    limits = shop.admin("GET", "/limits?route=auth-login").json()["limits"]
+    (login,) = (limit for limit in limits if limit["name"] == "login")
+    assert (login["store"], login["counts"][0]["worker"], login["counts"][0]["top"][0]["key"]) == (
+        "shared",
+        None,
+        "127.0.0.1",
+    )
 
 
 def test_nothing_that_leads_nowhere_burns_quota(shop: Any) -> None:

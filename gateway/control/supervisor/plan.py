@@ -15,10 +15,13 @@ from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, ServiceEntry
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.readiness import HttpProbe, Probe, WorkerProbe
+from gateway.control.supervisor.resp import parse_url
 from gateway.control.supervisor.state_dir import StateDir
 
 Kind = Literal["redis", "control", "worker", "service"]
 LOOPBACK = "127.0.0.1"
+GATEWAY = "gateway"
+"""The workers' user in Redis."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,7 @@ def _worker(site: Site, name: str) -> ProcessPlan:
         "last_good": str(state.last_good),
         "state_dir": str(state.root),
         "otlp": dict(site.otlp),
+        "redis": _gateway_account(site),
     }
     return ProcessPlan(
         name=name,
@@ -178,6 +182,21 @@ def _redis(site: Site, entry: ServiceEntry) -> dict[str, str] | None:
         return None
     user = site.redis_user_prefix + entry.name
     return {"url": site.redis_url, "username": user, "password": site.installation.redis[entry.name]}
+
+
+def _gateway_account(site: Site) -> dict[str, Any] | None:
+    """Who the workers are to our Redis; a configuration says `service: redis` and needs no secret."""
+    if site.redis_url is None:
+        return None
+    address = parse_url(site.redis_url)
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return {
+        "address": f"{host}:{address.port}",
+        "user": site.redis_user_prefix + GATEWAY,
+        "password": site.installation.redis[GATEWAY],
+        "database": address.database,
+        "tls": address.tls,
+    }
 
 
 def _secrets(installation: Installation, entry: ServiceEntry) -> dict[str, Any]:

@@ -80,7 +80,7 @@ async def prepare(
     config = Path(options.config) if options.config else default_config()
     await meanwhile(state)
     spec = await read_summary(config, variables)
-    redis = choose_redis(options, environ)
+    redis = choose_redis(options.redis or spec.redis, environ)
     await _check_ports(state, _needs(spec, numbers, manifest, redis))
     # Of an earlier instance, perhaps of another file (`run` and `up` share a directory): a worker that starts before
     # control would open its listeners with the policies of that one.
@@ -184,7 +184,7 @@ def _installation(state: state_dir.StateDir, manifest: Manifest) -> Installation
         state.installation,
         users=manifest.users,
         clients=(*manifest.clients, *manifest.own_clients),
-        redis=("supervisor", *(entry.name for entry in manifest.services if entry.redis)),
+        redis=("supervisor", *(entry.name for entry in redis_server.clients(manifest.services))),
     )
 
 

@@ -1,7 +1,7 @@
 """Read a configuration in a process of its own and tell only what the supervisor needs of it.
 
 The problem: checking a configuration needs pydantic and the filters, some 20 MiB, and the supervisor stays
-for days. The rule: a short-lived child reads it; the supervisor learns listeners and worker count.
+for days. The rule: a short-lived child reads it; the supervisor learns where to listen and what to start.
 
     python -m gateway.control.supervisor.read_spec < {"path": …, "variables": {…}}  > {"listeners": …} | {"error": …}
 """
@@ -33,6 +33,8 @@ class SpecSummary:
     listeners: tuple[ListenerPlace, ...]
     workers: int
     drain_timeout: float
+    redis: bool = False
+    """Whether a store of it is the Redis that we run."""
 
 
 def read(path: Path, variables: Mapping[str, str]) -> dict[str, Any]:
@@ -48,13 +50,18 @@ def read(path: Path, variables: Mapping[str, str]) -> dict[str, Any]:
         {"name": one.name, "address": one.address, "port": one.port, "tls": one.tls is not None}
         for one in spec.listeners
     ]
-    return {"listeners": listeners, "workers": spec.workers, "drain_timeout": spec.drain_timeout}
+    return {
+        "listeners": listeners,
+        "workers": spec.workers,
+        "drain_timeout": spec.drain_timeout,
+        "redis": any(store.service for store in spec.stores),
+    }
 
 
 def parse_summary(document: Mapping[str, Any]) -> SpecSummary:
     """The summary from its plain form."""
     listeners = tuple(ListenerPlace(**listener) for listener in document["listeners"])
-    return SpecSummary(listeners, document["workers"], document["drain_timeout"])
+    return SpecSummary(listeners, document["workers"], document["drain_timeout"], document["redis"])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from gateway.control.supervisor import redis_server
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest
-from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.plan import LOOPBACK
 from gateway.control.supervisor.resp import RedisAddress, RedisError, parse_url
 
@@ -29,13 +28,13 @@ class RedisChoice:
     foreign: RedisAddress | None = field(default=None, repr=False)
 
 
-def choose_redis(options: Options, environ: Mapping[str, str]) -> RedisChoice:
-    """None if it is not wanted, the server that the environment names, else a program on this machine.
+def choose_redis(wanted: bool, environ: Mapping[str, str]) -> RedisChoice:
+    """None if it is not wanted, else the server that the environment names, or a program on this machine.
 
     Raises:
         CannotStart: no program found, or GATEHOUSE_REDIS_URL is no address.
     """
-    if not options.redis:
+    if not wanted:
         return RedisChoice()
     url = environ.get("GATEHOUSE_REDIS_URL")
     if not url:

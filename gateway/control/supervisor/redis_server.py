@@ -22,13 +22,17 @@ from pathlib import Path
 
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.manifest import ServiceEntry
-from gateway.control.supervisor.plan import ProcessPlan
+from gateway.control.supervisor.plan import GATEWAY, ProcessPlan
 from gateway.control.supervisor.readiness import RedisProbe
 from gateway.control.supervisor.resp import RedisAddress, RedisError, ask
 from gateway.control.supervisor.state_dir import StateDir
 
 SELECTORS_SINCE = (7, 0)
 SUPERVISOR_RULES = ("+ping", "+info")
+WORKERS = ServiceEntry(
+    GATEWAY, "gateway.roles.edge", redis=("~limits:*", "+evalsha", "+eval", "+get", "+set", "+time", "+ping", "+select")
+)
+"""The workers' own user: shared limits, and nothing of what services keep here."""
 MAX_MEMORY = "64mb"
 
 
@@ -119,11 +123,16 @@ def config_text(directory: Path, port: int) -> str:
     )
 
 
+def clients(entries: Iterable[ServiceEntry]) -> tuple[ServiceEntry, ...]:
+    """Who has a user there: the services that say what they need, and the gateway."""
+    return (*(entry for entry in entries if entry.redis), WORKERS)
+
+
 def redis_plan(
     binary: Binary, state: StateDir, port: int, entries: Iterable[ServiceEntry], passwords: Mapping[str, str]
 ) -> ProcessPlan:
     """Write Redis' files and describe its process."""
-    users = {entry.name: (passwords[entry.name], entry.redis) for entry in entries if entry.redis}
+    users = {entry.name: (passwords[entry.name], entry.redis) for entry in clients(entries)}
     users["supervisor"] = (passwords["supervisor"], SUPERVISOR_RULES)
     config = state.redis / "redis.conf"
     _write(config, config_text(state.redis, port))
@@ -156,10 +165,9 @@ async def adopt(
         (info,) = await ask(address, ("INFO", "server"), timeout=5)
         found = re.search(r"redis_version:(\d+)\.(\d+)", str(info))
         version = tuple(int(part) for part in found.groups()) if found else (6, 2)
-        for entry in entries:
-            if entry.redis:
-                words = ("reset", "on", f">{passwords[entry.name]}", *user_rules(entry.redis, version))
-                await ask(address, ("ACL", "SETUSER", prefix + entry.name, *words), timeout=5)
+        for entry in clients(entries):
+            words = ("reset", "on", f">{passwords[entry.name]}", *user_rules(entry.redis, version))
+            await ask(address, ("ACL", "SETUSER", prefix + entry.name, *words), timeout=5)
     except (OSError, TimeoutError) as error:
         raise CannotStart(f"GATEHOUSE_REDIS_URL: {address.url} does not answer ({error or 'time-out'})") from error
     except RedisError as error:
@@ -175,6 +183,5 @@ async def release(address: RedisAddress, entries: Iterable[ServiceEntry], prefix
     Raises:
         RedisError, OSError, TimeoutError: it could not be done.
     """
-    names = [prefix + entry.name for entry in entries if entry.redis]
-    if names:
-        await ask(address, ("ACL", "DELUSER", *names), timeout=5)
+    names = [prefix + entry.name for entry in clients(entries)]
+    await ask(address, ("ACL", "DELUSER", *names), timeout=5)

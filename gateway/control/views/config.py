@@ -67,11 +67,17 @@ def config_document(plane: ControlPlane) -> dict[str, Any]:
         "version": reloader.current.version if reloader.current else None,
         "last_good_version": reloader.good.version if reloader.good else None,
         "file": str(plane.settings.config),
-        "spec": _spec(plane),
+        "spec": without_secrets(_spec(plane)),
         "endpoints": reloader.current.endpoints if reloader.current else {},
         "workers": worker_views(plane),
         "history": [asdict(result) for result in reloader.history],
     }
+
+
+def without_secrets(spec: dict[str, Any]) -> dict[str, Any]:
+    """The configuration as it may be shown: any local process can read this API."""
+    stores = [one | {"password": "***"} if one.get("password") else one for one in spec.get("stores", ())]
+    return {**spec, "stores": stores}
 
 
 def route_document(route: dict[str, Any], plane: ControlPlane) -> dict[str, Any]:

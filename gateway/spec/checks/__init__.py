@@ -15,6 +15,7 @@ from gateway.spec.checks.listeners import check_listeners
 from gateway.spec.checks.matches import check_matches
 from gateway.spec.checks.protection import check_protection
 from gateway.spec.checks.routes import check_routes
+from gateway.spec.checks.stores import check_stores
 from gateway.spec.checks.tls import check_tls
 from gateway.spec.models import Spec
 
@@ -32,6 +33,7 @@ def check(spec: Spec, *, authenticating: frozenset[str], answering: frozenset[st
     return chain(
         check_listeners(spec),
         check_clusters(spec),
+        check_stores(spec),
         check_routes(spec, answering),
         check_matches(spec),
         check_filters(spec, authenticating),

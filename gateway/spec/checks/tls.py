@@ -11,13 +11,16 @@ from gateway.spec.models import Certificate, ClusterTls, ListenerTls, Spec
 
 
 def check_tls(spec: Spec, now: float) -> Iterator[Finding]:
-    """Every file that a listener or a cluster names."""
+    """Every file that a listener, a cluster or a store names."""
     for index, listener in enumerate(spec.listeners):
         if listener.tls is not None:
             yield from _check_listener(listener.tls, ("listeners", index, "tls"), now)
     for index, cluster in enumerate(spec.clusters):
         if cluster.tls is not None:
             yield from _check_cluster(cluster.tls, ("clusters", index, "tls"), now)
+    for index, store in enumerate(spec.stores):
+        if store.tls is not None and store.tls.ca is not None:
+            yield from _check_ca(store.tls.ca, ("stores", index, "tls", "ca"), now)
 
 
 def _check_listener(tls: ListenerTls, path: Path, now: float) -> Iterator[Finding]:

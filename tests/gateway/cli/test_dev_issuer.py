@@ -103,3 +103,11 @@ def test_a_token_is_signed_here_without_asking_anybody(installation: Any) -> Non
     result = installation.run("token", "anna", "--dev", "--scope", "orders:read", "--claims")
     assert (json.loads(result.output)["sub"], json.loads(result.output)["scope"]) == ("anna", "orders:read")
     assert installation.received == []
+
+
+def test_a_claim_adds_to_a_token_and_never_replaces_what_makes_it_one(installation: Any) -> None:
+    ensure_key(installation.state_dir)
+    result = installation.run("token", "anna", "--dev", "--claim", "plan=gold", "--claim", "sub=bob", "--claims")
+    assert (json.loads(result.output)["sub"], json.loads(result.output)["plan"]) == ("anna", "gold")
+    assert installation.run("token", "anna", "--dev", "--claim", "gold").exit_code == 2
+    assert installation.run("token", "anna", "--claim", "plan=gold").exit_code == 2

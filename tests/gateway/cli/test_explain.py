@@ -241,3 +241,12 @@ def test_an_unknown_trace_says_why_it_may_be_unknown(installation: Any) -> None:
 def test_either_a_request_or_a_trace(installation: Any, words: list[str]) -> None:
     assert installation.run("explain", *words).exit_code == 2
     assert installation.received == []
+
+
+def test_a_file_with_a_store_asks_no_redis(offline: Callable[..., Result], tmp_path: Path) -> None:
+    limit = "- {type: Quota, store: shared, onStoreFailure: fail_closed, requests: 9, per: 12h}"
+    text = CONFIG.replace("    backendRefs", f"      {limit}\n    backendRefs")
+    (tmp_path / "shop.yaml").write_text(text + "stores: [{name: shared, service: redis}]\n")
+    allowed = offline("GET", "/orders/1", "--claims", '{"sub": "eve", "scope": "orders:read"}')
+    assert allowed.exit_code == 0
+    assert "9 of 9 per 12 h left for address 127.0.0.1" in allowed.output

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from textwrap import dedent
+
+import pytest
 
 from gateway.compile.compiler import Runtime, compile_spec, retired
 from gateway.compile.load import load_text
 from gateway.compile.snapshot import Snapshot
 from gateway.compile.table import answering_types, authenticating_types, filter_classes
+from gateway.filters.rate_limit import SharedRateLimit
 from gateway.http.messages import Request
 from gateway.observability.metrics import Metrics
+from gateway.upstream.redis_account import Account
 
 CONFIG = """
 listeners:
@@ -117,8 +122,35 @@ def test_a_provider_whose_cluster_changed_is_renewed_with_its_filters() -> None:
     assert after.filters["orders", 0] is not before.filters["orders", 0]
 
 
+STORE = CONFIG + 'stores: [{name: shared, address: "127.0.0.1:6379", user: gateway, password: s3cret}]\n'
+SHARED = STORE.replace("name: own, requests: 5", "name: own, requests: 5, store: shared, onStoreFailure: fail_open")
+
+
+def test_a_store_and_its_limits_are_kept_while_it_is_the_same() -> None:
+    before = compiled(SHARED)
+    limit = before.filters["orders", 1]
+    assert isinstance(limit, SharedRateLimit)
+    assert limit.prefix == "limits:orders:own:"
+    assert limit.store.account == Account("127.0.0.1:6379", "gateway", "s3cret")
+    same = compiled(SHARED, before)
+    assert (same.stores, same.filters["orders", 1]) == (before.stores, limit)
+    moved = compiled(SHARED.replace("s3cret", "another"), before)
+    assert moved.filters["orders", 1] is not limit
+    assert retired(before, moved) == ([], [before.stores["shared"]])
+
+
+def test_the_supervisors_redis_is_used_where_there_is_one() -> None:
+    text = CONFIG + "stores: [{name: shared, service: redis}]\n"
+    with pytest.raises(ValueError, match="supervisor's Redis"):
+        compiled(text)
+    account = Account("127.0.0.1:6390", "gateway", "given")
+    spec = load_text(dedent(text), "test.yaml", {})
+    snapshot = compile_spec(spec, {}, 1, replace(RUNTIME, redis=account), Snapshot.empty())
+    assert snapshot.stores["shared"].account == account
+
+
 def test_the_table_knows_every_filter() -> None:
-    assert {"JWT", "Authorize", "RateLimit", "URLRewrite", "RequestRedirect"} <= set(filter_classes())
+    assert {"JWT", "Authorize", "RateLimit", "Quota", "URLRewrite", "RequestRedirect"} <= set(filter_classes())
     assert authenticating_types() == {"JWT"}
     assert answering_types() == {"RequestRedirect"}
     for name, one in filter_classes().items():

@@ -10,7 +10,7 @@ import pytest
 from gateway.control import live
 from gateway.control.admin import HEADERS
 from gateway.control.request_log import MAX_TEXT, RequestLog
-from gateway.control.views.config import merge_endpoints
+from gateway.control.views.config import merge_endpoints, without_secrets
 
 HOSTILE = '/orders/<img src=x onerror=alert(1)>"\u202e\r\n</script>'
 
@@ -151,3 +151,10 @@ async def test_listeners_are_few_and_end_with_the_process(instance: Any) -> None
 async def test_too_many_listeners_are_told_so(instance: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "MAX_LISTENERS", 0)
     assert (await instance.get("/live", status=503))["reason"] == "too_many_listeners"
+
+
+def test_passwords_of_stores_are_not_shown() -> None:
+    stores: list[dict[str, Any]] = [{"name": "a", "password": "s3cret"}, {"name": "b", "password": None}]
+    shown = without_secrets({"stores": stores, "routes": []})
+    assert shown == {"stores": [{"name": "a", "password": "***"}, {"name": "b", "password": None}], "routes": []}
+    assert stores[0]["password"] == "s3cret"

@@ -78,6 +78,17 @@ def test_shadow_mode_counts_and_never_refuses(build: Any, ask: Any) -> None:
     assert request.reply_headers == []
 
 
+def test_shadow_mode_counts_what_enforcing_would_refuse(build: Any, clock: Any, ask: Any) -> None:
+    """What would be refused costs nothing there either: a shadow that went on spending would refuse for ever."""
+    shadow, enforced = make(build, enforced=False), make(build)
+    refused = 0
+    for _ in range(50):
+        clock.now += 0.4
+        assert passes(shadow, ask())
+        refused += not passes(enforced, ask())
+    assert shadow._shadowed.values == {("RateLimit", "rate_limited"): refused}
+
+
 def test_explaining_spends_nothing(build: Any, ask: Any) -> None:
     limit, request = make(build), ask()
     passes(limit, request)

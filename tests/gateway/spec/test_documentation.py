@@ -26,6 +26,8 @@ SECTIONS: dict[str, type[Model]] = {
     "`providers[].jwks`": models.JwksSource,
     "`clusters[]`": models.Cluster,
     "`clusters[].tls`": models.ClusterTls,
+    "`stores[]`": models.Store,
+    "`stores[].tls`": models.StoreTls,
     "`routes[]`": models.Route,
     "`routes[].matches[]`": models.Match,
     "`routes[].matches[].path`": models.PathMatch,
@@ -38,7 +40,11 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: JWT`": filters.Jwt,
     "`type: Authorize`": filters.Authorize,
     "`type: RateLimit`": filters.RateLimit,
-    "`key` of `type: RateLimit`": filters.RateLimitKey,
+    "`type: Quota`": filters.Quota,
+    "`plans` of `type: Quota`": filters.Plan,
+    "`type: ConcurrencyLimit`": filters.ConcurrencyLimit,
+    "`type: SizeLimit`": filters.SizeLimit,
+    "`key` of `type: RateLimit`, `Quota` and `ConcurrencyLimit`": filters.RateLimitKey,
     "`type: RequestHeaderModifier`": filters.RequestHeaderModifier,
     "`type: ResponseHeaderModifier`": filters.ResponseHeaderModifier,
     "`type: URLRewrite`": filters.UrlRewrite,
@@ -97,7 +103,7 @@ def test_every_model_is_documented() -> None:
         found = {one for one in model.__subclasses__() if one.__module__.startswith("gateway.spec")}
         return found.union(*map(below, found)) if found else set()
 
-    bases: set[type[Model]] = {models.FilterSpec, filters.HeaderModifier, filters.Header}
+    bases: set[type[Model]] = {models.FilterSpec, filters.LimitSpec, filters.HeaderModifier, filters.Header}
     assert below(Model) - bases == set(SECTIONS.values())
 
 

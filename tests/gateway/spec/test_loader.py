@@ -101,3 +101,20 @@ DOCUMENT = st.recursive(
 def test_no_document_breaks_the_loader(load_text: Load, document: object) -> None:
     with pytest.raises(SpecErrors):
         load_text(json.dumps(document))  # JSON is YAML; none of these is a whole configuration
+
+
+def test_a_password_file_is_of_ones_own(load_path: Callable[[Path], Spec], tmp_path: Path) -> None:
+    file, secret = tmp_path / "gateway.yaml", tmp_path / "password"
+    file.write_text(
+        "listeners: [{name: public, port: 8088}]\n"
+        "stores: [{name: shared, address: 127.0.0.1:6379, passwordFile: password}]\n"
+    )
+    secret.write_text("s3cret")
+    secret.chmod(0o644)
+    with pytest.raises(SpecErrors, match=r"every user of this machine can read password"):
+        load_path(file)
+    secret.chmod(0o600)
+    assert load_path(file).stores[0].password_file == str(secret)
+    secret.write_text("\n")
+    with pytest.raises(SpecErrors, match=r"password is empty"):
+        load_path(file)

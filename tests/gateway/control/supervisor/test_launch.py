@@ -54,7 +54,7 @@ def test_no_secret_is_in_arguments_environment_or_logs(shop: Shop) -> None:
     installation = json.loads((shop.state / "installation.json").read_text())
     secrets = [secret for kind in installation.values() for secret in kind.values()]
     secrets.append(json.loads((shop.state / "instance.json").read_text())["admin_secret"])
-    assert len(secrets) == 4
+    assert len(secrets) == 5
     seen = [json.dumps(shop.events), *(path.read_text() for path in (shop.state / "logs").iterdir())]
     for pid in family(launched.process.pid):
         seen += [*psutil.Process(pid).cmdline(), *psutil.Process(pid).environ().values()]
@@ -243,6 +243,13 @@ def test_the_gateway_alone_without_redis(shop: Shop) -> None:
     }  # fmt: skip
 
 
+def test_the_gateway_alone_with_a_redis_that_its_configuration_asks_for(shop: Shop) -> None:
+    shop.config.write_text(CONFIG + "stores: [{name: shared, service: redis}]\n")
+    _, instance = shop.up(manifest=None, redis=False)
+    assert "redis" in instance["ports"]
+    assert shop.processes()["redis"]["state"] == "running"
+
+
 def test_where_spans_go_is_written_down_without_credentials(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:s3cret@127.0.0.1:14318/x")
     _, instance = shop.up(manifest=None, redis=False)
@@ -304,7 +311,7 @@ def test_a_redis_that_runs_already_is_used_and_left_as_it_was(
             launched, instance = shop.up()
             assert "redis" not in instance["ports"]
             assert "redis" not in shop.processes()
-            assert acl_users(free_port) == ["default", "gatehouse-orders"]
+            assert acl_users(free_port) == ["default", "gatehouse-gateway", "gatehouse-orders"]
             launched.stop()
             assert launched.follow(shop.events.append) == 0
             assert acl_users(free_port) == ["default"]

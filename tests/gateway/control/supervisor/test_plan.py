@@ -27,7 +27,7 @@ SHOP = {
 INSTALLATION = Installation(
     users={"alice": "pw-alice"},
     clients={"partner": "cs-partner", "profiles": "cs-profiles"},
-    redis={"orders": "pw-redis-orders", "supervisor": "pw-redis"},
+    redis={"orders": "pw-redis-orders", "supervisor": "pw-redis", "gateway": "rp-gateway"},
 )
 
 
@@ -88,12 +88,27 @@ def test_each_knows_only_the_secrets_it_needs(plans: dict[str, ProcessPlan]) -> 
     assert settings(plans["identity"])["secrets"] == {"users": INSTALLATION.users, "clients": INSTALLATION.clients}
     assert settings(plans["traffic"])["secrets"]["clients"] == {"partner": "cs-partner"}
     assert "pw-" not in json.dumps(settings(plans["gateway-1"]))
+    assert "rp-" not in json.dumps([settings(plan) for plan in plans.values() if plan.kind != "worker"])
+
+
+def test_workers_are_told_their_own_user_of_our_redis(plans: dict[str, ProcessPlan]) -> None:
+    account = {"address": "127.0.0.1:20003", "user": "gateway", "password": "rp-gateway", "database": 0, "tls": False}
+    assert settings(plans["gateway-1"])["redis"] == account
+    alone = {plan.name: plan for plan in make_plan(site(redis_url=None))}
+    assert settings(alone["gateway-1"])["redis"] is None
+    foreign = {
+        plan.name: plan for plan in make_plan(site(redis_url="rediss://[::1]:7/2", redis_user_prefix="gatehouse-"))
+    }
+    assert settings(foreign["gateway-1"])["redis"] == {
+        "address": "[::1]:7", "user": "gatehouse-gateway", "password": "rp-gateway", "database": 2, "tls": True,
+    }  # fmt: skip
 
 
 def test_secrets_are_not_in_arguments_or_printed(plans: dict[str, ProcessPlan]) -> None:
     shown = repr([replace(plan) for plan in plans.values()])
     assert "pw-" not in shown
     assert "cs-" not in shown
+    assert "rp-" not in shown
 
 
 def test_workers_inherit_the_listening_sockets_and_may_drain(plans: dict[str, ProcessPlan]) -> None:

@@ -21,10 +21,11 @@ from gateway.control.supervisor.process import Lifeline
 from gateway.control.supervisor.redis_server import Binary, acl_text, config_text, find_binary, user_rules
 from gateway.control.supervisor.resp import RedisAddress, RedisError, ask
 from gateway.control.supervisor.state_dir import prepare
+from gateway.filters.limit_script import LIMITS
 
 Client = Callable[[str], "redis.asyncio.Redis"]
 SHOP = load_manifest(default_manifest()).services
-PASSWORDS = {name: f"pw-{name}" for name in ("supervisor", *(entry.name for entry in SHOP))}
+PASSWORDS = {name: f"pw-{name}" for name in ("supervisor", "gateway", *(entry.name for entry in SHOP))}
 
 
 def test_a_binary_is_found() -> None:
@@ -171,6 +172,19 @@ async def test_nobody_is_known_without_a_user(keeper: Keeper) -> None:
         await ask(stranger, ("PING",))
 
 
+async def test_the_gateway_runs_its_limits_and_reads_nothing_of_others(keeper: Keeper, client: Client) -> None:
+    gateway = client("gateway")
+    words = (1, "limits:orders:default:192.0.2.1", 1_800_000_000, 1, "rate", 1.0, 3.0, 1, 1)
+    assert await gateway.eval(LIMITS.text, *words) == [0, 1_000_000, 0]
+    assert await gateway.evalsha(LIMITS.digest, *words) == [0, 2_000_000, 0]
+    with pytest.raises(redis.exceptions.ResponseError, match=r"(?i)permission"):
+        await gateway.eval(LIMITS.text, 1, "events:orders", *words[2:])
+    with pytest.raises(redis.exceptions.ResponseError):
+        await gateway.eval("return redis.call('DEL', KEYS[1])", 1, words[1])
+    for command in ("GET events:orders", "KEYS *", "SCRIPT FLUSH", "DEL limits:x", "CONFIG GET *"):
+        await may_not(keeper, "gateway", command)
+
+
 async def test_a_killed_redis_heals_with_its_data(
     keeper: Keeper, client: Client, until: Callable[..., Awaitable[None]]
 ) -> None:
@@ -195,6 +209,8 @@ async def test_an_existing_redis_gets_our_users_and_loses_them_again(keeper: Kee
     await redis_server.adopt(admin, entries, PASSWORDS, "gatehouse-")
     mine = RedisAddress("127.0.0.1", port, "gatehouse-orders", PASSWORDS["orders"])
     assert await ask(mine, ("XADD", "events:orders", "*", "event", "{}"))
+    gateway = RedisAddress("127.0.0.1", port, "gatehouse-gateway", PASSWORDS["gateway"])
+    assert await ask(gateway, ("PING",)) == ["PONG"]
     await redis_server.release(admin, entries, "gatehouse-")
     with pytest.raises(RedisError, match="WRONGPASS"):
         await ask(mine, ("PING",))
