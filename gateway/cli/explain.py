@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 
 import click
 
+from gateway.cli.call import body_of
 from gateway.cli.console import Failure, print_json
 from gateway.cli.explanation import print_explanation
 from gateway.cli.hints import command
 from gateway.cli.instance import Instance, find
 from gateway.cli.instance import state_dir as directory_of
-from gateway.cli.options import header_option, json_option, split_header, state_dir_option
+from gateway.cli.options import data_option, header_option, json_option, split_header, state_dir_option
 from gateway.cli.text import visible
 from gateway.cli.tokens import NOBODY, claims_of, token_for
 
@@ -30,6 +31,7 @@ REFUSALS = ("deny", "no_route")
 @click.command()
 @click.argument("method")
 @click.argument("url")
+@data_option
 @header_option
 @click.option("--as", "user", metavar="USER", help="As this user: alice, bob, carol, admin, partner, or nobody.")
 @click.option("--claims", metavar="JSON", help="As the bearer of a verified token with these claims.")
@@ -43,6 +45,7 @@ REFUSALS = ("deny", "no_route")
 def explain(
     method: str,
     url: str,
+    data: str | None,
     headers: tuple[str, ...],
     user: str | None,
     claims: str | None,
@@ -60,19 +63,20 @@ def explain(
       gatehouse explain GET /orders/1001 --as bob
       gatehouse explain DELETE /orders/1001
       gatehouse explain GET /orders --claims '{"sub": "eve", "scope": "profiles:read"}'
+      gatehouse explain POST /graphql -d '{"query": "{ me { id } }"}'
       gatehouse explain GET /api/users --config config/shop.yaml
     """
     if user is not None and claims is not None:
         raise click.UsageError("--as and --claims both say who asks; give one of them")
     said = _claims(user, claims, state_dir)
-    request = _request(method, url, headers, said)
+    request = _with_body(_request(method, url, headers, said), data)
     answer = _offline(config, request) if config else _ask(find(state_dir), request)
     if as_json:
         print_json(answer)
     else:
         who = user or str((said or {}).get("sub", NOBODY))
         print_explanation(answer, who)
-        if not (config or claims or headers):  # then `call` sends the very same request
+        if not (config or claims or headers or data):  # then `call` sends the very same request
             line = command(directory_of(state_dir), "call", who, request["method"], request["target"])
             click.echo(f"Send it: {visible(line)}")
     if answer.get("outcome") in REFUSALS:
@@ -109,8 +113,22 @@ def _request(method: str, url: str, headers: Iterable[str], claims: dict[str, An
     return {"method": method.upper(), "target": target, "headers": pairs, "claims": claims}
 
 
+def _with_body(request: dict[str, Any], data: str | None) -> dict[str, Any]:
+    """The question with a body, and with the Content-Type that `call` would give it."""
+    if data is None:
+        return request
+    body, content_type = body_of(data)
+    pairs = request["headers"]
+    if not any(name.lower() == "content-type" for name, _ in pairs):
+        pairs = [*pairs, ["Content-Type", content_type]]
+    try:
+        return request | {"body": body.decode(), "headers": pairs}
+    except UnicodeDecodeError:
+        raise click.BadParameter("only a body of UTF-8 text can be asked about") from None
+
+
 def _ask(instance: Instance, request: dict[str, Any]) -> dict[str, Any]:
-    question = {name: request[name] for name in ("method", "headers", "claims")}
+    question = {name: request[name] for name in ("method", "headers", "claims", "body") if name in request}
     answer = instance.admin("POST", "/explain", question | {"url": instance.public_url + request["target"]})
     if not isinstance(answer, dict):
         raise Failure("The gateway gave no explanation.")

@@ -9,6 +9,9 @@ askable without consequences. The rule: deciding is apart from spending.
 - `on_response` sees the head of the upstream's answer, in reverse order of the filters.
 - `explain` says in words what `decide` saw, secrets masked; it is called after `decide`, never after `commit`.
 
+Bodies stream past the filters. One that must see the body says how much of it at most (`body_limit`); the exchange
+then reads that much before it asks this filter, and not before the filters in front of it have let the head pass.
+
 So `gatehouse explain` runs the very code that traffic runs, and no quota is burnt.
 """
 
@@ -51,6 +54,8 @@ class Filter(Generic[S]):
     """Whether a request that passed is known to come from somebody."""
     answers: ClassVar[bool] = False
     """Whether it always replies by itself, so that its route needs no cluster."""
+    body_limit: int = 0
+    """Bytes of the largest body that `decide` takes, whole, as `request.body`; 0: the head is enough for it."""
 
     def __init__(self, spec: S, build: Build) -> None:
         self.spec = spec

@@ -50,6 +50,10 @@ class Request:
     """The compiled route (gateway.compile.snapshot.CompiledRoute), set by the exchange."""
     matched: str = ""
     """The part of the path that the route's PathPrefix matched, without a trailing slash."""
+    body: bytes | None = None
+    """The whole body, once a filter has asked for it (`Filter.body_limit`); else None: it streams past."""
+    cost: int = 1
+    """What this request costs of a limit; a filter that has measured it says more."""
 
     def __init__(
         self,

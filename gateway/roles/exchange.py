@@ -1,9 +1,11 @@
 """One request and its answer: the state machine that everything else hangs on.
 
     state        what happens                      leads to
-    DECIDING     the chain runs                    CONNECTING, or DONE by a local reply, or WAITING
+    DECIDING     the chain runs                    CONNECTING, or DONE by a local reply, or WAITING, COLLECTING
     WAITING      a filter waits; the client's      DECIDING's outcomes
                  reading is paused
+    COLLECTING   a filter wants the whole body:    DECIDING's outcomes; DONE when it exceeds the filter's limit
+                 it is read and kept
     CONNECTING   the cluster finds a connection    SENDING, or DONE by a local reply
     SENDING      the request goes out, its body    ANSWERING on the answer's head; CONNECTING once more when a
                  streams                           kept connection closed before it said anything; DONE
@@ -25,7 +27,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from gateway.filters.chain import Stopped, Waiting
+from gateway.filters.chain import BodyWanted, Outcome, Stopped, Waiting, body_too_large
 from gateway.http.chunked import LAST_CHUNK, encode_chunk
 from gateway.http.hop import VIA, downstream_fields, upstream_head
 from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Reply, Request, Response
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from gateway.roles.worker import Worker
     from gateway.upstream.endpoint import Endpoint
 
-DECIDING, WAITING, CONNECTING, SENDING, ANSWERING, TUNNEL, DONE = range(7)
+DECIDING, WAITING, COLLECTING, CONNECTING, SENDING, ANSWERING, TUNNEL, DONE = range(8)
 
 # RFC 9110 §9.2.2: may be sent twice without harm, so a kept connection that closes under them is no failure.
 _IDEMPOTENT: Final = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
@@ -82,6 +84,9 @@ class Exchange:
     _task: asyncio.Task[None] | None = None
     _early: tuple[bytes, ...] = ()
     """Body that came before there was a connection to send it on; reading is paused, so it stays small."""
+    _wanted: BodyWanted
+    _collected: bytearray
+    """What the filter at `_wanted.position` wants to see, so far."""
 
     def __init__(self, worker: Worker, request: Request, connection: ServerConnection) -> None:
         self.worker = worker
@@ -130,12 +135,14 @@ class Exchange:
             self.ids.trace_id = inherited.parent.trace_id
             self.sampled = inherited.parent.sampled and self.worker.exporter is not None
 
-    def _after(self, outcome: Stopped | Waiting | None) -> None:
+    def _after(self, outcome: Outcome) -> None:
         if outcome is None:
             self._connect()
         elif isinstance(outcome, Stopped):
             self.decided_by = outcome.filter.where
             self._reply(outcome.reply)
+        elif isinstance(outcome, BodyWanted):
+            self._collect(outcome)
         else:
             self.state = WAITING
             self.connection.pause_reading()
@@ -148,6 +155,40 @@ class Exchange:
         if self.state == WAITING:
             self.connection.resume_reading()
             self._after(outcome)
+
+    def _collect(self, wanted: BodyWanted) -> None:
+        """Read the whole body, as far as the filter allows that wants to see it."""
+        self.state = COLLECTING
+        self._wanted = wanted
+        self._collected = bytearray()
+        early, self._early = self._early, ()
+        if not self._request_complete:
+            self.connection.send_continue()
+            self.connection.resume_reading()
+        self._keep(b"".join(early))
+        if self._request_complete:
+            self._decide_with_body()
+
+    def _keep(self, data: bytes) -> None:
+        self.last_progress = self.worker.clock()
+        self._collected += data
+        if len(self._collected) > self._wanted.limit:
+            assert self.route is not None
+            self.decided_by = self.route.chain.filters[self._wanted.position].where
+            self._reply(body_too_large(self._wanted.limit))
+
+    def _decide_with_body(self) -> None:
+        """Run the chain on from the filter that wanted the body; what passes goes to the endpoint in one piece."""
+        if self.state != COLLECTING:
+            return
+        assert self.route is not None
+        self.state = DECIDING
+        request = self.request
+        request.body = bytes(self._collected)
+        self._collected.clear()
+        request.length = len(request.body)  # known now, however the client framed it
+        self._early = (request.body,) if request.body else ()
+        self._after(self.route.chain.run(request, self._wanted.position))
 
     # -- the upstream's connection ---------------------------------------------------------------------------
 
@@ -215,6 +256,8 @@ class Exchange:
         if self.state in (SENDING, ANSWERING, TUNNEL) and self.upstream is not None:
             self.last_progress = self.worker.clock()
             self.upstream.send_data(self._framed(data))
+        elif self.state == COLLECTING:
+            self._keep(data)
         elif self.state < SENDING:
             self._early += (data,)
             self.connection.pause_reading()
@@ -222,7 +265,9 @@ class Exchange:
     def request_end(self) -> None:
         """The body is complete."""
         self._request_complete = True
-        if self.upstream is not None:
+        if self.state == COLLECTING:
+            self._decide_with_body()
+        elif self.upstream is not None:
             if self.request.length == CHUNKED:
                 self.upstream.send_data(LAST_CHUNK)
             self.upstream.send_end()
