@@ -54,6 +54,8 @@ class Request:
     """The whole body, once a filter has asked for it (`Filter.body_limit`); else None: it streams past."""
     cost: int = 1
     """What this request costs of a limit; a filter that has measured it says more."""
+    operations: tuple[tuple[str, str], ...] = ()
+    """What a filter found in the body, as type and name: of few values, since metrics tell them apart."""
 
     def __init__(
         self,
@@ -87,6 +89,11 @@ class Request:
     def all(self, name: bytes) -> list[bytes]:
         """Every value of a field, in order."""
         return [value for field, value in self.headers if field == name]
+
+    def replace_body(self, body: bytes) -> None:
+        """Let another body go on; for filters that have asked for the whole one."""
+        self.body = body
+        self.length = len(body)
 
     def replace_headers(self, headers: Headers) -> None:
         """Set the fields anew, and the lookup with them."""

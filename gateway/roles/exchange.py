@@ -183,12 +183,9 @@ class Exchange:
             return
         assert self.route is not None
         self.state = DECIDING
-        request = self.request
-        request.body = bytes(self._collected)
+        self.request.replace_body(bytes(self._collected))  # of a known length now, however the client framed it
         self._collected.clear()
-        request.length = len(request.body)  # known now, however the client framed it
-        self._early = (request.body,) if request.body else ()
-        self._after(self.route.chain.run(request, self._wanted.position))
+        self._after(self.route.chain.run(self.request, self._wanted.position))
 
     # -- the upstream's connection ---------------------------------------------------------------------------
 
@@ -223,6 +220,8 @@ class Exchange:
         if self._early:
             head += b"".join(map(self._framed, self._early))
             self._early = ()
+        elif request.body:  # read whole for a filter
+            head += request.body
         if self._request_complete and request.length == CHUNKED:
             head += LAST_CHUNK
         connection.send(self, request, head, self._request_complete)

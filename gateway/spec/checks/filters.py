@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path
 from gateway.spec.filters import Authorize, Jwt, RateLimit, RequestRedirect, UrlRewrite
+from gateway.spec.guards import GraphQLGuard, SoapGuard
 from gateway.spec.models import FilterSpec, Route, Spec
 
 
@@ -29,6 +30,8 @@ def _check_alone(item: FilterSpec, providers: tuple[str, ...], path: Path) -> It
         yield from reference(item.provider, providers, "provider", (*path, "provider"))
     if isinstance(item, RateLimit):
         yield from _check_limit(item, path)
+    for place, message in item.mistakes():
+        yield Finding((*path, *place), message)
     if isinstance(item, Authorize) and not item.scopes and not item.claims:
         yield Finding(path, "requires neither scopes nor claims, so it would let every token pass")
 
@@ -64,6 +67,8 @@ def _check_chain(
 
 
 def _needs_claims(item: FilterSpec) -> bool:
+    if isinstance(item, GraphQLGuard | SoapGuard):
+        return item.needs_claims
     return isinstance(item, Authorize) or (isinstance(item, RateLimit) and item.key.type == "Claim")
 
 

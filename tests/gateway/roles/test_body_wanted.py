@@ -36,6 +36,8 @@ class Probe(Filter[ProbeSpec]):
 
     def decide(self, request: Request) -> Decision:
         self.seen.append(request.body)
+        if request.body == b"short":
+            request.replace_body(b"something longer")
         bad = b"evil" in (request.body or b"") or (not self.body_limit and b"x-evil" in request.fields)
         verdict = Reply(403, "probe", "evil") if bad else None
         return self._later(verdict) if self.spec.waits else verdict
@@ -256,6 +258,12 @@ async def test_two_filters_with_their_own_limits(shop: Any, gateway: Any) -> Non
     assert refusal(await edge.raw(post(b"x" * 11, CLOSE)))[:2] == (413, "body_too_large_to_inspect")
     grown = await edge.raw(head(CHUNKED, CLOSE) + chunk(b"x" * 11) + b"0\r\n\r\n")
     assert refusal(grown)[:2] == (413, "body_too_large_to_inspect")
+
+
+async def test_a_filter_may_put_another_body_in_its_place(shop: Any, gateway: Any) -> None:
+    edge = await gateway(config(shop.address))
+    for sent in (post(b"short", CLOSE), head(CHUNKED, CLOSE) + chunk(b"short") + b"0\r\n\r\n"):
+        assert (await edge.raw(sent)).endswith(b"\r\n\r\nsomething longer")
 
 
 async def test_an_encoded_body_is_refused_unread(shop: Any, gateway: Any) -> None:

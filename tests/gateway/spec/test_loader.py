@@ -101,3 +101,22 @@ DOCUMENT = st.recursive(
 def test_no_document_breaks_the_loader(load_text: Load, document: object) -> None:
     with pytest.raises(SpecErrors):
         load_text(json.dumps(document))  # JSON is YAML; none of these is a whole configuration
+
+
+def test_a_changed_file_of_a_filter_is_another_configuration(load_path: Callable[[Path], Spec], tmp_path: Path) -> None:
+    (tmp_path / "queries.json").write_text("{}")
+    (tmp_path / "shop.yaml").write_text(
+        """
+listeners: [{name: public, port: 0}]
+clusters: [{name: shop, endpoints: ["127.0.0.1:9"]}]
+routes:
+  - name: graphql
+    public: true
+    filters: [{type: GraphQLGuard, persisted: {file: queries.json}}]
+    backendRefs: [{cluster: shop}]
+"""
+    )
+    first, same = load_path(tmp_path / "shop.yaml"), load_path(tmp_path / "shop.yaml")
+    (tmp_path / "queries.json").write_text("{ }")
+    assert first == same
+    assert first != load_path(tmp_path / "shop.yaml")
