@@ -31,20 +31,12 @@ from graphql.language import (
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
+    VariableDefinitionNode,
     VariableNode,
     parse,
 )
 
-from gateway.filters.graphql_size import INTROSPECTION, MAX_LENGTH, ONE, Length, Size, together
-
-
-class Unacceptable(Exception):
-    """What is wrong with a text, as the reason and the sentence that the client gets."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
+from gateway.filters.graphql_size import INTROSPECTION, MAX_LENGTH, ONE, Length, Size, Unacceptable, together
 
 
 @dataclass(frozen=True)
@@ -58,21 +50,37 @@ class Operation:
     size: Size
     defaults: Mapping[str, int] = field(default_factory=dict)
     """Of its variables, as far as they are numbers."""
+    variables: tuple[VariableDefinitionNode, ...] = ()
 
 
 _ROOTS: Final = {"query": "Query", "mutation": "Mutation", "subscription": "Subscription"}
 
 
-def measure(text: str, max_tokens: int, max_fragments: int, list_arguments: Sequence[str]) -> tuple[Operation, ...]:
+def read(text: str, max_tokens: int) -> DocumentNode:
+    """A text, parsed: bounded before the parser has worked, since it stops at the first token too many.
+
+    Raises:
+        Unacceptable: it is no GraphQL, too long, or nested too deeply.
+    """
+    try:
+        return parse(text, no_location=True, max_lexical_tokens=max_tokens, max_comments=max_tokens)
+    except GraphQLSyntaxError as error:
+        if "Parsing aborted" not in error.message:
+            raise Unacceptable("graphql_syntax", error.message) from None
+        if "nested" in error.message:
+            raise Unacceptable("graphql_too_deep", "the query is nested too deeply to be read") from None
+        raise Unacceptable("graphql_too_many_tokens", f"more than {max_tokens} tokens") from None
+
+
+def measure(document: DocumentNode, max_fragments: int, list_arguments: Sequence[str]) -> tuple[Operation, ...]:
     """Every operation of a document.
 
     Args:
         list_arguments: names of arguments that say how long a list gets.
 
     Raises:
-        Unacceptable: it is no executable document, is too long, or its fragments go round in circles.
+        Unacceptable: it is no executable document, or its fragments go round in circles.
     """
-    document = _parse(text, max_tokens)
     fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
     if len(fragments) > max_fragments:
@@ -92,18 +100,6 @@ def measure(text: str, max_tokens: int, max_fragments: int, list_arguments: Sequ
         raise Unacceptable("graphql_too_deep", "the query is nested too deeply to be measured") from None
 
 
-def _parse(text: str, max_tokens: int) -> DocumentNode:
-    """Bounded before the parser has worked: it stops at the first token too many, and at too much nesting."""
-    try:
-        return parse(text, no_location=True, max_lexical_tokens=max_tokens, max_comments=max_tokens)
-    except GraphQLSyntaxError as error:
-        if "Parsing aborted" not in error.message:
-            raise Unacceptable("graphql_syntax", error.message) from None
-        if "nested" in error.message:
-            raise Unacceptable("graphql_too_deep", "the query is nested too deeply to be read") from None
-        raise Unacceptable("graphql_too_many_tokens", f"more than {max_tokens} tokens") from None
-
-
 def _operation(node: OperationDefinitionNode, meter: _Meter) -> Operation:
     kind = node.operation.value
     size = meter.selection(node.selection_set)
@@ -114,7 +110,8 @@ def _operation(node: OperationDefinitionNode, meter: _Meter) -> Operation:
         for one in node.variable_definitions or ()
         if isinstance(one.default_value, IntValueNode)
     }
-    return Operation(kind, node.name.value if node.name else "", size.with_roots(roots), defaults)
+    name = node.name.value if node.name else ""
+    return Operation(kind, name, size.with_roots(roots), defaults, tuple(node.variable_definitions or ()))
 
 
 def _number(node: Any) -> int:

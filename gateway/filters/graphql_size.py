@@ -15,6 +15,16 @@ from typing import Any, Final, NamedTuple
 INTROSPECTION: Final = frozenset(("__schema", "__type"))
 MAX_LENGTH: Final = 1_000_000_000
 
+
+class Unacceptable(Exception):
+    """What is wrong with a request, as the reason and the sentence that the client gets."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
 Length = int | str
 """Of a list: a number, or the name of the variable that says it."""
 

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from gateway.spec.contract import Contract, read_contract
 from gateway.spec.fields import File, Flag, Integer, spelled
+from gateway.spec.graphql_files import read_persisted, read_schema
 from gateway.spec.models import FilterSpec, Model
-from gateway.spec.persisted import read_persisted
 
 Mistakes = Iterator[tuple[tuple[str | int, ...], str]]
 
@@ -67,6 +67,8 @@ class GraphQLGuard(FilterSpec):
     """Arguments that say how long a list gets: what is asked of its items costs so many times as much."""
     max_batch: Integer = Field(1, gt=0, le=100)
     introspection: Flag = False
+    schema_file: File | None = None
+    """The service's schema (SDL): operations that do not fit are refused here, without the service's suggestions."""
     persisted: PersistedQueries | None = None
     root_fields: tuple[RootField, ...] = ()
     operations: tuple[GraphQLName, ...] = Field((), max_length=200)
@@ -79,16 +81,22 @@ class GraphQLGuard(FilterSpec):
         return any(one.scopes for one in self.root_fields)
 
     def files(self) -> tuple[str, ...]:
-        """The list of persisted queries."""
-        return (self.persisted.file,) if self.persisted else ()
+        """The schema and the list of persisted queries."""
+        named = (self.schema_file, self.persisted.file if self.persisted else None)
+        return tuple(file for file in named if file is not None)
 
     def mistakes(self) -> Mistakes:
-        """A list that cannot be read, fields named twice, fields of which nothing is said."""
-        if self.persisted is not None:
-            try:
+        """Files that cannot be read, fields named twice, fields of which nothing is said."""
+        try:
+            if self.schema_file is not None:
+                read_schema(self.schema_file)
+        except ValueError as error:
+            yield ("schemaFile",), str(error)
+        try:
+            if self.persisted is not None:
                 read_persisted(self.persisted.file)
-            except ValueError as error:
-                yield ("persisted", "file"), str(error)
+        except ValueError as error:
+            yield ("persisted", "file"), str(error)
         for index, one in enumerate(self.root_fields):
             if not one.scopes and one.max is None:
                 yield ("rootFields", index), f"says nothing about {one.field}: add scopes or max"

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from gateway.filters.graphql_document import Operation, Unacceptable, measure
+from gateway.filters.graphql_document import Operation, measure, read
+from gateway.filters.graphql_size import Unacceptable
 
 ARGUMENTS = ("first", "last")
 
 
 def one(text: str, **limits: Any) -> Operation:
-    (operation,) = measure(text, limits.get("tokens", 1_000), limits.get("fragments", 20), ARGUMENTS)
+    document = read(text, limits.get("tokens", 1_000))
+    (operation,) = measure(document, limits.get("fragments", 20), ARGUMENTS)
     return operation
 
 
@@ -125,7 +127,7 @@ def test_a_long_chain_of_deep_fragments_is_refused_not_crashed() -> None:
 
 
 def test_operations_of_one_text_are_measured_apart() -> None:
-    found = measure("query A { a } mutation B { b { ...F } } fragment F on Q { c }", 100, 9, ARGUMENTS)
+    found = measure(read("query A { a } mutation B { b { ...F } } fragment F on Q { c }", 100), 9, ARGUMENTS)
     assert [(one.kind, one.name, one.size.fields, dict(one.size.roots)) for one in found] == [
         ("query", "A", 1, {"Query.a": 1}),
         ("mutation", "B", 2, {"Mutation.b": 1}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import pytest
 from gateway.filters.graphql_cache import TextCache
 from gateway.filters.graphql_guard import GraphQLGuardFilter
 from gateway.http.messages import Reply, Request
+from gateway.spec.graphql_files import digest
 from gateway.spec.guards import GraphQLGuard, PersistedQueries
-from gateway.spec.persisted import digest
 
 JSON = "Content-Type: application/json"
 Make = Callable[..., GraphQLGuardFilter]
@@ -145,12 +146,19 @@ def test_a_batch_counts_as_one_request(guard: Make, post: Post) -> None:
 
 
 def test_the_operation_that_runs_is_the_one_that_counts(guard: Make, post: Post) -> None:
-    query = "query Small { a } query Large { a { b { c } } }"
-    one = guard(maxDepth=1)
-    assert one.decide(post({"query": query, "operationName": "Small"})) is None
-    assert said(one.decide(post({"query": query, "operationName": "Large"}))) == (400, "graphql_too_deep")
+    query = "query Small { a } query Large($n: Int) { a(first: $n) { b } }"
+    one, large = guard(maxCost=10), {"query": query, "operationName": "Large", "variables": {"n": 100}}
+    assert one.decide(post(large | {"operationName": "Small"})) is None
+    assert said(one.decide(post(large))) == (400, "graphql_too_costly")
     assert said(one.decide(post({"query": query}))) == (400, "graphql_invalid")
     assert said(one.decide(post({"query": query, "operationName": "Other"}))) == (400, "graphql_invalid")
+
+
+def test_operations_that_do_not_run_are_within_the_limits_too(guard: Make, post: Post) -> None:
+    """The service parses and validates all of them."""
+    query = "query Small { a } query Large { a { b { c } } }"
+    assert said(guard(maxDepth=2).decide(post({"query": query, "operationName": "Small"}))) == (400, "graphql_too_deep")
+    assert guard(maxDepth=3).decide(post({"query": query, "operationName": "Small"})) is None
 
 
 def test_root_fields_ask_for_scopes_whatever_they_are_called(guard: Make, post: Post) -> None:
@@ -213,6 +221,64 @@ def test_limits_hold_for_known_queries_too(guard: Make, post: Post, known: dict[
     assert said(one.decide(post(hashed(key, variables={"n": 100})))) == (400, "graphql_too_costly")
 
 
+SCHEMA = """
+type Query { user(id: ID!, kind: Kind): User }
+type Mutation { order(items: [Item!]!): User }
+type User { name: String passwordHash: String }
+input Item { productId: ID! quantity: Int }
+enum Kind { PERSON COMPANY }
+"""
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        ("{ usr(id: 1) { name } }", {}),
+        ("{ user(id: 1) { passwordHsh } }", {}),
+        ("{ user(idd: 1) { name } }", {}),
+        ("{ user(id: 1, kind: PERSN) { name } }", {}),
+        ("query ($i: Itm) { user(id: $i) { name } }", {}),
+        ("mutation { order(items: [{productId: 1, quantiti: 2}]) { name } }", {}),
+        ("mutation ($i: [Item!]!) { order(items: $i) { name } }", {"i": [{"productId": 1, "quantiti": 2}]}),
+        ("query ($k: Kind) { user(id: 1, kind: $k) { name } }", {"k": "PERSN"}),
+        ("query ($k: Kind) { user(id: 1, kind: $k) { name } }", {"k": "\ud800"}),
+        ("query ($id: ID!) { user(id: $id) { name } }", {}),
+    ],
+)
+def test_what_does_not_fit_the_schema_is_refused_without_help(
+    guard: Make, post: Post, tmp_path: Path, query: str, variables: dict[str, Any]
+) -> None:
+    (tmp_path / "schema.graphql").write_text(SCHEMA)
+    request = post({"query": query, "variables": variables})
+    refused = guard(schemaFile=str(tmp_path / "schema.graphql")).decide(request)
+    assert said(refused) == (400, "graphql_validation")
+    assert isinstance(refused, Reply)
+    assert "Did you mean" not in refused.detail
+    refused.detail.encode()  # any answer can carry it
+    assert not {"passwordHash", "PERSON", "quantity"} & set(re.findall(r"\w+", refused.detail))
+    assert guard().decide(post({"query": query})) is None
+
+
+def test_what_fits_the_schema_passes(guard: Make, post: Post, tmp_path: Path) -> None:
+    (tmp_path / "schema.graphql").write_text(SCHEMA)
+    one = guard(schemaFile=str(tmp_path / "schema.graphql"))
+    query = "query ($id: ID!, $k: Kind = PERSON) { user(id: $id, kind: $k) { name } }"
+    for variables in ({"id": 1}, {"id": "a", "k": "COMPANY"}, {"id": 1, "more": {}}):
+        assert one.decide(post({"query": query, "variables": variables})) is None
+    assert said(one.decide(post({"query": query, "variables": {"id": []}}))) == (400, "graphql_validation")
+
+
+def test_halves_of_characters_break_nothing(guard: Make, post: Post, known: dict[str, str], tmp_path: Path) -> None:
+    one = guard(persisted={"file": str(tmp_path / "queries.json")})
+    key = next(key for key, text in known.items() if "Two" in text)
+    request = post(hashed(key, variables={"x": "\ud800", "big": 10**40}))
+    assert one.decide(request) is None
+    assert json.loads(request.body or b"")["variables"] == {"x": "\ud800", "big": 10**40}
+    refused = one.decide(post({"query": '{ a(x: "\ud800 }'}))
+    assert isinstance(refused, Reply)
+    refused.detail.encode()
+
+
 def test_metrics_know_only_names_of_the_configuration(guard: Make, post: Post, known: Any, tmp_path: Path) -> None:
     one = guard(operations=["Home"], persisted={"file": str(tmp_path / "queries.json")})
     for name in ("Home", "Known", *(f"Random{n}" for n in range(100))):
@@ -229,7 +295,7 @@ def test_metrics_know_only_names_of_the_configuration(guard: Make, post: Post, k
 def test_a_text_is_parsed_once(guard: Make, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     one = guard()
     assert one.decide(post({"query": "{ a }"})) is None
-    monkeypatch.setattr(one, "_measure", lambda *_: pytest.fail("parsed again"))
+    monkeypatch.setattr("gateway.filters.graphql_texts.read", lambda *_: pytest.fail("parsed again"))
     assert one.decide(post({"query": "{ a }"})) is None
 
 
@@ -257,3 +323,7 @@ def test_mistakes_of_the_configuration(tmp_path: Path) -> None:
     assert "is not the SHA-256" in mistakes('{"00": "{ a }"}')[0]
     assert "is not GraphQL" in mistakes(json.dumps({digest("{"): "{"}))[0]
     assert mistakes(json.dumps({digest("{ a }"): "{ a }"})) == []
+    (tmp_path / "s.graphql").write_text("type Query { a: Nothing }")
+    for name, sentence in (("s.graphql", "is no GraphQL schema"), ("none.graphql", "cannot be read")):
+        ((place, message),) = GraphQLGuard(schema_file=str(tmp_path / name)).mistakes()
+        assert (place, sentence in message) == (("schemaFile",), True)
