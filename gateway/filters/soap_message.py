@@ -25,6 +25,9 @@ ENVELOPE: Final = f"{{{ENVELOPE_NAMESPACE}}}Envelope"
 HEADER: Final = f"{{{ENVELOPE_NAMESPACE}}}Header"
 BODY: Final = f"{{{ENVELOPE_NAMESPACE}}}Body"
 _PIECE: Final = 4_096
+_INSTANCE: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
+_LOCATIONS: Final = frozenset((f"{_INSTANCE}schemaLocation", f"{_INSTANCE}noNamespaceSchemaLocation"))
+"""Where a message says its schema is: some validators fetch it, or believe it over their own."""
 
 __all__ = ["BODY", "DocumentInvalid", "Inspector", "Unacceptable", "content", "inspect"]
 
@@ -116,6 +119,8 @@ class Inspector:
             raise Unacceptable("soap_too_many_attributes", f"an element has more than {limits.max_attributes}")
         if any(len(value) > limits.max_text for value in attributes.values()):
             raise Unacceptable("soap_text_too_long", f"an attribute has more than {limits.max_text} characters")
+        if not _LOCATIONS.isdisjoint(attributes.keys()):
+            raise Unacceptable("soap_schema_location", "a message does not say where its schema is: the contract does")
         self._place(tag)
         self._path.append(tag)
         self._text.append(0)

@@ -17,6 +17,7 @@ WSDL = str(Path(__file__).parents[3] / "config" / "profiles.wsdl")
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 SHOP = "https://profiles.shop.example/v1"
 READ = f'<ReadProfile xmlns="{SHOP}"><username>alice</username></ReadProfile>'
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
 XML = "Content-Type: text/xml; charset=utf-8"
 
 
@@ -69,6 +70,8 @@ def test_what_a_message_holds(message: bytes, expected: tuple[str, int, int]) ->
         (soap("<a/>", '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]>'), "soap_dtd"),
         (soap("<?php 1 ?><a/>"), "soap_processing_instruction"),
         (soap("<a/>", '<?xml-stylesheet href="http://127.0.0.1:1/"?>'), "soap_processing_instruction"),
+        (soap(f'<a xmlns:i="{XSI}" i:schemaLocation="urn:a http://127.0.0.1:1/"/>'), "soap_schema_location"),
+        (soap(f'<a><b xmlns:i="{XSI}" i:noNamespaceSchemaLocation="x.xsd"/></a>'), "soap_schema_location"),
         (b"<a/>", "soap_not_an_envelope"),
         (soap(""), "soap_not_an_envelope"),
         (soap("text"), "soap_not_an_envelope"),
