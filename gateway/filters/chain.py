@@ -148,7 +148,7 @@ def _with_body(one: AnyFilter) -> Callable[[Request], Decision | BodyWanted]:
     limit, decide = one.body_limit, one.decide
 
     def decide_with_body(request: Request) -> Decision | BodyWanted:
-        if request.fields.get(b"content-encoding", b"identity").lower() != b"identity":
+        if any(coding.lower() != b"identity" for coding in request.all(b"content-encoding")):
             return BODY_ENCODED
         if request.length > limit:
             return body_too_large(limit)

@@ -271,6 +271,8 @@ async def test_an_encoded_body_is_refused_unread(shop: Any, gateway: Any) -> Non
     answer = await edge.raw(post(b"\x1f\x8b", "Content-Encoding: gzip", CLOSE))
     assert refusal(answer)[:2] == (415, "body_encoded")
     assert b"accept-encoding: identity\r\n" in answer
+    twice = post(b"hidden", "Content-Encoding: gzip", "Content-Encoding: identity", CLOSE)
+    assert refusal(await edge.raw(twice))[:2] == (415, "body_encoded")
     assert statuses(await edge.raw(post(b"plain", "Content-Encoding: identity", CLOSE))) == [200]
     assert probes(edge)[0].seen == [b"plain"]
 
