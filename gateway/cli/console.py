@@ -27,8 +27,8 @@ PIPE_WIDTH = 160
 
 STATE_STYLES = {
     "running": "green", "ready": "green", "ok": "green", "pass": "green", "forward": "green",
-    "starting": "yellow", "backoff": "yellow", "warn": "yellow", "wait": "yellow", "change": "cyan",
-    "stopped": "dim", "missing": "dim",
+    "starting": "yellow", "backoff": "yellow", "warn": "yellow", "wait": "yellow", "unknown": "yellow",
+    "change": "cyan", "stopped": "dim", "missing": "dim",
     "deny": "red", "fail": "red", "no_route": "red",
 }  # fmt: skip
 

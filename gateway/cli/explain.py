@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 
 import click
 
+from gateway.cli.call import body_of
 from gateway.cli.console import Failure, print_json
 from gateway.cli.explanation import print_explanation
 from gateway.cli.hints import command
 from gateway.cli.instance import Instance, find
 from gateway.cli.instance import state_dir as directory_of
-from gateway.cli.options import header_option, json_option, split_header, state_dir_option
+from gateway.cli.options import data_option, header_option, json_option, split_header, state_dir_option
 from gateway.cli.past import tell_past
 from gateway.cli.text import visible
 from gateway.cli.tokens import NOBODY, claims_of, token_for
@@ -30,6 +31,7 @@ REFUSALS = ("deny", "no_route")
 
 
 @click.command()
+@data_option
 @click.argument("method", required=False)
 @click.argument("url", required=False)
 @click.option("--trace", "trace_id", metavar="ID", help="A request that is over: the trace_id of its answer.")
@@ -47,6 +49,7 @@ def explain(
     method: str | None,
     url: str | None,
     trace_id: str | None,
+    data: str | None,
     headers: tuple[str, ...],
     user: str | None,
     claims: str | None,
@@ -65,10 +68,11 @@ def explain(
       gatehouse explain DELETE /orders/1001
       gatehouse explain --trace 4bf92f3577b34da6a3ce929d0e0e4736
       gatehouse explain GET /orders --claims '{"sub": "eve", "scope": "profiles:read"}'
+      gatehouse explain POST /graphql -d '{"query": "{ me { id } }"}'
       gatehouse explain GET /api/users --config config/shop.yaml
     """
     if trace_id is not None:
-        if any((method, url, headers, user, claims, config)):
+        if any((method, url, data, headers, user, claims, config)):
             raise click.UsageError("--trace names a request that is over: nothing else can be said of it")
         tell_past(trace_id, state_dir, as_json)
         return
@@ -77,14 +81,14 @@ def explain(
     if user is not None and claims is not None:
         raise click.UsageError("--as and --claims both say who asks; give one of them")
     said = _claims(user, claims, state_dir)
-    request = _request(method, url, headers, said)
+    request = _with_body(_request(method, url, headers, said), data)
     answer = _offline(config, request) if config else _ask(find(state_dir), request)
     if as_json:
         print_json(answer)
     else:
         who = user or str((said or {}).get("sub", NOBODY))
         print_explanation(answer, who)
-        if not (config or claims or headers):  # then `call` sends the very same request
+        if not (config or claims or headers or data):  # then `call` sends the very same request
             line = command(directory_of(state_dir), "call", who, request["method"], request["target"])
             click.echo(f"Send it: {visible(line)}")
     if answer.get("outcome") in REFUSALS:
@@ -121,8 +125,22 @@ def _request(method: str, url: str, headers: Iterable[str], claims: dict[str, An
     return {"method": method.upper(), "target": target, "headers": pairs, "claims": claims}
 
 
+def _with_body(request: dict[str, Any], data: str | None) -> dict[str, Any]:
+    """The question with a body, and with the Content-Type that `call` would give it."""
+    if data is None:
+        return request
+    body, content_type = body_of(data)
+    pairs = request["headers"]
+    if not any(name.lower() == "content-type" for name, _ in pairs):
+        pairs = [*pairs, ["Content-Type", content_type]]
+    try:
+        return request | {"body": body.decode(), "headers": pairs}
+    except UnicodeDecodeError:
+        raise click.BadParameter("only a body of UTF-8 text can be asked about") from None
+
+
 def _ask(instance: Instance, request: dict[str, Any]) -> dict[str, Any]:
-    question = {name: request[name] for name in ("method", "headers", "claims")}
+    question = {name: request[name] for name in ("method", "headers", "claims", "body") if name in request}
     answer = instance.admin("POST", "/explain", question | {"url": instance.public_url + request["target"]})
     if not isinstance(answer, dict):
         raise Failure("The gateway gave no explanation.")

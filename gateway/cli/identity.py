@@ -15,7 +15,7 @@ import click
 from gateway.cli.call import body_of, print_answer
 from gateway.cli.console import Failure, print_json
 from gateway.cli.instance import find
-from gateway.cli.options import header_option, json_option, split_header, state_dir_option
+from gateway.cli.options import data_option, header_option, json_option, split_header, state_dir_option
 from gateway.cli.tokens import NOBODY, claims_of, dev_token, token_for
 from gateway.cli.wire import send
 
@@ -72,7 +72,7 @@ def token(
 @click.argument("user")
 @click.argument("method")
 @click.argument("path")
-@click.option("-d", "--data", metavar="DATA", help="The body; @FILE reads it from a file, @- from standard input.")
+@data_option
 @header_option
 @click.option("--fresh", is_flag=True, help="Log in again, even if the last token is still good.")
 @dev_option

@@ -17,6 +17,9 @@ config_argument = click.argument("config", type=click.Path(exists=True, dir_okay
 header_option = click.option(
     "-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A request header; repeatable."
 )
+data_option = click.option(
+    "-d", "--data", metavar="DATA", help="The body; @FILE reads it from a file, @- from standard input."
+)
 detach_option = click.option("--detach", is_flag=True, help="Return when it is up; `gatehouse down` stops it.")
 port_base_option = click.option(
     "--port-base",

@@ -25,6 +25,7 @@ class ExplainBody(BaseModel):
     headers: list[tuple[HeaderName, HeaderValue]] | dict[HeaderName, HeaderValue] = Field(
         default_factory=list, max_length=100
     )
+    body: str | None = Field(None, max_length=1_048_576)
     claims: dict[str, Any] | None = None
     client: str = Field("127.0.0.1", max_length=64)
     listener: str | None = None
@@ -77,6 +78,7 @@ def explain_request(document: dict[str, Any], listeners: list[dict[str, Any]]) -
         "method": body.method,
         "target": (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
         "headers": [list(pair) for pair in headers],
+        "body": body.body,
         "claims": body.claims,
         "client": body.client,
         "listener": body.listener or (by_port or names)[0],

@@ -13,6 +13,9 @@ askable without consequences. The rule: deciding is apart from spending.
 - `explain` says in words what `preview` or `decide` saw, secrets masked (`gateway.observability.masking`), and changes
   nothing. It is called for requests that are only asked about (after `preview`) and for some that are over.
 
+Bodies stream past the filters. One that must see the body says how much of it at most (`body_limit`); the exchange
+then reads that much before it asks this filter, and not before the filters in front of it have let the head pass.
+
 So `gatehouse explain` runs the very code that traffic runs, and no quota is burnt.
 """
 
@@ -59,6 +62,8 @@ class Filter(Generic[S]):
     """Whether a request that passed is known to come from somebody."""
     answers: ClassVar[bool] = False
     """Whether it always replies by itself, so that its route needs no cluster."""
+    body_limit: int = 0
+    """Bytes of the largest body that `decide` takes, whole, as `request.body`; 0: the head is enough for it."""
 
     joins: object = None
     """Neighbours in a chain with the same value here become one step, which the first of them makes by `join`."""

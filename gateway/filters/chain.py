@@ -1,8 +1,9 @@
 """The loop that runs a route's filters.
 
 The problem: most filters of most routes decide at once, and a chain of wrapped calls makes every one of them pay
-for the few that wait. The rule: the chain is a visible loop over plain calls; it stops where a filter replies or
-waits, and goes on from there. An exception inside a filter denies the request and is counted: fail closed.
+for the few that wait. The rule: the chain is a visible loop over plain calls; it stops where a filter replies,
+waits or wants the body, and goes on from there. An exception inside a filter denies the request and is counted:
+fail closed.
 """
 
 from __future__ import annotations
@@ -19,9 +20,14 @@ from gateway.observability.metrics import Metrics
 log = logging.getLogger("gateway.filters")
 
 AnyFilter = Filter[Any]
-Step = tuple[Callable[[Request], Decision], Callable[[Request], None] | None, AnyFilter]
 
 FILTER_ERROR: Final = Reply(500, "filter_error", "a filter failed, so the request was denied")
+BODY_ENCODED: Final = Reply(
+    415,
+    "body_encoded",
+    "the policy of this route reads the body: send it without Content-Encoding",
+    ((b"accept-encoding", b"identity"),),  # RFC 9110 section 15.5.16: a 415 says what would have been taken
+)
 
 
 class Waiting:
@@ -34,6 +40,17 @@ class Waiting:
         self.awaitable = awaitable
 
 
+class BodyWanted:
+    """A filter that must see the whole body: which one, and how much of it at most."""
+
+    __slots__ = ("limit", "position")
+
+    def __init__(self, limit: int, position: int = 0) -> None:
+        self.limit = limit
+        """Bytes."""
+        self.position = position
+
+
 class Stopped:
     """A filter that answered by itself."""
 
@@ -44,6 +61,12 @@ class Stopped:
         self.filter = stopped_by
 
 
+Outcome = Stopped | Waiting | BodyWanted | None
+"""Where a chain stopped; None when every filter let the request pass."""
+
+Step = tuple[Callable[[Request], Decision | BodyWanted], Callable[[Request], None] | None, AnyFilter]
+
+
 class Chain:
     """A route's filters, in the order in which they run."""
 
@@ -52,9 +75,15 @@ class Chain:
     def __init__(self, filters: Sequence[AnyFilter], metrics: Metrics) -> None:
         self.filters = tuple(filters)
         self._metrics = metrics
-        # A filter that spends nothing costs one call, one that ignores answers none: resolved here, once.
+        # A filter that spends nothing costs one call, one that ignores answers none, and only one that wants the
+        # body is asked through a function that looks for it: resolved here, once.
         self.steps: tuple[Step, ...] = tuple(
-            (one.decide, one.commit if _overrides(one, "commit") else None, one) for one in _joined(self.filters)
+            (
+                _with_body(one) if one.body_limit else one.decide,
+                one.commit if _overrides(one, "commit") else None,
+                one,
+            )
+            for one in _joined(self.filters)
         )
         self.responders = tuple(one.on_response for one in reversed(self.filters) if _overrides(one, "on_response"))
         self.enders = tuple(one for one in self.filters if _overrides(one, "on_end"))
@@ -62,7 +91,7 @@ class Chain:
     def __repr__(self) -> str:
         return " → ".join(f"{one.name}({one.where})" for one in self.filters) or "no filters"
 
-    def run(self, request: Request, position: int = 0) -> Stopped | Waiting | None:
+    def run(self, request: Request, position: int = 0) -> Outcome:
         """Run the filters from `position`; None when all passed."""
         steps = self.steps[position:] if position else self.steps
         current: AnyFilter | None = None
@@ -74,6 +103,9 @@ class Chain:
                         commit(request)
                 elif isinstance(verdict, Reply):
                     return Stopped(verdict, current)
+                elif isinstance(verdict, BodyWanted):
+                    verdict.position = self._position(current)
+                    return verdict
                 else:
                     return Waiting(self._position(current), verdict)
         except Exception:
@@ -84,9 +116,9 @@ class Chain:
     def _position(self, current: AnyFilter) -> int:
         return next(index for index, step in enumerate(self.steps) if step[2] is current)
 
-    async def resume(self, waiting: Waiting, request: Request) -> Stopped | None:
+    async def resume(self, waiting: Waiting, request: Request) -> Stopped | BodyWanted | None:
         """Wait for the filter that must wait, and for each later one that must."""
-        outcome: Stopped | Waiting | None = waiting
+        outcome: Outcome = waiting
         while isinstance(outcome, Waiting):
             _, commit, current = self.steps[outcome.position]
             try:
@@ -124,6 +156,38 @@ def _joined(filters: Sequence[AnyFilter]) -> Iterator[AnyFilter]:
     for _, neighbours in groupby(filters, lambda one: one.joins or one):
         first, *following = neighbours
         yield first.join(following) if following else first
+
+
+def body_too_large(limit: int) -> Reply:
+    """The answer to more body than the filter that wants it takes."""
+    return Reply(413, "body_too_large_to_inspect", f"the policy of this route reads bodies of at most {limit} bytes")
+
+
+def lacks_body(one: AnyFilter, request: Request) -> Reply | BodyWanted | None:
+    """What stands between a filter that wants the body and its deciding; None when the body is there.
+
+    What could not be read is refused before a byte of it is read.
+    """
+    limit = one.body_limit
+    if any(coding.lower() != b"identity" for coding in request.all(b"content-encoding")):
+        return BODY_ENCODED
+    if request.length > limit:
+        return body_too_large(limit)
+    if request.body is None and request.length:
+        return BodyWanted(limit)
+    request.body = request.body or b""
+    return None
+
+
+def _with_body(one: AnyFilter) -> Callable[[Request], Decision | BodyWanted]:
+    """The `decide` of a filter that wants the body."""
+    decide = one.decide
+
+    def decide_with_body(request: Request) -> Decision | BodyWanted:
+        lacking = lacks_body(one, request)
+        return decide(request) if lacking is None else lacking
+
+    return decide_with_body
 
 
 def _overrides(one: AnyFilter, method: str) -> bool:

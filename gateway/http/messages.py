@@ -73,6 +73,10 @@ class Request:
     matched: str = ""
     """The part of the path that the route's PathPrefix matched, without a trailing slash."""
     rendered: Rendered | None = None
+    body: bytes | None = None
+    """The whole body, once a filter has asked for it (`Filter.body_limit`); else None: it streams past."""
+    operations: tuple[tuple[str, str], ...] = ()
+    """What a filter found in the body, as type and name: of few values, since metrics tell them apart."""
 
     def __init__(
         self,
@@ -106,6 +110,11 @@ class Request:
     def all(self, name: bytes) -> list[bytes]:
         """Every value of a field, in order."""
         return [value for field, value in self.headers if field == name]
+
+    def replace_body(self, body: bytes) -> None:
+        """Let another body go on; for filters that have asked for the whole one."""
+        self.body = body
+        self.length = len(body)
 
     def replace_headers(self, headers: Headers) -> None:
         """Set the fields anew, and the lookup with them."""

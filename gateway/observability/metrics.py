@@ -67,6 +67,11 @@ class Metrics:
         self.filter_errors = Counter(
             "gateway_filter_errors", "Exceptions inside filters; each one denied its request.", ("filter",)
         )
+        self.operations = Counter(
+            "gateway_operations",
+            "GraphQL and SOAP operations that a guard let pass; unknown names are _OTHER.",
+            ("http_route", "operation_type", "operation_name"),
+        )
         self.broken = Counter("gateway_broken_answers", "Answers cut off so that the client can see it.", ("reason",))
         self.client_gone = Counter("gateway_clients_gone", "Clients that left before their answer was complete.")
         self.stale_retries = Counter(

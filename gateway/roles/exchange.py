@@ -1,9 +1,11 @@
 """One request and its answer: the state machine that everything else hangs on.
 
     state        what happens                      leads to
-    DECIDING     the chain runs                    CONNECTING, or DONE by a local reply, or WAITING
+    DECIDING     the chain runs                    CONNECTING, or DONE by a local reply, or WAITING, COLLECTING
     WAITING      a filter waits; the client's      DECIDING's outcomes
                  reading is paused
+    COLLECTING   a filter wants the whole body:    DECIDING's outcomes; DONE when it exceeds the filter's limit
+                 it is read and kept
     CONNECTING   the cluster finds a connection    SENDING, or DONE by a local reply
     SENDING      the request goes out, its body    ANSWERING on the answer's head; CONNECTING once more when a
                  streams                           kept connection closed before it said anything; DONE
@@ -25,7 +27,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from gateway.filters.chain import Stopped, Waiting
+from gateway.filters.chain import BodyWanted, Outcome, Stopped, Waiting, body_too_large
 from gateway.http.chunked import LAST_CHUNK, encode_chunk
 from gateway.http.hop import VIA, downstream_fields, forwarded_fields, upstream_head
 from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Bound, Reply, Request, Response
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from gateway.roles.worker import Worker
     from gateway.upstream.endpoint import Endpoint
 
-DECIDING, WAITING, CONNECTING, SENDING, ANSWERING, TUNNEL, DONE = range(7)
+DECIDING, WAITING, COLLECTING, CONNECTING, SENDING, ANSWERING, TUNNEL, DONE = range(8)
 
 # RFC 9110 §9.2.2: may be sent twice without harm, so a kept connection that closes under them is no failure.
 _IDEMPOTENT: Final = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
@@ -86,6 +88,9 @@ class Exchange:
     _task: asyncio.Task[None] | None = None
     _early: tuple[bytes, ...] = ()
     """Body that came before there was a connection to send it on; reading is paused, so it stays small."""
+    _wanted: BodyWanted
+    _collected: bytearray
+    """What the filter at `_wanted.position` wants to see, so far."""
 
     def __init__(self, worker: Worker, request: Request, connection: ServerConnection) -> None:
         self.worker = worker
@@ -142,13 +147,15 @@ class Exchange:
             self.ids.trace_id = inherited.parent.trace_id
             self.sampled = inherited.parent.sampled and self.worker.exporter is not None
 
-    def _after(self, outcome: Stopped | Waiting | None) -> None:
+    def _after(self, outcome: Outcome) -> None:
         if outcome is None:
             self._connect()
         elif isinstance(outcome, Stopped):
             self.outcome = outcome
             self.decided_by = outcome.reply.policy or outcome.filter.where
             self._reply(outcome.reply)
+        elif isinstance(outcome, BodyWanted):
+            self._collect(outcome)
         else:
             self.outcome = outcome
             self.state = WAITING
@@ -162,6 +169,37 @@ class Exchange:
         if self.state == WAITING:
             self.connection.resume_reading()
             self._after(outcome)
+
+    def _collect(self, wanted: BodyWanted) -> None:
+        """Read the whole body, as far as the filter allows that wants to see it."""
+        self.state = COLLECTING
+        self._wanted = wanted
+        self._collected = bytearray()
+        early, self._early = self._early, ()
+        if not self._request_complete:
+            self.connection.send_continue()
+            self.connection.resume_reading()
+        self._keep(b"".join(early))
+        if self._request_complete:
+            self._decide_with_body()
+
+    def _keep(self, data: bytes) -> None:
+        self.last_progress = self.worker.clock()
+        self._collected += data
+        if len(self._collected) > self._wanted.limit:
+            assert self.route is not None
+            wanting = self.route.chain.steps[self._wanted.position][2]
+            self._after(Stopped(body_too_large(self._wanted.limit), wanting))
+
+    def _decide_with_body(self) -> None:
+        """Run the chain on from the filter that wanted the body; what passes goes to the endpoint in one piece."""
+        if self.state != COLLECTING:
+            return
+        assert self.route is not None
+        self.state = DECIDING
+        self.request.replace_body(bytes(self._collected))  # of a known length now, however the client framed it
+        self._collected.clear()
+        self._after(self.route.chain.run(self.request, self._wanted.position))
 
     # -- the upstream's connection ---------------------------------------------------------------------------
 
@@ -196,6 +234,8 @@ class Exchange:
         if self._early:
             head += b"".join(map(self._framed, self._early))
             self._early = ()
+        elif request.body:  # read whole for a filter
+            head += request.body
         if self._request_complete and request.length == CHUNKED:
             head += LAST_CHUNK
         connection.send(self, request, head, self._request_complete)
@@ -232,6 +272,8 @@ class Exchange:
         elif self.state in (SENDING, ANSWERING, TUNNEL) and self.upstream is not None:
             self.last_progress = self.worker.clock()
             self.upstream.send_data(self._framed(data))
+        elif self.state == COLLECTING:
+            self._keep(data)
         elif self.state < SENDING:
             self._early += (data,)
             self.connection.pause_reading()
@@ -243,7 +285,9 @@ class Exchange:
     def request_end(self) -> None:
         """The body is complete."""
         self._request_complete = True
-        if self.upstream is not None:
+        if self.state == COLLECTING:
+            self._decide_with_body()
+        elif self.upstream is not None:
             if self.request.length == CHUNKED:
                 self.upstream.send_data(LAST_CHUNK)
             self.upstream.send_end()

@@ -14,9 +14,9 @@ from typing import Any
 
 from gateway.compile.snapshot import CompiledRoute, Snapshot
 from gateway.filters.base import Verdict
-from gateway.filters.chain import AnyFilter
+from gateway.filters.chain import AnyFilter, BodyWanted, lacks_body
 from gateway.http.heads import read_request
-from gateway.http.messages import Refused, Reply, Request
+from gateway.http.messages import CHUNKED, Refused, Reply, Request
 from gateway.roles.reasons import NO_ROUTE
 from gateway.routing.explain import explain as considered
 
@@ -24,7 +24,7 @@ Explanation = dict[str, Any]
 
 
 def read_question(asked: Mapping[str, Any]) -> Request:
-    """The request that is asked about: {"method", "target", "headers", "claims", "client", "listener"}.
+    """The request that is asked about: {"method", "target", "headers", "body", "claims", "client", "listener"}.
 
     Raises:
         Refused: the gateway would not even read it.
@@ -37,6 +37,11 @@ def read_question(asked: Mapping[str, Any]) -> Request:
     request = read_request(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
     request.client = request.address = str(asked.get("client", "127.0.0.1"))
     request.claims = asked.get("claims")
+    if asked.get("body") is not None:
+        request.body = str(asked["body"]).encode()
+        request.length = len(request.body)
+    elif request.method in ("POST", "PUT", "PATCH") and not request.length:
+        request.length = CHUNKED  # there would be one: a filter that wants it must not take it for empty
     return request
 
 
@@ -62,20 +67,30 @@ async def explain(snapshot: Snapshot, asked: Mapping[str, Any]) -> Explanation:
     request.route = route
     result["route"] = route_facts(route, request)
     result["candidates"] = _candidates(snapshot, request)
+    unseen = []
     for one in route.chain.filters:
-        step, reply = await _ask(one, request)
-        result["steps"].append(step)
+        told, reply = await _ask(one, request)
+        result["steps"].append(told)
         if reply is not None:
             return {**result, **_end("local_reply" if one.answers else "deny", reply)}
-    return {**result, **_forward(route)}
+        if told["verdict"] == "unknown":
+            unseen.append(f"whether {told['filter']} lets the body pass: give it with the question")
+    forward = _forward(route)
+    return {**result, **forward, "not_decided_here": [*unseen, *forward["not_decided_here"]]}
 
 
 async def _ask(one: AnyFilter, request: Request) -> tuple[dict[str, str], Verdict]:
-    decision = one.preview(request)
+    lacking = lacks_body(one, request) if one.body_limit else None
+    if isinstance(lacking, BodyWanted):
+        return _told(one, "unknown", "it decides by the body, which was not given"), None
+    decision = one.preview(request) if lacking is None else lacking
     reply = decision if decision is None or isinstance(decision, Reply) else await decision
     verdict = "pass" if reply is None else "answer" if one.answers else "deny"
-    detail = one.explain(request, reply)
-    return {"filter": one.name, "verdict": verdict, "detail": detail, "where": one.where}, reply
+    return _told(one, verdict, one.explain(request, reply)), reply
+
+
+def _told(one: AnyFilter, verdict: str, detail: str) -> dict[str, str]:
+    return {"filter": one.name, "verdict": verdict, "detail": detail, "where": one.where}
 
 
 def _candidates(snapshot: Snapshot, request: Request) -> list[dict[str, Any]]:

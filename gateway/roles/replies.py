@@ -51,13 +51,14 @@ def render_graphql(reply: Reply, policy: str, trace_id: str) -> Rendered:
 
 
 def render_soap(reply: Reply, policy: str, trace_id: str) -> Rendered:
-    """A SOAP 1.1 fault: Client when the caller can mend it, else Server (SOAP 1.1 section 4.4)."""
+    """A SOAP 1.1 fault: whose fault it was, in the words that SOAP 1.1 has for it (section 4.4.1)."""
     members = _members(reply, policy, trace_id)
     detail = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in members.items())
+    code = "VersionMismatch" if reply.reason == "soap_version_mismatch" else "Client"
     body = (
         '<?xml version="1.0" encoding="utf-8"?>'
         '<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body><soap:Fault>'
-        f"<faultcode>soap:{'Client' if reply.status < 500 else 'Server'}</faultcode>"
+        f"<faultcode>soap:{code if reply.status < 500 else 'Server'}</faultcode>"
         f"<faultstring>{escape(reply.detail or members['title'])}</faultstring>"
         f'<detail><problem xmlns="urn:ietf:rfc:9457">{detail}</problem></detail>'
         "</soap:Fault></soap:Body></soap:Envelope>"

@@ -81,7 +81,7 @@ SPELLINGS: Final[dict[str, str]] = {}
 """What a text with one of our patterns is; completes the sentence '"x" is not …'."""
 
 
-def _spelled(pattern: str, what: str, *, to_lower: bool = False) -> StringConstraints:
+def spelled(pattern: str, what: str, *, to_lower: bool = False) -> StringConstraints:
     """Text that matches `pattern` as a whole (checked in Rust: a Python function for each value costs a reload)."""
     whole = f"^(?:{pattern})$"
     SPELLINGS[whole] = what
@@ -102,14 +102,14 @@ Port = Annotated[Integer, Field(ge=0, le=65_535)]
 Percent = Annotated[float, Strict(), Field(ge=0.0, le=1.0)]
 Name = Annotated[
     str,
-    _spelled(
+    spelled(
         r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?",
         'a name: lower-case letters, digits, ".", "_" and "-" inside, at most 63 characters',
     ),
 ]
 Hostname = Annotated[
     str,
-    _spelled(
+    spelled(
         r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?",
         'a host name; write shop.example, or *.shop.example for all names below it (no port, no "/")',
         to_lower=True,
@@ -117,20 +117,20 @@ Hostname = Annotated[
 ]
 ServerName = Annotated[
     str,
-    _spelled(
+    spelled(
         r"[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39}",
         "one server's name or IP address, without port or wildcard",
         to_lower=True,
     ),
 ]
-Token = Annotated[str, _spelled(_WORD + "{1,64}", "a method; write GET, POST, …")]
-HeaderName = Annotated[str, _spelled(_WORD + "+", "a header name (RFC 9110 section 5.6.2)", to_lower=True)]
+Token = Annotated[str, spelled(_WORD + "{1,64}", "a method; write GET, POST, …")]
+HeaderName = Annotated[str, spelled(_WORD + "+", "a header name (RFC 9110 section 5.6.2)", to_lower=True)]
 Origin = Annotated[
-    str, _spelled(r"\*|https?://[A-Za-z0-9.\[\]:-]{1,260}", "an origin like https://shop.example, or *", to_lower=True)
+    str, spelled(r"\*|https?://[A-Za-z0-9.\[\]:-]{1,260}", "an origin like https://shop.example, or *", to_lower=True)
 ]
 HeaderValue = Annotated[
     str,
     Field(max_length=4_096),
-    _spelled(r"[\t\x20-\x7e\x80-\xff]*", "a header value: control characters have no place in it"),
+    spelled(r"[\t\x20-\x7e\x80-\xff]*", "a header value: control characters have no place in it"),
 ]
-AbsolutePath = Annotated[str, Field(max_length=1_024), _spelled(r"/.*", 'a path: it begins with "/"')]
+AbsolutePath = Annotated[str, Field(max_length=1_024), spelled(r"/.*", 'a path: it begins with "/"')]

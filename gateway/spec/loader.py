@@ -7,6 +7,7 @@ models (`models`, `filters`); what spans models is checked (`checks`). Nothing i
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -82,6 +83,19 @@ def _restored(filters: Any, filter_types: FilterTypes) -> list[FilterSpec]:
         raise ValueError(f"unknown filter type {error}") from error
 
 
+def _with_digest(model: FilterSpec) -> FilterSpec:
+    """The filter with a digest of its files; one that cannot be read is for the checks to tell."""
+    if not model.files():
+        return model
+    digest = hashlib.sha256()
+    for file in model.files():
+        try:
+            digest.update(hashlib.sha256(Path(file).read_bytes()).digest())
+        except OSError:
+            digest.update(b"missing")
+    return model.model_copy(update={"digest": digest.hexdigest()})
+
+
 class _Document:
     """The plain data of one file on its way to a Spec."""
 
@@ -134,7 +148,7 @@ class _Document:
             self._unknown_type(kind, path)
             return stand_in
         model = self._model(self._types[kind], item | {"where": where}, path)
-        return model or stand_in
+        return _with_digest(model) if model else stand_in
 
     def _unknown_type(self, kind: Any, path: PathTuple) -> None:
         known = tuple(sorted(self._types))
@@ -147,8 +161,9 @@ class _Document:
             )
 
     def _refuse_where(self, item: dict[str, Any], path: PathTuple) -> None:
-        if "where" in item:
-            self._source.report((*path, "where"), 'unknown key "where"', key=True)
+        for ours in ("where", "digest"):
+            if ours in item:
+                self._source.report((*path, ours), f'unknown key "{ours}"', key=True)
 
     def _model(self, model: type[M], data: Any, path: PathTuple) -> M | None:
         """A model from plain data, by the names that files use; None when mistakes were reported."""

@@ -8,7 +8,7 @@ model alone (references, duplicate names, protection of routes) is checked in `g
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
@@ -212,6 +212,16 @@ class FilterSpec(Model):
     type: str
     where: str = Field("", exclude=False, repr=False)
     """`file:line` of this filter, filled in by the loader; what a denied client may be told."""
+    digest: str = Field("", repr=False)
+    """Of the content of `files`, filled in by the loader: a reload sees when one of them has changed."""
+
+    def files(self) -> tuple[str, ...]:
+        """The files whose content is a part of this filter's configuration."""
+        return ()
+
+    def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """What is wrong with this filter beyond its single keys: where in it, and a sentence."""
+        return iter(())
 
 
 class BackendRef(Model):

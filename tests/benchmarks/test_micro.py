@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.micro import SETUPS, measure
+from benchmarks.micro_guards import guard_steps
 from benchmarks.micro_steps import build, optional_steps, request_steps
 from benchmarks.work import prepare
 
@@ -19,6 +20,11 @@ async def test_every_step_can_be_repeated(name: str, tmp_path_factory: pytest.Te
     bench.once()
     assert bench.to_client.last.startswith(b"HTTP/1.1 200 OK")
     assert ("filter JWT: decide" in steps) is (name == "policy")
+
+
+def test_guards_are_measured_on_what_they_let_pass() -> None:
+    for step in guard_steps().values():
+        assert step() is None
 
 
 def test_measure_counts_calls() -> None:

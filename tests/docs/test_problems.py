@@ -17,7 +17,16 @@ SERVICES = [ROOT / "sample_services"]
 
 WITH_STATUS = {"Reply", "Refused", "Problem", "__init__"}
 """Calls of (status, reason, …); `__init__` is that of an error's base class."""
-WITHOUT_STATUS = {"BadToken", "_unauthorized", "unauthorized", "OAuthError", "error", "check"}
+WITHOUT_STATUS = {
+    "BadToken",
+    "Unacceptable",
+    "_unacceptable",
+    "_unauthorized",
+    "unauthorized",
+    "OAuthError",
+    "error",
+    "check",
+}
 """Calls of (reason, …)."""
 NAMES = {"reason", "own"}
 """Variables and parameters that hold a reason."""

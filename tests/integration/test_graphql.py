@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from gql import Client, GraphQLRequest
 from gql.transport.aiohttp import AIOHTTPTransport
 from gql.transport.exceptions import TransportQueryError
+from graphql import build_schema, print_schema
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.whole_system
 
@@ -46,6 +50,22 @@ async def test_without_a_token_there_is_the_catalogue_and_nothing_of_anybody(sho
         with pytest.raises(TransportQueryError) as refused:
             await session.execute(GraphQLRequest("{ me { username } }"))
     assert refused.value.errors
+
+
+def test_the_guard_checks_by_the_schema_that_is_served(shop: Any) -> None:
+    served = shop.send("GET", "/schema.graphql", port=shop.ports["internal"]).body.decode()
+    checked = (ROOT / "config" / "storefront.graphql").read_text()
+    assert print_schema(build_schema(served)) == print_schema(build_schema(checked))
+
+
+def test_a_wrong_guess_gets_no_help(shop: Any, customer: str) -> None:
+    guess = {"query": "{ me { usernam } }"}
+    helpful = shop.send("POST", "/graphql", token=customer, json=guess, port=shop.ports["storefront"])
+    assert b"Did you mean" in helpful.body
+    answer = shop.send("POST", "/graphql", token=customer, json=guess)
+    told = answer.json()["errors"][0]
+    assert (answer.status, told["extensions"]["reason"]) == (400, "graphql_validation")
+    assert told["message"] == "Cannot query field 'usernam' on type 'Me'."
 
 
 def test_refusals_of_the_gateway_are_graphql_errors(shop: Any, customer: str) -> None:

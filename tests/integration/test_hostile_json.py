@@ -64,9 +64,12 @@ def test_json(shop: Any, refused: Refused, path: str, body: bytes) -> None:
 
 @pytest.mark.parametrize("body", HOSTILE_JSON.values(), ids=HOSTILE_JSON.keys())
 def test_graphql_that_is_no_json(shop: Any, refused: Refused, body: bytes) -> None:
-    answer = shop.send("POST", "/graphql", token=shop.token("carol"), body=body, headers={"Content-Type": JSON})
-    refused(answer, "application/graphql-response+json")
-    assert answer.json()["errors"][0]["message"]
+    """By the gateway's guard, and by the service itself."""
+    for port, media_type in ((None, JSON), (shop.ports["storefront"], "application/graphql-response+json")):
+        headers = {"Content-Type": JSON}
+        answer = shop.send("POST", "/graphql", token=shop.token("carol"), body=body, headers=headers, port=port)
+        refused(answer, media_type)
+        assert answer.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("path", JSON_PATHS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,14 +62,77 @@ def test_the_same_message_in_order_is_answered(shop: Any, alice: str) -> None:
     assert answer.status == 200
 
 
+GUARD = {
+    "malformed_xml": "soap_malformed",
+    "not_an_envelope": "soap_not_an_envelope",
+    "soap_version_mismatch": "soap_version_mismatch",
+    "unknown_operation": "soap_unknown_operation",
+    "dtd_forbidden": "soap_dtd",
+    "processing_instruction_forbidden": "soap_processing_instruction",
+    "too_deep": "soap_too_deep",
+    "too_large": "body_too_large_to_inspect",
+    "invalid_body": "soap_invalid",
+}
+"""What the gateway's guard calls it."""
+
+
+@pytest.mark.parametrize(("reason", "body"), HOSTILE_XML.values(), ids=HOSTILE_XML.keys())
+def test_xml_ends_at_the_gateway(shop: Any, refused: Refused, alice: str, reason: str, body: bytes) -> None:
+    answer = shop.send("POST", "/profiles/soap", token=alice, body=body, headers=HEADERS)
+    refused(answer, "text/xml")
+    expected = "soap_too_many_attributes" if b"a4999" in body else GUARD[reason]
+    assert f"<reason>{expected}</reason><policy>shop.yaml:".encode() in answer.body
+    code = b"VersionMismatch" if reason == "soap_version_mismatch" else b"Client"
+    assert code + b"</faultcode>" in answer.body
+    assert b"root:" not in answer.body  # nothing of /etc/passwd
+
+
 @pytest.mark.parametrize(("reason", "body"), HOSTILE_XML.values(), ids=HOSTILE_XML.keys())
 def test_xml(shop: Any, refused: Refused, alice: str, reason: str, body: bytes) -> None:
-    answer = shop.send("POST", "/profiles/soap", token=alice, body=body, headers=HEADERS)
+    """The service itself, without the guard in front of it: either would do alone."""
+    port = shop.ports["profiles"]
+    answer = shop.send("POST", "/profiles/soap", token=alice, body=body, headers=HEADERS, port=port)
     refused(answer, "text/xml")
     assert f"<p:reason>{reason}</p:reason>".encode() in answer.body
     code = b"VersionMismatch" if reason == "soap_version_mismatch" else b"Client"
     assert code + b"</faultcode>" in answer.body
     assert b"root:" not in answer.body  # nothing of /etc/passwd
+
+
+def test_a_canary_stays_in_its_file(shop: Any, alice: str, tmp_path: Path) -> None:
+    (tmp_path / "canary").write_text("canary-4711")
+    entity = f'<!DOCTYPE x [<!ENTITY x SYSTEM "file://{tmp_path}/canary">]>'
+    for port in (None, shop.ports["profiles"]):
+        answer = shop.send(
+            "POST", "/profiles/soap", token=alice, body=soap(READ % "&x;", entity), headers=HEADERS, port=port
+        )
+        assert answer.status == 400
+        assert b"4711" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [
+        ('"https://profiles.shop.example/v1/DropProfile"', "soap_action_mismatch"),
+        ("https://profiles.shop.example/v1/ReadProfile", "soap_action_mismatch"),  # without quotation marks
+        ('""', "soap_action_mismatch"),
+        (None, "soap_action_missing"),
+    ],
+)
+def test_soap_action_agrees_with_the_body(shop: Any, alice: str, action: str | None, reason: str) -> None:
+    headers = {name: value for name, value in (HEADERS | {"SOAPAction": action}).items() if value is not None}
+    answer = shop.send("POST", "/profiles/soap", token=alice, body=soap(READ % "alice"), headers=headers)
+    assert answer.status == 400
+    assert f"<reason>{reason}</reason>".encode() in answer.body
+
+
+def test_an_operation_asks_for_its_own_scope(shop: Any) -> None:
+    """Dropping looks like reading to whoever goes by path and header: the body decides."""
+    drop = READ.replace("ReadProfile", "DropProfile") % "alice"
+    headers = HEADERS | {"SOAPAction": '"https://profiles.shop.example/v1/DropProfile"'}
+    answer = shop.send("POST", "/profiles/soap", token=shop.token("carol"), body=soap(drop), headers=headers)
+    assert answer.status == 403
+    assert b"<reason>insufficient_scope</reason><policy>shop.yaml:" in answer.body
 
 
 def test_the_encoding_is_the_one_of_the_content_type(shop: Any, alice: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from lxml import etree
 from zeep import Client
 from zeep.exceptions import Fault
 from zeep.transports import Transport
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.whole_system
 
@@ -38,6 +41,14 @@ def test_the_wsdl_leads_back_to_the_gateway(shop: Any) -> None:
     assert (answer.status, answer.type) == (200, "text/xml")
     assert f'location="{shop.url}/profiles/soap"'.encode() in answer.body
     assert str(shop.ports["profiles"]).encode() not in answer.body
+
+
+def test_the_guard_checks_by_the_contract_that_is_served(shop: Any) -> None:
+    parser = etree.XMLParser(remove_blank_text=True, remove_comments=True)
+    served = shop.send("GET", "/profiles/soap?wsdl").body.replace(shop.url.encode(), b"PUBLIC")
+    checked = (ROOT / "config" / "profiles.wsdl").read_bytes().replace(b"http://127.0.0.1:8088", b"PUBLIC")
+    forms = [etree.tostring(etree.fromstring(one, parser), method="c14n") for one in (served, checked)]
+    assert forms[0] == forms[1]
 
 
 def test_support_drops_nothing_but_recovers(shop: Any, until: Any) -> None:

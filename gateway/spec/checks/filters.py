@@ -18,6 +18,7 @@ from gateway.spec.filters import (
     SizeLimit,
     UrlRewrite,
 )
+from gateway.spec.guards import GraphQLGuard, SoapGuard
 from gateway.spec.models import FilterSpec, Route, Spec
 
 
@@ -52,6 +53,8 @@ def _check_alone(
         yield from (Finding((*path, "plans", name, "per"), "must be longer than 0s") for name in empty)
     if isinstance(item, SizeLimit) and item.max_request_bytes is None and item.max_response_bytes is None:
         yield Finding(path, "limits nothing: give maxRequestBytes, maxResponseBytes, or both")
+    for place, message in item.mistakes():
+        yield Finding((*path, *place), message)
     if isinstance(item, Authorize) and not item.scopes and not item.claims:
         yield Finding(path, "requires neither scopes nor claims, so it would let every token pass")
 
@@ -97,6 +100,8 @@ def _check_chain(
 
 
 def _needs_claims(item: FilterSpec) -> bool:
+    if isinstance(item, GraphQLGuard | SoapGuard):
+        return item.needs_claims
     by_plan = isinstance(item, Quota) and bool(item.plans)
     by_claim = isinstance(item, LimitSpec | ConcurrencyLimit) and item.key.type == "Claim"
     return by_plan or by_claim or isinstance(item, Authorize)

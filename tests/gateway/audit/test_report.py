@@ -40,7 +40,7 @@ auditAccept: {no-version: there is one version only}
 
 
 def report_of(text: str, running: Running | None = None, file: str | None = None) -> Report:
-    spec = load_text(text, "mine.yaml", {})
+    spec = load_text(text, "mine.yaml", {}, ROOT / "config")  # where files that it names would be
     system = System(spec, authenticating_types(), answering_types(), running)
     return audit(system, Lines(spec, text if file is None else file, "mine.yaml"))
 

@@ -250,3 +250,21 @@ def test_a_file_with_a_store_asks_no_redis(offline: Callable[..., Result], tmp_p
     allowed = offline("GET", "/orders/1", "--claims", '{"sub": "eve", "scope": "orders:read"}')
     assert allowed.exit_code == 0
     assert "9 of 9 per 12 h left for address 127.0.0.1" in allowed.output
+
+
+def test_a_body_is_asked_about_with_its_content_type(installation: Any, tmp_path: Path) -> None:
+    installation.reply("POST", "/explain", FORWARD)
+    installation.run("explain", "POST", "/graphql", "-d", '{"query": "{ me { id } }"}')
+    question = asked(installation)
+    assert question["body"] == '{"query": "{ me { id } }"}'
+    assert question["headers"] == [["Content-Type", "application/json"]]
+    (tmp_path / "body.xml").write_text("<a/>")
+    installation.run("explain", "POST", "http://shop.test/soap", "-d", f"@{tmp_path}/body.xml")
+    assert asked(installation)["headers"] == [["Host", "shop.test"], ["Content-Type", "text/xml; charset=utf-8"]]
+
+
+def test_only_text_can_be_asked_about(installation: Any, tmp_path: Path) -> None:
+    (tmp_path / "body").write_bytes(b"\xff")
+    result = installation.run("explain", "POST", "/graphql", "-d", f"@{tmp_path}/body")
+    assert result.exit_code == 2
+    assert "UTF-8" in result.output

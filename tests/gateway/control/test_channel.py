@@ -63,11 +63,12 @@ async def test_a_worker_that_does_not_read_is_cut_off(instance: Any, monkeypatch
 async def test_explain_is_answered_by_a_worker(instance: Any) -> None:
     await instance.worker()
     question = {"method": "DELETE", "url": "http://shop.example:18088/orders/1?x=1", "headers": {"Accept": "*/*"}}
-    answer = await instance.post("/explain", {**question, "claims": {"sub": "bob"}})
+    answer = await instance.post("/explain", {**question, "body": "{}", "claims": {"sub": "bob"}})
     assert answer["asked"] == {
         "method": "DELETE",
         "target": "/orders/1?x=1",
         "headers": [["Host", "shop.example:18088"], ["Accept", "*/*"]],
+        "body": "{}",
         "claims": {"sub": "bob"},
         "client": "127.0.0.1",
         "listener": "public",

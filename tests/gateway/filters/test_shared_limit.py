@@ -177,7 +177,9 @@ async def test_a_group_asks_once_and_spends_everywhere_or_nowhere(gateways: Gate
         request.reply_headers = []
         outcome = chain.run(request)
         assert isinstance(outcome, Waiting)
-        return await chain.resume(outcome, request)
+        end = await chain.resume(outcome, request)
+        assert end is None or isinstance(end, Stopped)
+        return end
 
     assert len(chain.steps) == 1
     assert await decided(chain.steps[0][2].preview(ask())) is None

@@ -162,7 +162,7 @@ async def test_the_chain_goes_on_after_waiting(ask: Any) -> None:
     waiting = chain.run(request)
     assert isinstance(waiting, Waiting)
     stopped = await chain.resume(waiting, request)
-    assert stopped is not None
+    assert isinstance(stopped, Stopped)
     assert stopped.reply is DENY
     assert seen == ["a decides", "waited", "a commits", "b decides", "waited"]
 

@@ -35,6 +35,8 @@ def test_soap() -> None:
     assert fault.findtext("faultcode") == "soap:Client"
     assert fault.findtext("faultstring") == REPLY.detail
     assert fault.findtext("detail/{urn:ietf:rfc:9457}problem/{urn:ietf:rfc:9457}reason") == "insufficient_scope"
+    mismatch = render_soap(Reply(400, "soap_version_mismatch"), "", "")[1]
+    assert b"<faultcode>soap:VersionMismatch</faultcode>" in mismatch
     assert b"soap:Server" in render_soap(Reply(503, "no_endpoint"), "", "")[1]
 
 

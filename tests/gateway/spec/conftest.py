@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spec import filters
+from gateway.spec import filters, guards
 from gateway.spec.loader import load
 from gateway.spec.models import FilterSpec, Spec
 
@@ -22,6 +22,8 @@ _MODELS = (
     filters.ResponseHeaderModifier,
     filters.UrlRewrite,
     filters.RequestRedirect,
+    guards.GraphQLGuard,
+    guards.SoapGuard,
 )
 _VARIABLES = {"PORT": "8088", "EMPTY": "", "WORD": "yes"}
 

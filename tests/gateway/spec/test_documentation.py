@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import filters, models
+from gateway.spec import filters, guards, models
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -50,6 +50,11 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: URLRewrite`": filters.UrlRewrite,
     "`type: RequestRedirect`": filters.RequestRedirect,
     "`path` of `type: URLRewrite` and `type: RequestRedirect`": filters.PathModifier,
+    "`type: GraphQLGuard`": guards.GraphQLGuard,
+    "`persisted` of `type: GraphQLGuard`": guards.PersistedQueries,
+    "`rootFields[]` of `type: GraphQLGuard`": guards.RootField,
+    "`type: SoapGuard`": guards.SoapGuard,
+    "`operations[]` of `type: SoapGuard`": guards.SoapOperation,
 }
 
 
@@ -89,7 +94,9 @@ _FROM_FILE: Any = _FromFile()
 def test_every_key_is_documented_with_its_default(heading: str) -> None:
     model = SECTIONS[heading]
     table = table_below(heading)
-    fields = {field.alias or name: field for name, field in model.model_fields.items() if name != "where"}
+    fields = {
+        field.alias or name: field for name, field in model.model_fields.items() if name not in ("where", "digest")
+    }
     assert list(table) == list(fields)
     for key, field in fields.items():
         documented, meaning = table[key]

@@ -118,3 +118,22 @@ def test_a_password_file_is_of_ones_own(load_path: Callable[[Path], Spec], tmp_p
     secret.write_text("\n")
     with pytest.raises(SpecErrors, match=r"password is empty"):
         load_path(file)
+
+
+def test_a_changed_file_of_a_filter_is_another_configuration(load_path: Callable[[Path], Spec], tmp_path: Path) -> None:
+    (tmp_path / "queries.json").write_text("{}")
+    (tmp_path / "shop.yaml").write_text(
+        """
+listeners: [{name: public, port: 0}]
+clusters: [{name: shop, endpoints: ["127.0.0.1:9"]}]
+routes:
+  - name: graphql
+    public: true
+    filters: [{type: GraphQLGuard, persisted: {file: queries.json}}]
+    backendRefs: [{cluster: shop}]
+"""
+    )
+    first, same = load_path(tmp_path / "shop.yaml"), load_path(tmp_path / "shop.yaml")
+    (tmp_path / "queries.json").write_text("{ }")
+    assert first == same
+    assert first != load_path(tmp_path / "shop.yaml")
