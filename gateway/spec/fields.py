@@ -116,6 +116,14 @@ HeaderName = Annotated[str, _spelled(_WORD + "+", "a header name (RFC 9110 secti
 Origin = Annotated[
     str, _spelled(r"\*|https?://[A-Za-z0-9.\[\]:-]{1,260}", "an origin like https://shop.example, or *", to_lower=True)
 ]
+Principal = Annotated[
+    str,
+    Field(max_length=2_048),
+    _spelled(
+        r"\*|[A-Za-z0-9._~:/?@!$&'()+,;=%-]+(/\*)?",
+        "a principal: a URI or DNS name of a client's certificate; /* at its end, or * alone, stands for any",
+    ),
+]
 HeaderValue = Annotated[
     str,
     Field(max_length=4_096),

@@ -1,7 +1,8 @@
 """The configuration of the filters that come with the gateway, one model each.
 
 The problem: a filter's file should read as behaviour, not as parsing. The rule: everything a filter can be
-told stands here; names and meanings follow the Gateway API where it has the filter.
+told stands here and in the modules that this one names; names and meanings follow the Gateway API where it has the
+filter.
 """
 
 from __future__ import annotations
@@ -10,8 +11,26 @@ from typing import Literal
 
 from pydantic import Field
 
+from gateway.spec.authorization import AuthorizationPolicy, Authorize, Conditions, Rule
 from gateway.spec.fields import AbsolutePath, Duration, Flag, HeaderName, HeaderValue, Hostname, Integer, Name
 from gateway.spec.models import FilterSpec, Model
+
+__all__ = [
+    "AuthorizationPolicy",
+    "Authorize",
+    "Conditions",
+    "Header",
+    "HeaderModifier",
+    "Jwt",
+    "PathModifier",
+    "RateLimit",
+    "RateLimitKey",
+    "RequestHeaderModifier",
+    "RequestRedirect",
+    "ResponseHeaderModifier",
+    "Rule",
+    "UrlRewrite",
+]
 
 
 class Jwt(FilterSpec):
@@ -19,14 +38,6 @@ class Jwt(FilterSpec):
 
     type: Literal["JWT"] = "JWT"
     provider: Name
-
-
-class Authorize(FilterSpec):
-    """Require scopes (all of them) and claims (any listed value each) of the verified token."""
-
-    type: Literal["Authorize"] = "Authorize"
-    scopes: tuple[str, ...] = ()
-    claims: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class RateLimitKey(Model):

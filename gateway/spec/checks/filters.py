@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gateway.spec.checks.authorization import check_policy, reads_claims
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path
-from gateway.spec.filters import Authorize, Jwt, RateLimit, RequestRedirect, UrlRewrite
+from gateway.spec.filters import AuthorizationPolicy, Authorize, Jwt, RateLimit, RequestRedirect, UrlRewrite
 from gateway.spec.models import FilterSpec, Route, Spec
 
 
@@ -31,6 +32,8 @@ def _check_alone(item: FilterSpec, providers: tuple[str, ...], path: Path) -> It
         yield from _check_limit(item, path)
     if isinstance(item, Authorize) and not item.scopes and not item.claims:
         yield Finding(path, "requires neither scopes nor claims, so it would let every token pass")
+    if isinstance(item, AuthorizationPolicy):
+        yield from check_policy(item, path)
 
 
 def _check_limit(limit: RateLimit, path: Path) -> Iterator[Finding]:
@@ -64,6 +67,8 @@ def _check_chain(
 
 
 def _needs_claims(item: FilterSpec) -> bool:
+    if isinstance(item, AuthorizationPolicy):
+        return reads_claims(item)
     return isinstance(item, Authorize) or (isinstance(item, RateLimit) and item.key.type == "Claim")
 
 
