@@ -70,16 +70,17 @@ def read_keys(document: bytes, allowed: Sequence[str]) -> dict[str, Key]:
 def _read_key(entry: dict[str, Any], allowed: Sequence[str]) -> Key | None:
     """One key, or None when it is not for verifying signatures with an allowed algorithm."""
     from jwt import PyJWK
-    from jwt.exceptions import PyJWKError
+    from jwt.exceptions import PyJWTError
 
-    if entry.get("use", "sig") != "sig" or "verify" not in entry.get("key_ops", ["verify"]):
+    operations = entry.get("key_ops", ["verify"])
+    if entry.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return None
     algorithm = entry.get("alg") or {"RSA": "RS256", "OKP": "EdDSA", "EC": "ES256"}.get(entry.get("kty", ""))
     if not isinstance(algorithm, str) or algorithm not in allowed or not isinstance(entry.get("kid"), str):
         return None
     try:
         jwk = PyJWK(entry, algorithm)
-    except PyJWKError:
+    except (PyJWTError, ValueError, TypeError):  # e.g. an `alg` that is not one of this `kty`: the others still count
         return None
     if getattr(jwk.key, "key_size", MIN_RSA_BITS) < MIN_RSA_BITS and algorithm in ("RS256", "PS256"):
         return None

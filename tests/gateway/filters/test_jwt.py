@@ -253,6 +253,26 @@ def test_key_sets_that_are_refused(document: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "misfit",
+    [
+        jwk(RSA, "misfit", "RS256", alg="EdDSA"),
+        jwk(ED, "misfit", "EdDSA", alg="RS256"),
+        jwk(ED, "misfit", "EdDSA", crv="X25519"),
+        jwk(RSA, "misfit", "RS256", kty="EC"),
+        jwk(RSA, "misfit", "RS256", n="AQ"),
+        jwk(RSA, "misfit", "RS256", n=7),
+        jwk(RSA, "misfit", "RS256", key_ops="verify"),
+        jwk(RSA, "misfit", "RS256", alg=["RS256"]),
+        jwk(RSA, "misfit", "RS256") | {"kid": 7},
+    ],
+    ids=str,
+)
+def test_a_key_that_does_not_fit_takes_no_other_down(misfit: dict[str, Any]) -> None:
+    keys = read_keys(json.dumps({"keys": [misfit, *JWKS["keys"]]}).encode(), ALGORITHMS)
+    assert list(keys) == ["rsa-1", "ed-1"]
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         web.Response(status=302, headers={"Location": "http://127.0.0.1:1/"}),
