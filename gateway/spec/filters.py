@@ -13,11 +13,13 @@ from pydantic import Field
 
 from gateway.spec.authorization import AuthorizationPolicy, Authorize, Conditions, Rule
 from gateway.spec.fields import AbsolutePath, Duration, Flag, HeaderName, HeaderValue, Hostname, Integer, Name
+from gateway.spec.identity import ClaimToHeader, Jwt
 from gateway.spec.models import FilterSpec, Model
 
 __all__ = [
     "AuthorizationPolicy",
     "Authorize",
+    "ClaimToHeader",
     "Conditions",
     "Header",
     "HeaderModifier",
@@ -31,13 +33,6 @@ __all__ = [
     "Rule",
     "UrlRewrite",
 ]
-
-
-class Jwt(FilterSpec):
-    """Require a valid token of one provider (RFC 6750, RFC 8725)."""
-
-    type: Literal["JWT"] = "JWT"
-    provider: Name
 
 
 class RateLimitKey(Model):

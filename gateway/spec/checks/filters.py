@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gateway.spec.checks.authorization import check_policy, reads_claims
-from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path
+from gateway.spec.checks.identity import check_jwt, check_told
 from gateway.spec.filters import AuthorizationPolicy, Authorize, Jwt, RateLimit, RequestRedirect, UrlRewrite
 from gateway.spec.models import FilterSpec, Route, Spec
 
 
 def check_filters(spec: Spec, authenticating: frozenset[str]) -> Iterator[Finding]:
     """Every chain: the filters of the whole file first, then the route's own."""
-    providers = tuple(provider.name for provider in spec.providers)
+    known = {provider.name: provider.issuer for provider in spec.providers}
     for index, item in enumerate(spec.filters):
-        yield from _check_alone(item, providers, ("filters", index))
+        yield from _check_alone(item, known, ("filters", index))
     yield from _check_chain(spec.filters, (), ("filters",), authenticating)
     for index, route in enumerate(spec.routes):
         path: Path = ("routes", index, "filters")
         for place, item in enumerate(route.filters):
-            yield from _check_alone(item, providers, (*path, place))
+            yield from _check_alone(item, known, (*path, place))
             yield from _check_prefix(item, route, (*path, place))
         yield from _check_chain(route.filters, spec.filters, path, authenticating)
+    yield from check_told(spec)
 
 
-def _check_alone(item: FilterSpec, providers: tuple[str, ...], path: Path) -> Iterator[Finding]:
+def _check_alone(item: FilterSpec, known: Mapping[str, str], path: Path) -> Iterator[Finding]:
     if isinstance(item, Jwt):
-        yield from reference(item.provider, providers, "provider", (*path, "provider"))
+        yield from check_jwt(item, known, path)
     if isinstance(item, RateLimit):
         yield from _check_limit(item, path)
     if isinstance(item, Authorize) and not item.scopes and not item.claims:
@@ -54,6 +55,8 @@ def _check_chain(
     limits = {item.name for item in before if isinstance(item, RateLimit)}
     ways = " or ".join(sorted(authenticating))
     for index, item in enumerate(filters):
+        if verified and item.type in authenticating:
+            yield Finding((*path, index), "a filter before it authenticates already: who would the request come from?")
         verified = verified or item.type in authenticating
         if not verified and _needs_claims(item):
             yield Finding((*path, index), f"reads claims of a verified token: put a {ways} filter before it")

@@ -36,6 +36,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`tracing`": models.Tracing,
     "`accessLog`": models.AccessLog,
     "`type: JWT`": filters.Jwt,
+    "`claimsToHeaders[]` of `type: JWT`": filters.ClaimToHeader,
     "`type: Authorize`": filters.Authorize,
     "`type: AuthorizationPolicy`": filters.AuthorizationPolicy,
     "`deny[]` and `allow[]` of `type: AuthorizationPolicy`": filters.Rule,

@@ -1,0 +1,71 @@
+"""Who a request comes from: issuers that exist and can be told apart, and headers that no client can write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gateway.http.hop import HOP_BY_HOP
+from gateway.spec.checks.clusters import reference
+from gateway.spec.checks.finding import Finding, Path
+from gateway.spec.filters import Jwt, RequestHeaderModifier
+from gateway.spec.models import FilterSpec, Route, Spec
+
+_TAKEN = HOP_BY_HOP | {
+    b"authorization", b"content-length", b"content-type", b"cookie", b"expect", b"forwarded", b"host", b"traceparent",
+    b"tracestate", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto",
+    b"x-real-ip", b"x-request-id",
+}  # fmt: skip
+"""Headers that mean something else, most of which the gateway sets itself."""
+
+
+def check_jwt(item: Jwt, known: Mapping[str, str], path: Path) -> Iterator[Finding]:
+    """One JWT filter; `known` are the issuers of all providers by the provider's name."""
+    if (item.provider is None) == (not item.providers):
+        yield Finding(path, "name either one provider, or several providers")
+    places = [("provider",)] if item.provider is not None else [("providers", i) for i in range(len(item.providers))]
+    issuers: set[str] = set()
+    for name, place in zip(item.all_providers, places, strict=False):
+        yield from reference(name, tuple(known), "provider", (*path, *place))
+        if known.get(name) in issuers:
+            message = f'provider "{name}" has the issuer of one before it: a token could not choose between them'
+            yield Finding((*path, *place), message)
+        issuers.update(known[name] for name in (name,) if name in known)
+    headers: set[str] = set()
+    for index, told in enumerate(item.claims_to_headers):
+        place = (*path, "claimsToHeaders", index, "header")
+        if told.header.encode() in _TAKEN:
+            yield Finding(place, f'header "{told.header}" is not for claims: it means something else')
+        if told.header in headers:
+            yield Finding(place, f'header "{told.header}" gets a claim already')
+        headers.add(told.header)
+
+
+def check_told(spec: Spec) -> Iterator[Finding]:
+    """Where one route tells a cluster a claim by a header, no other route may bring that header from a client."""
+    told: dict[str, set[str]] = {}
+    for route in spec.routes:
+        for backend in route.backend_refs:
+            told.setdefault(backend.cluster, set()).update(_told((*spec.filters, *route.filters)))
+    for index, route in enumerate(spec.routes):
+        ours = _closed((*spec.filters, *route.filters))
+        for cluster, name in sorted(_open(route, told, ours)):
+            message = (
+                f'cluster "{cluster}" learns claims by the header {name}, which clients could send through this route; '
+                f"remove it: {{type: RequestHeaderModifier, remove: [{name}]}}"
+            )
+            yield Finding(("routes", index), message)
+
+
+def _open(route: Route, told: Mapping[str, set[str]], closed: set[str]) -> set[tuple[str, str]]:
+    return {(ref.cluster, name) for ref in route.backend_refs for name in told.get(ref.cluster, set()) - closed}
+
+
+def _told(filters: tuple[FilterSpec, ...]) -> set[str]:
+    return {one.header for item in filters if isinstance(item, Jwt) for one in item.claims_to_headers}
+
+
+def _closed(filters: tuple[FilterSpec, ...]) -> set[str]:
+    """The names that these filters take away from what the client sent."""
+    modifiers = [item for item in filters if isinstance(item, RequestHeaderModifier)]
+    removed = {name for item in modifiers for name in (*item.remove, *(one.name for one in item.set))}
+    return removed | _told(filters)

@@ -1,0 +1,37 @@
+"""The configuration of the filters that find out who a request comes from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.spec.fields import HeaderName, Name
+from gateway.spec.models import FilterSpec, Model
+
+Text = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class ClaimToHeader(Model):
+    """A claim of the verified token that the upstream gets as a header (Istio: outputClaimToHeaders)."""
+
+    claim: Text
+    header: HeaderName
+
+
+class Jwt(FilterSpec):
+    """Require a valid token of one of these providers (RFC 6750, RFC 8725)."""
+
+    type: Literal["JWT"] = "JWT"
+    provider: Name | None = None
+    providers: tuple[Name, ...] = ()
+    """Several: the token's `iss` chooses among these, and among no others."""
+    audiences: tuple[Text, ...] = ()
+    """Instead of the provider's own."""
+    required_claims: tuple[Text, ...] = ()
+    claims_to_headers: tuple[ClaimToHeader, ...] = ()
+
+    @property
+    def all_providers(self) -> tuple[str, ...]:
+        """Whichever way they were written."""
+        return self.providers if self.provider is None else (self.provider,)
