@@ -13,10 +13,11 @@ from pydantic import Field
 
 from gateway.spec.authorization import AuthorizationPolicy, Authorize, Conditions, Rule
 from gateway.spec.fields import AbsolutePath, Duration, Flag, HeaderName, HeaderValue, Hostname, Integer, Name
-from gateway.spec.identity import ClaimToHeader, Jwt
+from gateway.spec.identity import ApiKey, ClaimToHeader, Jwt
 from gateway.spec.models import FilterSpec, Model
 
 __all__ = [
+    "ApiKey",
     "AuthorizationPolicy",
     "Authorize",
     "ClaimToHeader",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.spec.fields import HeaderName, Name
+from gateway.spec.fields import File, HeaderName, Name
 from gateway.spec.models import FilterSpec, Model
 
 Text = Annotated[str, Field(min_length=1, max_length=256)]
@@ -35,3 +35,12 @@ class Jwt(FilterSpec):
     def all_providers(self) -> tuple[str, ...]:
         """Whichever way they were written."""
         return self.providers if self.provider is None else (self.provider,)
+
+
+class ApiKey(FilterSpec):
+    """Require an API key of one file (gateway.spec.api_keys)."""
+
+    type: Literal["ApiKey"] = "ApiKey"
+    keys: File
+    header: HeaderName = "x-api-key"
+    claims_to_headers: tuple[ClaimToHeader, ...] = ()

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from gateway.spec.checks.authorization import check_policy, reads_claims
 from gateway.spec.checks.finding import Finding, Path
-from gateway.spec.checks.identity import check_jwt, check_told
-from gateway.spec.filters import AuthorizationPolicy, Authorize, Jwt, RateLimit, RequestRedirect, UrlRewrite
+from gateway.spec.checks.identity import check_api_key, check_jwt, check_told
+from gateway.spec.filters import ApiKey, AuthorizationPolicy, Authorize, Jwt, RateLimit, RequestRedirect, UrlRewrite
 from gateway.spec.models import FilterSpec, Route, Spec
 
 
@@ -29,6 +29,8 @@ def check_filters(spec: Spec, authenticating: frozenset[str]) -> Iterator[Findin
 def _check_alone(item: FilterSpec, known: Mapping[str, str], path: Path) -> Iterator[Finding]:
     if isinstance(item, Jwt):
         yield from check_jwt(item, known, path)
+    if isinstance(item, ApiKey):
+        yield from check_api_key(item, path)
     if isinstance(item, RateLimit):
         yield from _check_limit(item, path)
     if isinstance(item, Authorize) and not item.scopes and not item.claims:
@@ -53,13 +55,13 @@ def _check_chain(
     """Order and names within one chain, of which `before` is the part that is checked elsewhere."""
     verified = any(item.type in authenticating for item in before)
     limits = {item.name for item in before if isinstance(item, RateLimit)}
-    ways = " or ".join(sorted(authenticating))
+    ways = ", ".join(sorted(authenticating))
     for index, item in enumerate(filters):
         if verified and item.type in authenticating:
             yield Finding((*path, index), "a filter before it authenticates already: who would the request come from?")
         verified = verified or item.type in authenticating
         if not verified and _needs_claims(item):
-            yield Finding((*path, index), f"reads claims of a verified token: put a {ways} filter before it")
+            yield Finding((*path, index), f"reads claims: put a filter that authenticates before it ({ways})")
         if isinstance(item, RateLimit):
             if item.name in limits:
                 yield Finding(

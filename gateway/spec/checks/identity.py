@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path as FilePath
 
 from gateway.http.hop import HOP_BY_HOP
+from gateway.spec.api_keys import read_keys
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path
-from gateway.spec.filters import Jwt, RequestHeaderModifier
+from gateway.spec.filters import ApiKey, Jwt, RequestHeaderModifier
 from gateway.spec.models import FilterSpec, Route, Spec
 
 _TAKEN = HOP_BY_HOP | {
@@ -23,6 +25,7 @@ def check_jwt(item: Jwt, known: Mapping[str, str], path: Path) -> Iterator[Findi
     if (item.provider is None) == (not item.providers):
         yield Finding(path, "name either one provider, or several providers")
     places = [("provider",)] if item.provider is not None else [("providers", i) for i in range(len(item.providers))]
+    yield from _check_headers(item, path)
     issuers: set[str] = set()
     for name, place in zip(item.all_providers, places, strict=False):
         yield from reference(name, tuple(known), "provider", (*path, *place))
@@ -30,9 +33,23 @@ def check_jwt(item: Jwt, known: Mapping[str, str], path: Path) -> Iterator[Findi
             message = f'provider "{name}" has the issuer of one before it: a token could not choose between them'
             yield Finding((*path, *place), message)
         issuers.update(known[name] for name in (name,) if name in known)
+
+
+def check_api_key(item: ApiKey, path: Path) -> Iterator[Finding]:
+    """One ApiKey filter: its file can be used, and its header is for keys."""
+    try:
+        read_keys(FilePath(item.keys))
+    except ValueError as error:
+        yield Finding((*path, "keys"), str(error))
+    if item.header.encode() in _TAKEN:
+        yield Finding((*path, "header"), f'header "{item.header}" is not for keys: it means something else')
+    yield from _check_headers(item, path)
+
+
+def _check_headers(item: Jwt | ApiKey, path: Path) -> Iterator[Finding]:
     headers: set[str] = set()
     for index, told in enumerate(item.claims_to_headers):
-        place = (*path, "claimsToHeaders", index, "header")
+        place: Path = (*path, "claimsToHeaders", index, "header")
         if told.header.encode() in _TAKEN:
             yield Finding(place, f'header "{told.header}" is not for claims: it means something else')
         if told.header in headers:
@@ -61,7 +78,7 @@ def _open(route: Route, told: Mapping[str, set[str]], closed: set[str]) -> set[t
 
 
 def _told(filters: tuple[FilterSpec, ...]) -> set[str]:
-    return {one.header for item in filters if isinstance(item, Jwt) for one in item.claims_to_headers}
+    return {one.header for item in filters if isinstance(item, Jwt | ApiKey) for one in item.claims_to_headers}
 
 
 def _closed(filters: tuple[FilterSpec, ...]) -> set[str]:

@@ -17,14 +17,16 @@ from gateway.spec.models import FilterSpec, Spec
 def check_protection(spec: Spec, authenticating: frozenset[str]) -> Iterator[Finding]:
     """Routes that are neither or both; filters of the whole file count for every route."""
     wholly = any(proves_identity(item, authenticating) for item in spec.filters)
-    ways = " or ".join(sorted(authenticating))
+    ways = ", ".join(sorted(authenticating))
     for index, route in enumerate(spec.routes):
         protected = wholly or any(proves_identity(item, authenticating) for item in route.filters)
         if not protected and not route.public:
-            message = f"route is neither public nor protected: add `public: true` or a {ways} filter"
+            message = (
+                f"route is neither public nor protected: add `public: true` or a filter that authenticates ({ways})"
+            )
             yield Finding(("routes", index), message)
         elif protected and route.public:
-            message = f"route is public and protected at once: remove `public: true` or its {ways} filter"
+            message = "route is public and protected at once: remove `public: true` or the filter that authenticates"
             yield Finding(("routes", index, "public"), message)
 
 

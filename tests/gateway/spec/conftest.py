@@ -13,6 +13,7 @@ from gateway.spec.models import FilterSpec, Spec
 
 _MODELS = (
     filters.Jwt,
+    filters.ApiKey,
     filters.Authorize,
     filters.AuthorizationPolicy,
     filters.RateLimit,

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import filters, models
+from gateway.spec import api_keys, filters, models
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -36,7 +36,10 @@ SECTIONS: dict[str, type[Model]] = {
     "`tracing`": models.Tracing,
     "`accessLog`": models.AccessLog,
     "`type: JWT`": filters.Jwt,
-    "`claimsToHeaders[]` of `type: JWT`": filters.ClaimToHeader,
+    "`claimsToHeaders[]` of `type: JWT` and `type: ApiKey`": filters.ClaimToHeader,
+    "`type: ApiKey`": filters.ApiKey,
+    "The file of API keys": api_keys.KeyFile,
+    "`keys[]` in the file of API keys": api_keys.StoredKey,
     "`type: Authorize`": filters.Authorize,
     "`type: AuthorizationPolicy`": filters.AuthorizationPolicy,
     "`deny[]` and `allow[]` of `type: AuthorizationPolicy`": filters.Rule,

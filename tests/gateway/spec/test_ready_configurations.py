@@ -38,10 +38,12 @@ def take(spec: Spec, listener: str, method: str, path: str, token: bool = False)
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
-def test_it_loads_and_stays_on_loopback(file: Path, authority: Any) -> None:
+def test_it_loads_and_stays_on_loopback(file: Path, authority: Any, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    keys.write_text('{"keys": []}')
     certificates = authority().issue("gateway", ["localhost"]).cert.parent
     variables = {"GATEHOUSE_PUBLIC_PORT": "18088", "GATEHOUSE_INTERNAL_PORT": "18089"}
-    spec = load_spec(file, variables | {"CERTIFICATES": str(certificates)})
+    spec = load_spec(file, variables | {"CERTIFICATES": str(certificates), "PARTNER_KEYS": str(keys)})
     assert [listener.address for listener in spec.listeners] == ["127.0.0.1"] * len(spec.listeners)
     assert spec.listeners[0].port == 18088
 
