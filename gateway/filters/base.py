@@ -52,6 +52,9 @@ class Filter(Generic[S]):
     answers: ClassVar[bool] = False
     """Whether it always replies by itself, so that its route needs no cluster."""
 
+    preflights: ClassVar[bool] = False
+    """Whether it answers every CORS preflight, so that a route for another method may be given one."""
+
     def __init__(self, spec: S, build: Build) -> None:
         self.spec = spec
         self.where = spec.where

@@ -66,14 +66,14 @@ async def explain(snapshot: Snapshot, asked: Mapping[str, Any]) -> Explanation:
         step, reply = await _ask(one, request)
         result["steps"].append(step)
         if reply is not None:
-            return {**result, **_end("local_reply" if one.answers else "deny", reply)}
+            return {**result, **_end("deny" if reply.status >= 400 else "local_reply", reply)}
     return {**result, **_forward(route)}
 
 
 async def _ask(one: AnyFilter, request: Request) -> tuple[dict[str, str], Verdict]:
     decision = one.decide(request)
     reply = decision if decision is None or isinstance(decision, Reply) else await decision
-    verdict = "pass" if reply is None else "answer" if one.answers else "deny"
+    verdict = "pass" if reply is None else "deny" if reply.status >= 400 else "answer"
     detail = one.explain(request, reply)
     return {"filter": one.name, "verdict": verdict, "detail": detail, "where": one.where}, reply
 

@@ -124,6 +124,14 @@ Principal = Annotated[
         "a principal: a URI or DNS name of a client's certificate; /* at its end, or * alone, stands for any",
     ),
 ]
+CrossOrigin = Annotated[
+    str,
+    _spelled(
+        r"\*|https?://(\*\.)?[A-Za-z0-9][A-Za-z0-9.\[\]:-]{0,260}",
+        "an origin like https://shop.example, https://*.shop.example for all below it, or * for every page",
+        to_lower=True,
+    ),
+]
 HeaderValue = Annotated[
     str,
     Field(max_length=4_096),

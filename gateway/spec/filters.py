@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from gateway.spec.authorization import AuthorizationPolicy, Authorize, Conditions, Rule
+from gateway.spec.browsers import Cors
 from gateway.spec.fields import AbsolutePath, Duration, Flag, HeaderName, HeaderValue, Hostname, Integer, Name
 from gateway.spec.identity import ApiKey, ClaimToHeader, Jwt
 from gateway.spec.models import FilterSpec, Model
@@ -22,6 +23,7 @@ __all__ = [
     "Authorize",
     "ClaimToHeader",
     "Conditions",
+    "Cors",
     "Header",
     "HeaderModifier",
     "Jwt",

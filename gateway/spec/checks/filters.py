@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from gateway.spec.checks.authorization import check_policy, reads_claims
+from gateway.spec.checks.browsers import check_cors
 from gateway.spec.checks.finding import Finding, Path
 from gateway.spec.checks.identity import check_api_key, check_jwt, check_told
-from gateway.spec.filters import ApiKey, AuthorizationPolicy, Authorize, Jwt, RateLimit, RequestRedirect, UrlRewrite
+from gateway.spec.filters import (
+    ApiKey,
+    AuthorizationPolicy,
+    Authorize,
+    Cors,
+    Jwt,
+    RateLimit,
+    RequestRedirect,
+    UrlRewrite,
+)
 from gateway.spec.models import FilterSpec, Route, Spec
 
 
@@ -31,6 +41,8 @@ def _check_alone(item: FilterSpec, known: Mapping[str, str], path: Path) -> Iter
         yield from check_jwt(item, known, path)
     if isinstance(item, ApiKey):
         yield from check_api_key(item, path)
+    if isinstance(item, Cors):
+        yield from check_cors(item, path)
     if isinstance(item, RateLimit):
         yield from _check_limit(item, path)
     if isinstance(item, Authorize) and not item.scopes and not item.claims:
@@ -59,6 +71,10 @@ def _check_chain(
     for index, item in enumerate(filters):
         if verified and item.type in authenticating:
             yield Finding((*path, index), "a filter before it authenticates already: who would the request come from?")
+        if isinstance(item, Cors) and any(isinstance(one, Cors) for one in (*before, *filters[:index])):
+            yield Finding((*path, index), "a CORS filter before it has answered already; a chain has one")
+        if verified and isinstance(item, Cors):
+            yield Finding((*path, index), "browsers ask without a token: put it before the filter that authenticates")
         verified = verified or item.type in authenticating
         if not verified and _needs_claims(item):
             yield Finding((*path, index), f"reads claims: put a filter that authenticates before it ({ways})")

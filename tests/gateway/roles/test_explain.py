@@ -67,3 +67,26 @@ async def test_other_outcomes(gateway: Any) -> None:
     assert (refused["outcome"], refused["reason"]) == ("deny", "path_dot_segment")
     forged = await asked(edge, "GET", "/orders", headers=[["X", "a\r\nHost: b"]])
     assert (forged["outcome"], forged["reason"]) == ("deny", "repeated_host")
+
+
+PREFLIGHT = """
+listeners: [{name: public, port: 0}]
+clusters: [{name: shop, endpoints: ["127.0.0.1:9"]}]
+routes:
+  - name: write
+    public: true
+    matches: [{path: {value: /orders}, method: PUT}]
+    filters: [{type: CORS, allowOrigins: ["https://shop.example"], allowMethods: [PUT]}]
+    backendRefs: [{cluster: shop}]
+"""
+
+
+async def test_a_preflight_is_answered_by_the_route_that_it_asks_about(gateway: Any) -> None:
+    edge = await gateway(PREFLIGHT)
+    headers = [["Origin", "https://shop.example"], ["Access-Control-Request-Method", "PUT"]]
+    told = await asked(edge, "OPTIONS", "/orders", headers=headers)
+    assert (told["outcome"], told["status"], told["reason"]) == ("local_reply", 204, "cors_preflight")
+    assert (told["route"]["name"], told["steps"][0]["verdict"]) == ("write", "answer")
+    headers[0][1] = "https://evil.example"
+    told = await asked(edge, "OPTIONS", "/orders", headers=headers)
+    assert (told["outcome"], told["reason"], told["steps"][0]["verdict"]) == ("deny", "cors_origin", "deny")

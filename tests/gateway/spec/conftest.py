@@ -16,6 +16,7 @@ _MODELS = (
     filters.ApiKey,
     filters.Authorize,
     filters.AuthorizationPolicy,
+    filters.Cors,
     filters.RateLimit,
     filters.RequestHeaderModifier,
     filters.ResponseHeaderModifier,

@@ -44,6 +44,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: AuthorizationPolicy`": filters.AuthorizationPolicy,
     "`deny[]` and `allow[]` of `type: AuthorizationPolicy`": filters.Rule,
     "`unless` of a rule": filters.Conditions,
+    "`type: CORS`": filters.Cors,
     "`type: RateLimit`": filters.RateLimit,
     "`key` of `type: RateLimit`": filters.RateLimitKey,
     "`type: RequestHeaderModifier`": filters.RequestHeaderModifier,

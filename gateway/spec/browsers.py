@@ -1,0 +1,25 @@
+"""The configuration of the filters that deal with browsers: which pages may do what, and what protects a page."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.spec.fields import CrossOrigin, Duration, Flag, HeaderName, Token
+from gateway.spec.models import FilterSpec
+
+AnyName = Literal["*"]
+
+
+class Cors(FilterSpec):
+    """Gateway API CORS: which pages of other origins may read this route's answers (Fetch standard, section 3.2)."""
+
+    type: Literal["CORS"] = "CORS"
+    allow_origins: tuple[CrossOrigin, ...] = Field(min_length=1)
+    allow_credentials: Flag = False
+    allow_methods: tuple[AnyName | Token, ...] = ()
+    """Besides GET, HEAD and POST, which the standard always allows."""
+    allow_headers: tuple[AnyName | HeaderName, ...] = ()
+    expose_headers: tuple[AnyName | HeaderName, ...] = ()
+    max_age: Annotated[Duration, Field(le=86_400)] = 5.0
