@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.spec.fields import CrossOrigin, Duration, Flag, HeaderName, Token
+from gateway.spec.fields import CrossOrigin, Duration, Flag, HeaderName, HeaderValue, Token
 from gateway.spec.models import FilterSpec
 
 AnyName = Literal["*"]
@@ -23,3 +23,16 @@ class Cors(FilterSpec):
     allow_headers: tuple[AnyName | HeaderName, ...] = ()
     expose_headers: tuple[AnyName | HeaderName, ...] = ()
     max_age: Annotated[Duration, Field(le=86_400)] = 5.0
+
+
+class SecurityHeaders(FilterSpec):
+    """What tells browsers to be careful with an answer (OWASP Secure Headers Project, REST Security Cheat Sheet)."""
+
+    type: Literal["SecurityHeaders"] = "SecurityHeaders"
+    profile: Literal["api", "page"] = "api"
+    content_security_policy: HeaderValue | None = None
+    """Instead of the profile's."""
+    strict_transport_security: HeaderValue = "max-age=31536000; includeSubDomains"
+    """Said over TLS only (RFC 6797 section 7.2)."""
+    remove: tuple[HeaderName, ...] = ("server", "x-powered-by", "x-aspnet-version", "x-aspnetmvc-version")
+    """What the service says of itself."""

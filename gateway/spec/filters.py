@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from gateway.spec.authorization import AuthorizationPolicy, Authorize, Conditions, Rule
-from gateway.spec.browsers import Cors
+from gateway.spec.browsers import Cors, SecurityHeaders
 from gateway.spec.fields import AbsolutePath, Duration, Flag, HeaderName, HeaderValue, Hostname, Integer, Name
 from gateway.spec.identity import ApiKey, ClaimToHeader, Jwt
 from gateway.spec.models import FilterSpec, Model
@@ -34,6 +34,7 @@ __all__ = [
     "RequestRedirect",
     "ResponseHeaderModifier",
     "Rule",
+    "SecurityHeaders",
     "UrlRewrite",
 ]
 

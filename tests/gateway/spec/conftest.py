@@ -17,6 +17,7 @@ _MODELS = (
     filters.Authorize,
     filters.AuthorizationPolicy,
     filters.Cors,
+    filters.SecurityHeaders,
     filters.RateLimit,
     filters.RequestHeaderModifier,
     filters.ResponseHeaderModifier,

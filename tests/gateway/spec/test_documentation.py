@@ -45,6 +45,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`deny[]` and `allow[]` of `type: AuthorizationPolicy`": filters.Rule,
     "`unless` of a rule": filters.Conditions,
     "`type: CORS`": filters.Cors,
+    "`type: SecurityHeaders`": filters.SecurityHeaders,
     "`type: RateLimit`": filters.RateLimit,
     "`key` of `type: RateLimit`": filters.RateLimitKey,
     "`type: RequestHeaderModifier`": filters.RequestHeaderModifier,
