@@ -57,3 +57,13 @@ class AuthorizationPolicy(FilterSpec):
     def proves_identity(self) -> bool:
         """Whether only clients with a certificate of somebody known can pass."""
         return self.enforced and bool(self.allow) and all(rule.principals for rule in self.allow)
+
+
+class IpAccess(FilterSpec):
+    """Networks that may come, and networks that may not; a network that may not wins."""
+
+    type: Literal["IpAccess"] = "IpAccess"
+    deny: tuple[Network, ...] = ()
+    allow: tuple[Network, ...] = ()
+    enforced: Flag = True
+    """False is shadow mode: evaluated and counted, never refused."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.spec.fields import CrossOrigin, Duration, Flag, HeaderName, HeaderValue, Token
+from gateway.spec.fields import CrossOrigin, Duration, Flag, HeaderName, HeaderValue, SiteOrigin, Token
 from gateway.spec.models import FilterSpec
 
 AnyName = Literal["*"]
@@ -36,3 +36,14 @@ class SecurityHeaders(FilterSpec):
     """Said over TLS only (RFC 6797 section 7.2)."""
     remove: tuple[HeaderName, ...] = ("server", "x-powered-by", "x-aspnet-version", "x-aspnetmvc-version")
     """What the service says of itself."""
+
+
+class Csrf(FilterSpec):
+    """No page of another site may use a user's cookies to change something (OWASP CSRF Prevention Cheat Sheet)."""
+
+    type: Literal["CSRF"] = "CSRF"
+    cookies: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = ()
+    """Which cookies authenticate; none named: any."""
+    origins: tuple[SiteOrigin, ...] = ()
+    """Other origins whose pages may."""
+    enforced: Flag = True

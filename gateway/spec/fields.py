@@ -124,6 +124,10 @@ Principal = Annotated[
         "a principal: a URI or DNS name of a client's certificate; /* at its end, or * alone, stands for any",
     ),
 ]
+SiteOrigin = Annotated[
+    str,
+    _spelled(r"https?://[A-Za-z0-9][A-Za-z0-9.\[\]:-]{0,260}", "an origin like https://shop.example", to_lower=True),
+]
 CrossOrigin = Annotated[
     str,
     _spelled(

@@ -11,8 +11,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.spec.authorization import AuthorizationPolicy, Authorize, Conditions, Rule
-from gateway.spec.browsers import Cors, SecurityHeaders
+from gateway.spec.authorization import AuthorizationPolicy, Authorize, Conditions, IpAccess, Rule
+from gateway.spec.browsers import Cors, Csrf, SecurityHeaders
 from gateway.spec.fields import AbsolutePath, Duration, Flag, HeaderName, HeaderValue, Hostname, Integer, Name
 from gateway.spec.identity import ApiKey, ClaimToHeader, Jwt
 from gateway.spec.models import FilterSpec, Model
@@ -24,8 +24,10 @@ __all__ = [
     "ClaimToHeader",
     "Conditions",
     "Cors",
+    "Csrf",
     "Header",
     "HeaderModifier",
+    "IpAccess",
     "Jwt",
     "PathModifier",
     "RateLimit",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.spec.authorization import AuthorizationPolicy, Conditions, Rule
+from gateway.spec.authorization import AuthorizationPolicy, Conditions, IpAccess, Rule
 from gateway.spec.cel import Condition, compile_condition
 from gateway.spec.checks.finding import Finding, Path, duplicates
 from gateway.spec.checks.matches import method_problem, path_problem
@@ -19,6 +19,12 @@ def check_policy(policy: AuthorizationPolicy, path: Path) -> Iterator[Finding]:
         yield from duplicates((rule.name for rule in rules), (*path, kind), f"{kind} rule")
         for index, rule in enumerate(rules):
             yield from _check_rule(rule, (*path, kind, index))
+
+
+def check_ip_access(item: IpAccess, path: Path) -> Iterator[Finding]:
+    """One IpAccess filter."""
+    if not item.deny and not item.allow:
+        yield Finding(path, "names no network, so it would let everybody pass")
 
 
 def reads_claims(policy: AuthorizationPolicy) -> bool:

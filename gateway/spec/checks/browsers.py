@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.spec.checks.finding import Finding, Path
-from gateway.spec.filters import Cors
+from gateway.spec.filters import Cors, Csrf
 
 _DEFAULT_PORTS = (("http://", ":80"), ("https://", ":443"))
 
@@ -21,6 +21,11 @@ def check_cors(item: Cors, path: Path) -> Iterator[Finding]:
     if "*" in item.allow_origins and len(item.allow_origins) > 1:
         yield Finding((*path, "allowOrigins"), '"*" allows every origin: take out the others, or "*"')
     yield from check_origins(item.allow_origins, (*path, "allowOrigins"))
+
+
+def check_csrf(item: Csrf, path: Path) -> Iterator[Finding]:
+    """One CSRF filter."""
+    yield from check_origins(item.origins, (*path, "origins"))
 
 
 def check_origins(origins: tuple[str, ...], path: Path) -> Iterator[Finding]:

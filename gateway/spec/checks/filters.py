@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gateway.spec.checks.authorization import check_policy, reads_claims
-from gateway.spec.checks.browsers import check_cors
+from gateway.spec.checks.authorization import check_ip_access, check_policy, reads_claims
+from gateway.spec.checks.browsers import check_cors, check_csrf
 from gateway.spec.checks.finding import Finding, Path
 from gateway.spec.checks.identity import check_api_key, check_jwt, check_told
 from gateway.spec.filters import (
@@ -13,6 +13,8 @@ from gateway.spec.filters import (
     AuthorizationPolicy,
     Authorize,
     Cors,
+    Csrf,
+    IpAccess,
     Jwt,
     RateLimit,
     RequestRedirect,
@@ -37,18 +39,24 @@ def check_filters(spec: Spec, authenticating: frozenset[str]) -> Iterator[Findin
 
 
 def _check_alone(item: FilterSpec, known: Mapping[str, str], path: Path) -> Iterator[Finding]:
-    if isinstance(item, Jwt):
-        yield from check_jwt(item, known, path)
-    if isinstance(item, ApiKey):
-        yield from check_api_key(item, path)
-    if isinstance(item, Cors):
-        yield from check_cors(item, path)
-    if isinstance(item, RateLimit):
-        yield from _check_limit(item, path)
-    if isinstance(item, Authorize) and not item.scopes and not item.claims:
-        yield Finding(path, "requires neither scopes nor claims, so it would let every token pass")
-    if isinstance(item, AuthorizationPolicy):
-        yield from check_policy(item, path)
+    match item:
+        case Jwt():
+            yield from check_jwt(item, known, path)
+        case ApiKey():
+            yield from check_api_key(item, path)
+        case Authorize():
+            if not item.scopes and not item.claims:
+                yield Finding(path, "requires neither scopes nor claims, so it would let every token pass")
+        case AuthorizationPolicy():
+            yield from check_policy(item, path)
+        case IpAccess():
+            yield from check_ip_access(item, path)
+        case Cors():
+            yield from check_cors(item, path)
+        case Csrf():
+            yield from check_csrf(item, path)
+        case RateLimit():
+            yield from _check_limit(item, path)
 
 
 def _check_limit(limit: RateLimit, path: Path) -> Iterator[Finding]:

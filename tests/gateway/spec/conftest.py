@@ -18,6 +18,8 @@ _MODELS = (
     filters.AuthorizationPolicy,
     filters.Cors,
     filters.SecurityHeaders,
+    filters.Csrf,
+    filters.IpAccess,
     filters.RateLimit,
     filters.RequestHeaderModifier,
     filters.ResponseHeaderModifier,

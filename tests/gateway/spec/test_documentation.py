@@ -46,6 +46,8 @@ SECTIONS: dict[str, type[Model]] = {
     "`unless` of a rule": filters.Conditions,
     "`type: CORS`": filters.Cors,
     "`type: SecurityHeaders`": filters.SecurityHeaders,
+    "`type: CSRF`": filters.Csrf,
+    "`type: IpAccess`": filters.IpAccess,
     "`type: RateLimit`": filters.RateLimit,
     "`key` of `type: RateLimit`": filters.RateLimitKey,
     "`type: RequestHeaderModifier`": filters.RequestHeaderModifier,
