@@ -15,7 +15,7 @@ So `gatehouse explain` runs the very code that traffic runs, and no quota is bur
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from gateway.http.messages import Reply, Request, Response
@@ -24,6 +24,7 @@ from gateway.spec.models import FilterSpec
 
 if TYPE_CHECKING:
     from gateway.filters.provider import Provider
+    from gateway.upstream.cluster import Cluster
 
 Verdict = Reply | None
 Decision = Verdict | Awaitable[Verdict]
@@ -40,6 +41,8 @@ class Build:
     """Monotonic seconds."""
     wall: Callable[[], float]
     """Seconds since 1970."""
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    """For filters that ask somebody."""
 
 
 class Filter(Generic[S]):

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gateway.filters.base import Build, Decision, Filter, Verdict
+from gateway.filters.bearer import unauthorized
 from gateway.filters.claim_headers import ClaimHeaders
 from gateway.filters.claims import check_claims
 from gateway.filters.jose import BadToken, Unverified, issuer_of, read_object, read_token
@@ -55,7 +56,7 @@ class JwtFilter(Filter[Jwt]):
             return None
         header = request.fields.get(b"authorization")
         if header is None:
-            return _unauthorized("token_missing", "send Authorization: Bearer <token>", error="")
+            return unauthorized("token_missing", "send Authorization: Bearer <token>", error="")
         cached = self._cache.get(header)
         if cached is not None and cached[0] > self._wall() and cached[1].generation == cached[2]:
             claims = cached[3]
@@ -69,7 +70,7 @@ class JwtFilter(Filter[Jwt]):
     def _check(self, header: bytes, request: Request) -> Decision:
         scheme, _, token = header.partition(b" ")
         if scheme.lower() != b"bearer":
-            return _unauthorized("token_scheme", "the scheme here is Bearer (RFC 6750)", error="")
+            return unauthorized("token_scheme", "the scheme here is Bearer (RFC 6750)", error="")
         provider = self._only
         try:
             if provider is None:
@@ -121,7 +122,7 @@ class JwtFilter(Filter[Jwt]):
 
     def _refused(self, bad: BadToken, provider: Provider | None) -> Reply:
         self._checks.add(provider.spec.name if provider else NO_PROVIDER, bad.reason)
-        return _unauthorized(bad.reason, bad.detail)
+        return unauthorized(bad.reason, bad.detail)
 
     def kept_with(self, build: Build) -> bool:
         """Only while its providers are the same: verified tokens belong to them."""
@@ -141,13 +142,3 @@ class JwtFilter(Filter[Jwt]):
 
 def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
-
-
-def _unauthorized(reason: str, detail: str, error: str = "invalid_token") -> Reply:
-    """401 with the challenge of RFC 6750 section 3: no error code when no token was sent."""
-    challenge = (
-        f'Bearer realm="gatehouse", error="{error}", error_description="{reason}"'
-        if error
-        else ('Bearer realm="gatehouse"')
-    )
-    return Reply(401, reason, detail, ((b"www-authenticate", challenge.encode("ascii")),))
