@@ -65,6 +65,11 @@ class Metrics:
         )
         self.jwks = Counter("gateway_jwks_fetches", "Fetches of an issuer's keys.", ("provider", "result"))
         self.tokens = Counter("gateway_token_checks", "Tokens looked at, by how it ended.", ("provider", "result"))
+        self.introspections = Counter(
+            "gateway_token_introspections",
+            "Issuers asked about a token, by what came of it.",
+            ("gateway_cluster", "result"),
+        )
         self.key_checks = Counter("gateway_api_key_checks", "API keys looked at, by how it ended.", ("result",))
         self.key_file_loads = Counter("gateway_api_key_file_loads", "Files of API keys read.", ("result",))
         self.spans_dropped = Counter("gateway_spans_dropped", "Spans that could not be kept or exported.", ("reason",))

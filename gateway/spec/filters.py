@@ -14,7 +14,7 @@ from pydantic import Field
 from gateway.spec.authorization import AuthorizationPolicy, Authorize, Conditions, IpAccess, Rule
 from gateway.spec.browsers import Cors, Csrf, SecurityHeaders
 from gateway.spec.fields import AbsolutePath, Duration, Flag, HeaderName, HeaderValue, Hostname, Integer, Name
-from gateway.spec.identity import ApiKey, ClaimToHeader, Jwt
+from gateway.spec.identity import ApiKey, ClaimToHeader, Jwt, TokenIntrospection
 from gateway.spec.models import FilterSpec, Model
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "ResponseHeaderModifier",
     "Rule",
     "SecurityHeaders",
+    "TokenIntrospection",
     "UrlRewrite",
 ]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.spec.fields import File, HeaderName, Name
+from gateway.spec.fields import AbsolutePath, Duration, File, HeaderName, Integer, Name
 from gateway.spec.models import FilterSpec, Model
 
 Text = Annotated[str, Field(min_length=1, max_length=256)]
@@ -44,3 +44,23 @@ class ApiKey(FilterSpec):
     keys: File
     header: HeaderName = "x-api-key"
     claims_to_headers: tuple[ClaimToHeader, ...] = ()
+
+
+class TokenIntrospection(FilterSpec):
+    """Require a token that its issuer says is good, now (RFC 7662)."""
+
+    type: Literal["TokenIntrospection"] = "TokenIntrospection"
+    cluster: Name
+    path: AbsolutePath
+    client_id: Text
+    client_secret: File
+    """A file with the secret, so that it stands in no configuration."""
+    audiences: tuple[Text, ...] = ()
+    required_claims: tuple[Text, ...] = ()
+    claims_to_headers: tuple[ClaimToHeader, ...] = ()
+    timeout: Annotated[Duration, Field(gt=0, le=30)] = 2.0
+    cache_for: Annotated[Duration, Field(le=300)] = 10.0
+    """How long an answer is believed: so long a revoked token may still pass."""
+    stale_for: Annotated[Duration, Field(le=3_600)] = 0.0
+    """How much longer while the issuer does not answer; 0 is fail closed."""
+    cache_entries: Integer = Field(10_000, gt=0, le=1_000_000)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from gateway.spec.checks.authorization import check_ip_access, check_policy, reads_claims
 from gateway.spec.checks.browsers import check_cors, check_csrf
 from gateway.spec.checks.finding import Finding, Path
-from gateway.spec.checks.identity import check_api_key, check_jwt, check_told
+from gateway.spec.checks.identity import check_api_key, check_introspection, check_jwt, check_told
 from gateway.spec.filters import (
     ApiKey,
     AuthorizationPolicy,
@@ -18,6 +18,7 @@ from gateway.spec.filters import (
     Jwt,
     RateLimit,
     RequestRedirect,
+    TokenIntrospection,
     UrlRewrite,
 )
 from gateway.spec.models import FilterSpec, Route, Spec
@@ -26,24 +27,29 @@ from gateway.spec.models import FilterSpec, Route, Spec
 def check_filters(spec: Spec, authenticating: frozenset[str]) -> Iterator[Finding]:
     """Every chain: the filters of the whole file first, then the route's own."""
     known = {provider.name: provider.issuer for provider in spec.providers}
+    clusters = tuple(cluster.name for cluster in spec.clusters)
     for index, item in enumerate(spec.filters):
-        yield from _check_alone(item, known, ("filters", index))
+        yield from _check_alone(item, known, clusters, ("filters", index))
     yield from _check_chain(spec.filters, (), ("filters",), authenticating)
     for index, route in enumerate(spec.routes):
         path: Path = ("routes", index, "filters")
         for place, item in enumerate(route.filters):
-            yield from _check_alone(item, known, (*path, place))
+            yield from _check_alone(item, known, clusters, (*path, place))
             yield from _check_prefix(item, route, (*path, place))
         yield from _check_chain(route.filters, spec.filters, path, authenticating)
     yield from check_told(spec)
 
 
-def _check_alone(item: FilterSpec, known: Mapping[str, str], path: Path) -> Iterator[Finding]:
+def _check_alone(
+    item: FilterSpec, known: Mapping[str, str], clusters: tuple[str, ...], path: Path
+) -> Iterator[Finding]:
     match item:
         case Jwt():
             yield from check_jwt(item, known, path)
         case ApiKey():
             yield from check_api_key(item, path)
+        case TokenIntrospection():
+            yield from check_introspection(item, clusters, path)
         case Authorize():
             if not item.scopes and not item.claims:
                 yield Finding(path, "requires neither scopes nor claims, so it would let every token pass")

@@ -9,8 +9,9 @@ from gateway.http.hop import HOP_BY_HOP
 from gateway.spec.api_keys import read_keys
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path
-from gateway.spec.filters import ApiKey, Jwt, RequestHeaderModifier
+from gateway.spec.filters import ApiKey, Jwt, RequestHeaderModifier, TokenIntrospection
 from gateway.spec.models import FilterSpec, Route, Spec
+from gateway.spec.secrets import read_secret
 
 _TAKEN = HOP_BY_HOP | {
     b"authorization", b"content-length", b"content-type", b"cookie", b"expect", b"forwarded", b"host", b"traceparent",
@@ -46,7 +47,17 @@ def check_api_key(item: ApiKey, path: Path) -> Iterator[Finding]:
     yield from _check_headers(item, path)
 
 
-def _check_headers(item: Jwt | ApiKey, path: Path) -> Iterator[Finding]:
+def check_introspection(item: TokenIntrospection, clusters: tuple[str, ...], path: Path) -> Iterator[Finding]:
+    """One TokenIntrospection filter: whom it asks, and the file with the secret to prove itself by."""
+    yield from reference(item.cluster, clusters, "cluster", (*path, "cluster"))
+    try:
+        read_secret(FilePath(item.client_secret))
+    except ValueError as error:
+        yield Finding((*path, "clientSecret"), str(error))
+    yield from _check_headers(item, path)
+
+
+def _check_headers(item: Jwt | ApiKey | TokenIntrospection, path: Path) -> Iterator[Finding]:
     headers: set[str] = set()
     for index, told in enumerate(item.claims_to_headers):
         place: Path = (*path, "claimsToHeaders", index, "header")
@@ -78,7 +89,12 @@ def _open(route: Route, told: Mapping[str, set[str]], closed: set[str]) -> set[t
 
 
 def _told(filters: tuple[FilterSpec, ...]) -> set[str]:
-    return {one.header for item in filters if isinstance(item, Jwt | ApiKey) for one in item.claims_to_headers}
+    return {
+        one.header
+        for item in filters
+        if isinstance(item, Jwt | ApiKey | TokenIntrospection)
+        for one in item.claims_to_headers
+    }
 
 
 def _closed(filters: tuple[FilterSpec, ...]) -> set[str]:

@@ -119,7 +119,7 @@ def test_a_provider_whose_cluster_changed_is_renewed_with_its_filters() -> None:
 
 def test_the_table_knows_every_filter() -> None:
     assert {"JWT", "Authorize", "RateLimit", "URLRewrite", "RequestRedirect"} <= set(filter_classes())
-    assert authenticating_types() == {"ApiKey", "JWT"}
+    assert authenticating_types() == {"ApiKey", "JWT", "TokenIntrospection"}
     assert answering_types() == {"RequestRedirect"}
     for name, one in filter_classes().items():
         assert one.Spec.model_fields["type"].default == name

@@ -14,6 +14,7 @@ from gateway.spec.models import FilterSpec, Spec
 _MODELS = (
     filters.Jwt,
     filters.ApiKey,
+    filters.TokenIntrospection,
     filters.Authorize,
     filters.AuthorizationPolicy,
     filters.Cors,
