@@ -34,6 +34,11 @@ class Answer(NamedTuple):
     body: bytes
 
 
+def prepare() -> None:
+    """Import the client now: it takes half a second that no request should wait for."""
+    import aiohttp  # noqa: F401
+
+
 async def ask(
     cluster: Cluster,
     method: str,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
-from gateway.filters.asking import Unanswered, ask
+from gateway.filters.asking import Unanswered, ask, prepare
 from gateway.filters.base import Build, Decision, Filter, Verdict
 from gateway.filters.bearer import bearer_token, unauthorized
 from gateway.filters.claim_headers import ClaimHeaders
@@ -58,6 +58,7 @@ class TokenIntrospectionFilter(Filter[TokenIntrospection]):
 
     def __init__(self, spec: TokenIntrospection, build: Build) -> None:
         super().__init__(spec, build)
+        prepare()
         self._cluster = build.clusters[spec.cluster]
         self._wall = build.wall
         self._asked = build.metrics.introspections
