@@ -23,6 +23,7 @@ from urllib.parse import quote, urlencode
 from gateway.filters.asking import Unanswered, ask, prepare
 from gateway.filters.base import Build, Decision, Filter, Verdict
 from gateway.filters.bearer import bearer_token, unauthorized
+from gateway.filters.binding import binding_of, check_holder
 from gateway.filters.claim_headers import ClaimHeaders
 from gateway.filters.introspected import read_answer
 from gateway.filters.jose import MAX_TOKEN, BadToken
@@ -47,6 +48,8 @@ class Known(NamedTuple):
     """When the token itself ends."""
     claims: dict[str, Any]
     fields: Headers
+    bound: str | None
+    """The certificate to whose owner it belongs (RFC 8705 section 3.2)."""
     bad: BadToken | None
 
 
@@ -98,8 +101,12 @@ class TokenIntrospectionFilter(Filter[TokenIntrospection]):
         return self._answer(known, request)
 
     def _answer(self, known: Known, request: Request) -> Verdict:
-        if known.bad is not None:
-            return unauthorized(known.bad.reason, known.bad.detail)
+        try:
+            if known.bad is not None:
+                raise known.bad
+            check_holder(request, known.bound)
+        except BadToken as bad:
+            return unauthorized(bad.reason, bad.detail)
         request.claims = known.claims
         request.subject = str(known.claims["sub"])
         self._passed_on.pass_on(request, known.fields)
@@ -134,10 +141,11 @@ class TokenIntrospectionFilter(Filter[TokenIntrospection]):
         now = self._wall()
         try:
             claims, expires = read_answer(body, self.spec, now)
+            bound = binding_of(claims, self.spec.certificate_bound)
             fields = self._passed_on.of(claims)
         except BadToken as bad:
-            return Known(now + self.spec.cache_for, 0.0, {}, [], bad)
-        return Known(min(now + self.spec.cache_for, expires), expires, claims, fields, None)
+            return Known(now + self.spec.cache_for, 0.0, {}, [], None, bad)
+        return Known(min(now + self.spec.cache_for, expires), expires, claims, fields, bound, None)
 
     def _remember(self, key: bytes, known: Known) -> None:
         """In its own cache, and no longer in the other; the oldest goes when there are too many."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from gateway.filters.base import Build, Decision, Filter, Verdict
 from gateway.filters.bearer import unauthorized
+from gateway.filters.binding import binding_of, check_holder, is_holder
 from gateway.filters.claim_headers import ClaimHeaders
 from gateway.filters.claims import check_claims
 from gateway.filters.jose import BadToken, Unverified, issuer_of, read_object, read_token
@@ -27,8 +28,9 @@ MAX_CACHED_BYTES: Final = 16_777_216
 NO_PROVIDER: Final = "none"
 """The provider in metrics when no listed one issued the token."""
 
-Verified = tuple[float, Provider, int, dict[str, Any], Headers]
-"""When it expires, whose it is, the generation of keys that verified it, its claims, and the headers they become."""
+Verified = tuple[float, Provider, int, dict[str, Any], Headers, str | None]
+"""When it expires, whose it is, the generation of keys that verified it, its claims, the headers they become, and the
+certificate to whose owner it belongs."""
 
 
 class JwtFilter(Filter[Jwt]):
@@ -58,7 +60,12 @@ class JwtFilter(Filter[Jwt]):
         if header is None:
             return unauthorized("token_missing", "send Authorization: Bearer <token>", error="")
         cached = self._cache.get(header)
-        if cached is not None and cached[0] > self._wall() and cached[1].generation == cached[2]:
+        if (
+            cached is not None
+            and cached[0] > self._wall()
+            and cached[1].generation == cached[2]
+            and (cached[5] is None or is_holder(request, cached[5]))
+        ):
             claims = cached[3]
             request.claims = claims
             request.subject = claims["sub"]
@@ -100,11 +107,14 @@ class JwtFilter(Filter[Jwt]):
                 raise BadToken("jwt_signature", "the signature does not fit")
             claims = read_object(token.payload, "payload")
             check_claims(claims, spec, self.spec.audiences or spec.audiences, self.spec.required_claims, self._wall())
+            bound = binding_of(claims, self.spec.certificate_bound)
+            check_holder(request, bound)
             fields = self._passed_on.of(claims) if self._passed_on else []
         except BadToken as bad:
             return self._refused(bad, provider)
         self._checks.add(spec.name, "valid")
-        self._remember(header, (float(claims["exp"]) + spec.leeway, provider, provider.generation, claims, fields))
+        expires = float(claims["exp"]) + spec.leeway
+        self._remember(header, (expires, provider, provider.generation, claims, fields, bound))
         request.claims = claims
         request.subject = claims["sub"]
         if self._passed_on is not None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.spec.fields import AbsolutePath, Duration, File, HeaderName, Integer, Name
+from gateway.spec.fields import AbsolutePath, Duration, File, Flag, HeaderName, Integer, Name
 from gateway.spec.models import FilterSpec, Model
 
 Text = Annotated[str, Field(min_length=1, max_length=256)]
@@ -30,6 +30,8 @@ class Jwt(FilterSpec):
     """Instead of the provider's own."""
     required_claims: tuple[Text, ...] = ()
     claims_to_headers: tuple[ClaimToHeader, ...] = ()
+    certificate_bound: Flag = False
+    """Only tokens that are bound to the client's certificate (RFC 8705)."""
 
     @property
     def all_providers(self) -> tuple[str, ...]:
@@ -58,6 +60,8 @@ class TokenIntrospection(FilterSpec):
     audiences: tuple[Text, ...] = ()
     required_claims: tuple[Text, ...] = ()
     claims_to_headers: tuple[ClaimToHeader, ...] = ()
+    certificate_bound: Flag = False
+    """Only tokens that are bound to the client's certificate (RFC 8705)."""
     timeout: Annotated[Duration, Field(gt=0, le=30)] = 2.0
     cache_for: Annotated[Duration, Field(le=300)] = 10.0
     """How long an answer is believed: so long a revoked token may still pass."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from gateway.spec.checks.authorization import check_ip_access, check_policy, reads_claims
 from gateway.spec.checks.browsers import check_cors, check_csrf
 from gateway.spec.checks.finding import Finding, Path
-from gateway.spec.checks.identity import check_api_key, check_introspection, check_jwt, check_told
+from gateway.spec.checks.identity import check_api_key, check_certificates, check_introspection, check_jwt, check_told
 from gateway.spec.filters import (
     ApiKey,
     AuthorizationPolicy,
@@ -38,6 +38,7 @@ def check_filters(spec: Spec, authenticating: frozenset[str]) -> Iterator[Findin
             yield from _check_prefix(item, route, (*path, place))
         yield from _check_chain(route.filters, spec.filters, path, authenticating)
     yield from check_told(spec)
+    yield from check_certificates(spec)
 
 
 def _check_alone(

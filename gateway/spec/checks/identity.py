@@ -9,7 +9,7 @@ from gateway.http.hop import HOP_BY_HOP
 from gateway.spec.api_keys import read_keys
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path
-from gateway.spec.filters import ApiKey, Jwt, RequestHeaderModifier, TokenIntrospection
+from gateway.spec.filters import ApiKey, AuthorizationPolicy, Jwt, RequestHeaderModifier, TokenIntrospection
 from gateway.spec.models import FilterSpec, Route, Spec
 from gateway.spec.secrets import read_secret
 
@@ -66,6 +66,28 @@ def _check_headers(item: Jwt | ApiKey | TokenIntrospection, path: Path) -> Itera
         if told.header in headers:
             yield Finding(place, f'header "{told.header}" gets a claim already')
         headers.add(told.header)
+
+
+def check_certificates(spec: Spec) -> Iterator[Finding]:
+    """Whatever asks for a client's certificate stands on a route where some listener asks clients for one."""
+    asking = {one.name for one in spec.listeners if one.tls is not None and one.tls.client_certificates is not None}
+    for index, route in enumerate(spec.routes):
+        if asking and (not route.listeners or asking & set(route.listeners)):
+            continue
+        places: list[tuple[FilterSpec, Path]] = [(item, ("filters", i)) for i, item in enumerate(spec.filters)]
+        places += [(item, ("routes", index, "filters", i)) for i, item in enumerate(route.filters)]
+        for item, path in places:
+            if _needs_certificate(item):
+                message = f"no listener of route {route.name} asks clients for a certificate (tls.clientCertificates)"
+                yield Finding(path, message)
+
+
+def _needs_certificate(item: FilterSpec) -> bool:
+    if isinstance(item, Jwt | TokenIntrospection):
+        return item.certificate_bound
+    if isinstance(item, AuthorizationPolicy):
+        return any(rule.principals for rule in (*item.deny, *item.allow))
+    return False
 
 
 def check_told(spec: Spec) -> Iterator[Finding]:
