@@ -16,6 +16,7 @@ from gateway.upstream.endpoint import Endpoint
 
 if TYPE_CHECKING:
     import aiohttp
+    from multidict import CIMultiDictProxy
 
 MAX_BYTES: Final = 65_536
 MAX_TRIES: Final = 3
@@ -29,7 +30,7 @@ class Answer(NamedTuple):
     """What a helper said."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: CIMultiDictProxy[str]
     """Looked up without regard to case."""
     body: bytes
 
@@ -48,7 +49,7 @@ async def ask(
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
 ) -> Answer:
-    """The answer of one of the cluster's endpoints; `timeout` in seconds covers all of it.
+    """The answer of one of the cluster's endpoints; `timeout` in seconds covers all of it, `path` goes out as it is.
 
     Raises:
         Unanswered: nobody can be connected to, time is up, or the answer is larger than 64 KiB or none at all.
@@ -79,8 +80,10 @@ async def _once(
     headers: Mapping[str, str] | None,
     body: bytes | None,
 ) -> Answer:
+    from yarl import URL
+
     tls = cluster.tls.options(endpoint.host) if cluster.tls else {}
-    url = f"{'https' if tls else 'http'}://{endpoint.address}{path}"
+    url = URL(f"{'https' if tls else 'http'}://{endpoint.address}{path}", encoded=True)
     async with session.request(method, url, headers=headers, data=body, allow_redirects=False, **tls) as answer:
         content = await answer.content.read(MAX_BYTES + 1)
         while len(content) <= MAX_BYTES and not answer.content.at_eof():

@@ -38,8 +38,13 @@ class ClaimHeaders:
 
     def pass_on(self, request: Request, fields: Headers) -> None:
         """Give the upstream these fields, and none of these names from the client."""
-        kept = [field for field in request.headers if field[0].replace(b"_", b"-") not in self._ours]
-        request.replace_headers(kept + fields)
+        give_upstream(request, self._ours, fields)
+
+
+def give_upstream(request: Request, names: frozenset[bytes], fields: Headers) -> None:
+    """Replace fields of these names (written with `-`), in whichever spelling they came from the client."""
+    kept = [field for field in request.headers if field[0].replace(b"_", b"-") not in names]
+    request.replace_headers(kept + fields)
 
 
 def header_value(name: str, claim: Any) -> bytes:

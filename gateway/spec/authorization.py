@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gateway.spec.cel import MAX_LENGTH
-from gateway.spec.fields import AbsolutePath, Flag, Name, Network, Principal, Token
+from gateway.spec.fields import AbsolutePath, Duration, Flag, HeaderName, Name, Network, Principal, Token
 from gateway.spec.models import FilterSpec, Model
 
 
@@ -67,3 +67,20 @@ class IpAccess(FilterSpec):
     allow: tuple[Network, ...] = ()
     enforced: Flag = True
     """False is shadow mode: evaluated and counted, never refused."""
+
+
+class ExternalAuthorization(FilterSpec):
+    """Ask a service over HTTP whether a request may pass (Envoy: ext_authz)."""
+
+    type: Literal["ExternalAuthorization"] = "ExternalAuthorization"
+    cluster: Name
+    path_prefix: AbsolutePath | None = None
+    timeout: Annotated[Duration, Field(gt=0, le=30)] = 0.2
+    allowed_headers: tuple[HeaderName, ...] = ()
+    """Of the request, sent besides Authorization."""
+    allowed_upstream_headers: tuple[HeaderName, ...] = ()
+    """Of its answer, given to the upstream."""
+    allowed_client_headers: tuple[HeaderName, ...] = ("www-authenticate", "location")
+    """Of its refusal, given to the client."""
+    failure_mode_allow: Flag = False
+    """True is fail open: everything passes while it does not answer."""

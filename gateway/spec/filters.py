@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.spec.authorization import AuthorizationPolicy, Authorize, Conditions, IpAccess, Rule
+from gateway.spec.authorization import AuthorizationPolicy, Authorize, Conditions, ExternalAuthorization, IpAccess, Rule
 from gateway.spec.browsers import Cors, Csrf, SecurityHeaders
 from gateway.spec.fields import AbsolutePath, Duration, Flag, HeaderName, HeaderValue, Hostname, Integer, Name
 from gateway.spec.identity import ApiKey, ClaimToHeader, Jwt, TokenIntrospection
@@ -25,6 +25,7 @@ __all__ = [
     "Conditions",
     "Cors",
     "Csrf",
+    "ExternalAuthorization",
     "Header",
     "HeaderModifier",
     "IpAccess",

@@ -7,13 +7,21 @@ from collections.abc import Iterator, Mapping
 from gateway.spec.checks.authorization import check_ip_access, check_policy, reads_claims
 from gateway.spec.checks.browsers import check_cors, check_csrf
 from gateway.spec.checks.finding import Finding, Path
-from gateway.spec.checks.identity import check_api_key, check_certificates, check_introspection, check_jwt, check_told
+from gateway.spec.checks.identity import (
+    check_api_key,
+    check_certificates,
+    check_external,
+    check_introspection,
+    check_jwt,
+    check_told,
+)
 from gateway.spec.filters import (
     ApiKey,
     AuthorizationPolicy,
     Authorize,
     Cors,
     Csrf,
+    ExternalAuthorization,
     IpAccess,
     Jwt,
     RateLimit,
@@ -51,6 +59,8 @@ def _check_alone(
             yield from check_api_key(item, path)
         case TokenIntrospection():
             yield from check_introspection(item, clusters, path)
+        case ExternalAuthorization():
+            yield from check_external(item, clusters, path)
         case Authorize():
             if not item.scopes and not item.claims:
                 yield Finding(path, "requires neither scopes nor claims, so it would let every token pass")

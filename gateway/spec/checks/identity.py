@@ -9,7 +9,14 @@ from gateway.http.hop import HOP_BY_HOP
 from gateway.spec.api_keys import read_keys
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path
-from gateway.spec.filters import ApiKey, AuthorizationPolicy, Jwt, RequestHeaderModifier, TokenIntrospection
+from gateway.spec.filters import (
+    ApiKey,
+    AuthorizationPolicy,
+    ExternalAuthorization,
+    Jwt,
+    RequestHeaderModifier,
+    TokenIntrospection,
+)
 from gateway.spec.models import FilterSpec, Route, Spec
 from gateway.spec.secrets import read_secret
 
@@ -19,6 +26,9 @@ _TAKEN = HOP_BY_HOP | {
     b"x-real-ip", b"x-request-id",
 }  # fmt: skip
 """Headers that mean something else, most of which the gateway sets itself."""
+
+_CARRIED = {b"authorization", b"content-type", b"cookie", b"traceparent", b"tracestate", b"x-request-id"}
+"""Those of them that one service may send to another."""
 
 
 def check_jwt(item: Jwt, known: Mapping[str, str], path: Path) -> Iterator[Finding]:
@@ -55,6 +65,16 @@ def check_introspection(item: TokenIntrospection, clusters: tuple[str, ...], pat
     except ValueError as error:
         yield Finding((*path, "clientSecret"), str(error))
     yield from _check_headers(item, path)
+
+
+def check_external(item: ExternalAuthorization, clusters: tuple[str, ...], path: Path) -> Iterator[Finding]:
+    """One ExternalAuthorization filter: whom it asks, and what may pass between them."""
+    yield from reference(item.cluster, clusters, "cluster", (*path, "cluster"))
+    passed = {"allowedHeaders": item.allowed_headers, "allowedUpstreamHeaders": item.allowed_upstream_headers}
+    for key, names in passed.items():
+        for index, name in enumerate(names):
+            if name.encode() in _TAKEN - _CARRIED:
+                yield Finding((*path, key, index), f'header "{name}" is not passed on: the gateway sets it')
 
 
 def _check_headers(item: Jwt | ApiKey | TokenIntrospection, path: Path) -> Iterator[Finding]:
@@ -100,7 +120,7 @@ def check_told(spec: Spec) -> Iterator[Finding]:
         ours = _closed((*spec.filters, *route.filters))
         for cluster, name in sorted(_open(route, told, ours)):
             message = (
-                f'cluster "{cluster}" learns claims by the header {name}, which clients could send through this route; '
+                f'cluster "{cluster}" learns who asks by the header {name}, which clients could send by this route; '
                 f"remove it: {{type: RequestHeaderModifier, remove: [{name}]}}"
             )
             yield Finding(("routes", index), message)
@@ -111,12 +131,14 @@ def _open(route: Route, told: Mapping[str, set[str]], closed: set[str]) -> set[t
 
 
 def _told(filters: tuple[FilterSpec, ...]) -> set[str]:
-    return {
-        one.header
-        for item in filters
-        if isinstance(item, Jwt | ApiKey | TokenIntrospection)
-        for one in item.claims_to_headers
-    }
+    """The headers by which these filters tell the service who asks."""
+    found: set[str] = set()
+    for item in filters:
+        if isinstance(item, Jwt | ApiKey | TokenIntrospection):
+            found.update(one.header for one in item.claims_to_headers)
+        elif isinstance(item, ExternalAuthorization):
+            found.update(item.allowed_upstream_headers)
+    return found
 
 
 def _closed(filters: tuple[FilterSpec, ...]) -> set[str]:

@@ -2,7 +2,8 @@
 
 The problem: Envoy's jwt_authn lets requests pass that no rule names; a forgotten route is then an open one. The rule:
 fail closed. A route without authentication must say `public: true`; one that says so must have none. A policy all of
-whose ALLOW rules name principals authenticates, too: by the client's certificate.
+whose ALLOW rules name principals authenticates, too: by the client's certificate; and so does a service that is asked
+for each request, unless everything passes while it is away.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.spec.checks.finding import Finding
-from gateway.spec.filters import AuthorizationPolicy
+from gateway.spec.filters import AuthorizationPolicy, ExternalAuthorization
 from gateway.spec.models import FilterSpec, Spec
 
 
@@ -31,5 +32,9 @@ def check_protection(spec: Spec, authenticating: frozenset[str]) -> Iterator[Fin
 
 
 def proves_identity(item: FilterSpec, authenticating: frozenset[str]) -> bool:
-    """Whether only somebody known passes this filter: by its type, or by rules that all ask for a certificate."""
-    return item.type in authenticating or (isinstance(item, AuthorizationPolicy) and item.proves_identity)
+    """Whether only somebody known passes: by the filter's type, by certificates, or because somebody else says so."""
+    if isinstance(item, AuthorizationPolicy):
+        return item.proves_identity
+    if isinstance(item, ExternalAuthorization):
+        return not item.failure_mode_allow
+    return item.type in authenticating

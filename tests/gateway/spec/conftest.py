@@ -17,6 +17,7 @@ _MODELS = (
     filters.TokenIntrospection,
     filters.Authorize,
     filters.AuthorizationPolicy,
+    filters.ExternalAuthorization,
     filters.Cors,
     filters.SecurityHeaders,
     filters.Csrf,

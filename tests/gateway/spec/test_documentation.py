@@ -45,6 +45,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: AuthorizationPolicy`": filters.AuthorizationPolicy,
     "`deny[]` and `allow[]` of `type: AuthorizationPolicy`": filters.Rule,
     "`unless` of a rule": filters.Conditions,
+    "`type: ExternalAuthorization`": filters.ExternalAuthorization,
     "`type: CORS`": filters.Cors,
     "`type: SecurityHeaders`": filters.SecurityHeaders,
     "`type: CSRF`": filters.Csrf,
