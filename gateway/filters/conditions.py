@@ -30,11 +30,12 @@ class Check:
 class CompiledConditions:
     """Conditions that all must hold."""
 
-    __slots__ = ("checks",)
+    __slots__ = ("_tests", "checks")
 
     def __init__(self, spec: Conditions, paths: tuple[str, ...] = ()) -> None:
         """`paths` name the path's parameters where `spec` has none of its own: those of the rule, for its `unless`."""
         self.checks = tuple(_checks(spec, spec.paths or paths))
+        self._tests = tuple(check.test for check in self.checks)
 
     def hold(self, request: Request) -> bool:
         """Whether all hold.
@@ -42,7 +43,10 @@ class CompiledConditions:
         Raises:
             Undecided: the CEL expression, or a path parameter, has no value for this request.
         """
-        return all(check.test(request) for check in self.checks)
+        for test in self._tests:  # noqa: SIM110  (`all` over a generator takes half as much time again)
+            if not test(request):
+                return False
+        return True
 
     def missed(self, request: Request) -> str:
         """The first condition that does not hold, with what was seen instead; "" when all hold."""

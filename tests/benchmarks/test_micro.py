@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks.micro import SETUPS, measure
+from benchmarks.micro_policies import policy_steps
 from benchmarks.micro_steps import build, optional_steps, request_steps
 from benchmarks.work import prepare
 
@@ -19,6 +22,14 @@ async def test_every_step_can_be_repeated(name: str, tmp_path_factory: pytest.Te
     bench.once()
     assert bench.to_client.last.startswith(b"HTTP/1.1 200 OK")
     assert ("filter JWT: decide" in steps) is (name == "policy")
+
+
+def test_every_policy_decides_again_and_again(tmp_path: Path) -> None:
+    steps = policy_steps(tmp_path)
+    assert len(steps) == 8
+    for step in steps.values():
+        assert step() is None
+        assert step() is None
 
 
 def test_measure_counts_calls() -> None:
