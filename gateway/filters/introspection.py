@@ -50,7 +50,8 @@ class Known(NamedTuple):
     fields: Headers
     bound: str | None
     """The certificate to whose owner it belongs (RFC 8705 section 3.2)."""
-    bad: BadToken | None
+    bad: tuple[str, str] | None
+    """Reason and detail, not the exception: one that is raised again and again grows by a traceback each time."""
 
 
 class TokenIntrospectionFilter(Filter[TokenIntrospection]):
@@ -101,9 +102,9 @@ class TokenIntrospectionFilter(Filter[TokenIntrospection]):
         return self._answer(known, request)
 
     def _answer(self, known: Known, request: Request) -> Verdict:
+        if known.bad is not None:
+            return unauthorized(*known.bad)
         try:
-            if known.bad is not None:
-                raise known.bad
             check_holder(request, known.bound)
         except BadToken as bad:
             return unauthorized(bad.reason, bad.detail)
@@ -127,7 +128,7 @@ class TokenIntrospectionFilter(Filter[TokenIntrospection]):
             self._asked.add(spec.cluster, "failed")
             log.warning("introspection at %s: %s", spec.cluster, error)
             return None
-        self._asked.add(spec.cluster, known.bad.reason if known.bad else "active")
+        self._asked.add(spec.cluster, known.bad[0] if known.bad else "active")
         self._remember(key, known)
         return known
 
@@ -144,7 +145,7 @@ class TokenIntrospectionFilter(Filter[TokenIntrospection]):
             bound = binding_of(claims, self.spec.certificate_bound)
             fields = self._passed_on.of(claims)
         except BadToken as bad:
-            return Known(now + self.spec.cache_for, 0.0, {}, [], None, bad)
+            return Known(now + self.spec.cache_for, 0.0, {}, [], None, (bad.reason, bad.detail))
         return Known(min(now + self.spec.cache_for, expires), expires, claims, fields, bound, None)
 
     def _remember(self, key: bytes, known: Known) -> None:
