@@ -23,7 +23,7 @@ from urllib.parse import quote, urlencode
 from gateway.filters.asking import Unanswered, ask, prepare
 from gateway.filters.base import Build, Decision, Filter, Verdict
 from gateway.filters.bearer import bearer_token, unauthorized
-from gateway.filters.binding import binding_of, check_holder
+from gateway.filters.binding import UNBOUND, Binding, binding_of, bindings, check_holder
 from gateway.filters.claim_headers import ClaimHeaders
 from gateway.filters.introspected import read_answer
 from gateway.filters.jose import MAX_TOKEN, BadToken
@@ -48,7 +48,7 @@ class Known(NamedTuple):
     """When the token itself ends."""
     claims: dict[str, Any]
     fields: Headers
-    bound: str | None
+    bound: Binding
     """The certificate to whose owner it belongs (RFC 8705 section 3.2)."""
     bad: tuple[str, str] | None
     """Reason and detail, not the exception: one that is raised again and again grows by a traceback each time."""
@@ -66,6 +66,7 @@ class TokenIntrospectionFilter(Filter[TokenIntrospection]):
         self._cluster = build.clusters[spec.cluster]
         self._wall = build.wall
         self._asked = build.metrics.introspections
+        self._bindings = bindings(spec.certificate_bound, dpop=False)
         self._passed_on = ClaimHeaders(spec.claims_to_headers)
         self._good: dict[bytes, Known] = {}
         self._bad: dict[bytes, Known] = {}
@@ -142,10 +143,10 @@ class TokenIntrospectionFilter(Filter[TokenIntrospection]):
         now = self._wall()
         try:
             claims, expires = read_answer(body, self.spec, now)
-            bound = binding_of(claims, self.spec.certificate_bound)
+            bound = binding_of(claims, self._bindings)
             fields = self._passed_on.of(claims)
         except BadToken as bad:
-            return Known(now + self.spec.cache_for, 0.0, {}, [], None, (bad.reason, bad.detail))
+            return Known(now + self.spec.cache_for, 0.0, {}, [], UNBOUND, (bad.reason, bad.detail))
         return Known(min(now + self.spec.cache_for, expires), expires, claims, fields, bound, None)
 
     def _remember(self, key: bytes, known: Known) -> None:

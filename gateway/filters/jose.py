@@ -46,13 +46,29 @@ def read_token(token: bytes, algorithms: tuple[str, ...]) -> Unverified:
     Raises:
         BadToken: anything that a verifier must not even consider.
     """
-    match = _COMPACT.fullmatch(token)
-    if match is None or len(token) > MAX_TOKEN:
-        raise BadToken("jwt_malformed", "not a compact JWS: three parts of base64url")
+    match = _compact(token)
     header, payload, signature = (_decode(part) for part in match.groups())
     members = read_object(header, "header")
     _check_header(members, algorithms)
     return Unverified(members["kid"], token[: match.end(2)], signature, payload)
+
+
+def read_parts(token: bytes) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
+    """Header, payload, what is signed and the signature of a compact JWS, of which only the form is checked.
+
+    Raises:
+        BadToken: its form is wrong.
+    """
+    match = _compact(token)
+    header, payload, signature = (_decode(part) for part in match.groups())
+    return read_object(header, "header"), read_object(payload, "payload"), token[: match.end(2)], signature
+
+
+def _compact(token: bytes) -> re.Match[bytes]:
+    match = _COMPACT.fullmatch(token)
+    if match is None or len(token) > MAX_TOKEN:
+        raise BadToken("jwt_malformed", "not a compact JWS: three parts of base64url")
+    return match
 
 
 def issuer_of(token: bytes) -> str:
@@ -61,10 +77,7 @@ def issuer_of(token: bytes) -> str:
     Raises:
         BadToken: it says nothing that could be read.
     """
-    match = _COMPACT.fullmatch(token)
-    if match is None or len(token) > MAX_TOKEN:
-        raise BadToken("jwt_malformed", "not a compact JWS: three parts of base64url")
-    issuer = read_object(_decode(match[2]), "payload").get("iss")
+    issuer = read_object(_decode(_compact(token)[2]), "payload").get("iss")
     if not isinstance(issuer, str):
         raise BadToken("jwt_claim_missing", "the token lacks a required claim (iss)")
     return issuer

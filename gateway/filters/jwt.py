@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from gateway.filters.base import Build, Decision, Filter, Verdict
 from gateway.filters.bearer import unauthorized
-from gateway.filters.binding import binding_of, check_holder, is_holder
+from gateway.filters.binding import BY_KEY, UNBOUND, Binding, binding_of, bindings, check_holder, is_holder
 from gateway.filters.claim_headers import ClaimHeaders
 from gateway.filters.claims import check_claims
 from gateway.filters.jose import BadToken, Unverified, issuer_of, read_object, read_token
@@ -28,9 +28,9 @@ MAX_CACHED_BYTES: Final = 16_777_216
 NO_PROVIDER: Final = "none"
 """The provider in metrics when no listed one issued the token."""
 
-Verified = tuple[float, Provider, int, dict[str, Any], Headers, str | None]
-"""When it expires, whose it is, the generation of keys that verified it, its claims, the headers they become, and the
-certificate to whose owner it belongs."""
+Verified = tuple[float, Provider, int, dict[str, Any], Headers, Binding]
+"""When it expires, whose it is, the generation of keys that verified it, its claims, the headers they become, and to
+what it is bound."""
 
 
 class JwtFilter(Filter[Jwt]):
@@ -46,6 +46,9 @@ class JwtFilter(Filter[Jwt]):
         self._only = self._providers[0] if len(self._providers) == 1 else None
         self._wall = build.wall
         self._checks = build.metrics.tokens
+        self._bindings = bindings(spec.certificate_bound, spec.dpop)
+        self._schemes = (b"bearer", b"dpop") if spec.dpop else (b"bearer",)
+        self._scheme_names = "Bearer (RFC 6750) or DPoP (RFC 9449)" if spec.dpop else "Bearer (RFC 6750)"
         self._passed_on = ClaimHeaders(spec.claims_to_headers) if spec.claims_to_headers else None
         self._cache: dict[bytes, Verified] = {}
         self._cached_bytes = 0
@@ -64,7 +67,7 @@ class JwtFilter(Filter[Jwt]):
             cached is not None
             and cached[0] > self._wall()
             and cached[1].generation == cached[2]
-            and (cached[5] is None or is_holder(request, cached[5]))
+            and (cached[5] is UNBOUND or is_holder(request, cached[5]))
         ):
             claims = cached[3]
             request.claims = claims
@@ -76,8 +79,8 @@ class JwtFilter(Filter[Jwt]):
 
     def _check(self, header: bytes, request: Request) -> Decision:
         scheme, _, token = header.partition(b" ")
-        if scheme.lower() != b"bearer":
-            return unauthorized("token_scheme", "the scheme here is Bearer (RFC 6750)", error="")
+        if scheme.lower() not in self._schemes:
+            return unauthorized("token_scheme", f"the scheme here is {self._scheme_names}", error="")
         provider = self._only
         try:
             if provider is None:
@@ -107,8 +110,9 @@ class JwtFilter(Filter[Jwt]):
                 raise BadToken("jwt_signature", "the signature does not fit")
             claims = read_object(token.payload, "payload")
             check_claims(claims, spec, self.spec.audiences or spec.audiences, self.spec.required_claims, self._wall())
-            bound = binding_of(claims, self.spec.certificate_bound)
+            bound = binding_of(claims, self._bindings)
             check_holder(request, bound)
+            self._check_scheme(header, bound)
             fields = self._passed_on.of(claims) if self._passed_on else []
         except BadToken as bad:
             return self._refused(bad, provider)
@@ -120,6 +124,11 @@ class JwtFilter(Filter[Jwt]):
         if self._passed_on is not None:
             self._passed_on.pass_on(request, fields)
         return None
+
+    def _check_scheme(self, header: bytes, bound: Binding) -> None:
+        """RFC 9449 section 7: a token bound to a key comes as DPoP and never as Bearer, and no other comes as DPoP."""
+        if self.spec.dpop and (header[:5].lower() == b"dpop ") is not (bound.method == BY_KEY):
+            raise BadToken("token_scheme", "a token that is bound to a key, and no other, comes with the scheme DPoP")
 
     def _remember(self, header: bytes, verified: Verified) -> None:
         if self._cache.pop(header, None) is None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.spec.fields import AbsolutePath, Duration, File, Flag, HeaderName, Integer, Name
+from gateway.spec.fields import AbsolutePath, Duration, File, Flag, HeaderName, Integer, Name, SiteOrigin
 from gateway.spec.models import FilterSpec, Model
 
 Text = Annotated[str, Field(min_length=1, max_length=256)]
@@ -32,6 +32,8 @@ class Jwt(FilterSpec):
     claims_to_headers: tuple[ClaimToHeader, ...] = ()
     certificate_bound: Flag = False
     """Only tokens that are bound to the client's certificate (RFC 8705)."""
+    dpop: Flag = False
+    """Also tokens that are bound to a key; a DPoP filter follows and asks for the proof (RFC 9449)."""
 
     @property
     def all_providers(self) -> tuple[str, ...]:
@@ -68,3 +70,16 @@ class TokenIntrospection(FilterSpec):
     stale_for: Annotated[Duration, Field(le=3_600)] = 0.0
     """How much longer while the issuer does not answer; 0 is fail closed."""
     cache_entries: Integer = Field(10_000, gt=0, le=1_000_000)
+
+
+class Dpop(FilterSpec):
+    """Require the proof that a token's key is at hand, made for this request (RFC 9449)."""
+
+    type: Literal["DPoP"] = "DPoP"
+    required: Flag = True
+    """False lets tokens pass that are bound to nothing."""
+    base_url: SiteOrigin | None = None
+    """What clients call us; None: the listener's scheme and the request's Host."""
+    max_age: Annotated[Duration, Field(gt=0, le=600)] = 60.0
+    max_proofs: Integer = Field(100_000, gt=0, le=10_000_000)
+    """Proofs remembered at one time, so that none is used twice."""

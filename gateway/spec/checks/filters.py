@@ -21,6 +21,7 @@ from gateway.spec.filters import (
     Authorize,
     Cors,
     Csrf,
+    Dpop,
     ExternalAuthorization,
     IpAccess,
     Jwt,
@@ -101,6 +102,10 @@ def _check_chain(
         if verified and isinstance(item, Cors):
             yield Finding((*path, index), "browsers ask without a token: put it before the filter that authenticates")
         verified = verified or item.type in authenticating
+        if isinstance(item, Dpop) and not any(isinstance(one, Jwt) and one.dpop for one in (*before, *filters[:index])):
+            yield Finding((*path, index), "proves nothing: a JWT filter with `dpop: true` stands before it")
+        if isinstance(item, Jwt) and item.dpop and not any(isinstance(one, Dpop) for one in filters[index + 1 :]):
+            yield Finding((*path, index, "dpop"), "nobody asks for the proof: put a DPoP filter after it")
         if not verified and _needs_claims(item):
             yield Finding((*path, index), f"reads claims: put a filter that authenticates before it ({ways})")
         if isinstance(item, RateLimit):

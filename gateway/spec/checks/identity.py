@@ -36,6 +36,8 @@ def check_jwt(item: Jwt, known: Mapping[str, str], path: Path) -> Iterator[Findi
     if (item.provider is None) == (not item.providers):
         yield Finding(path, "name either one provider, or several providers")
     places = [("provider",)] if item.provider is not None else [("providers", i) for i in range(len(item.providers))]
+    if item.certificate_bound and item.dpop:
+        yield Finding((*path, "dpop"), "a token is bound to a certificate or to a key, not to both")
     yield from _check_headers(item, path)
     issuers: set[str] = set()
     for name, place in zip(item.all_providers, places, strict=False):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.compile.load import load_text
-from gateway.filters.binding import binding_of
+from gateway.filters.binding import binding_of, bindings
 from gateway.filters.jose import BadToken
 from gateway.filters.provider import read_keys
 from gateway.spec.errors import SpecErrors
@@ -123,7 +123,7 @@ async def test_a_route_may_want_bound_tokens(shop: Shop) -> None:
 @pytest.mark.parametrize("required", [True, False])
 def test_a_binding_that_is_not_understood_is_refused(confirmation: Any, required: bool) -> None:
     with pytest.raises(BadToken) as caught:
-        binding_of({"cnf": confirmation}, required)
+        binding_of({"cnf": confirmation}, bindings(required, dpop=False))
     assert caught.value.reason == "token_binding_unknown"
 
 

@@ -15,6 +15,7 @@ _MODELS = (
     filters.Jwt,
     filters.ApiKey,
     filters.TokenIntrospection,
+    filters.Dpop,
     filters.Authorize,
     filters.AuthorizationPolicy,
     filters.ExternalAuthorization,

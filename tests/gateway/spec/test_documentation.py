@@ -37,6 +37,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`accessLog`": models.AccessLog,
     "`type: JWT`": filters.Jwt,
     "`claimsToHeaders[]` of filters that authenticate": filters.ClaimToHeader,
+    "`type: DPoP`": filters.Dpop,
     "`type: TokenIntrospection`": filters.TokenIntrospection,
     "`type: ApiKey`": filters.ApiKey,
     "The file of API keys": api_keys.KeyFile,
