@@ -7,6 +7,7 @@ none of them spends anything, and what the gateway cannot know is said, too.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,6 +34,14 @@ REFUSALS = ("deny", "no_route")
 @header_option
 @click.option("--as", "user", metavar="USER", help="As this user: alice, bob, carol, admin, partner, or nobody.")
 @click.option("--claims", metavar="JSON", help="As the bearer of a verified token with these claims.")
+@click.option("--from", "client", metavar="ADDRESS", help="From this address, in place of 127.0.0.1.")
+@click.option(
+    "--principal",
+    "principals",
+    multiple=True,
+    metavar="NAME",
+    help="With a client certificate of this name (a URI like spiffe://…, or a DNS name); repeatable.",
+)
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -46,6 +55,8 @@ def explain(
     headers: tuple[str, ...],
     user: str | None,
     claims: str | None,
+    client: str | None,
+    principals: tuple[str, ...],
     config: Path | None,
     state_dir: Path | None,
     as_json: bool,
@@ -61,18 +72,19 @@ def explain(
       gatehouse explain DELETE /orders/1001
       gatehouse explain GET /orders --claims '{"sub": "eve", "scope": "profiles:read"}'
       gatehouse explain GET /api/users --config config/shop.yaml
+      gatehouse explain PUT /orders/7 --from 192.0.2.7 --principal partner.example
     """
     if user is not None and claims is not None:
         raise click.UsageError("--as and --claims both say who asks; give one of them")
     said = _claims(user, claims, state_dir)
-    request = _request(method, url, headers, said)
+    request = _request(method, url, headers, said) | _peer(client, principals)
     answer = _offline(config, request) if config else _ask(find(state_dir), request)
     if as_json:
         print_json(answer)
     else:
         who = user or str((said or {}).get("sub", NOBODY))
         print_explanation(answer, who)
-        if not (config or claims or headers):  # then `call` sends the very same request
+        if not (config or claims or headers or client or principals):  # then `call` sends the very same request
             line = command(directory_of(state_dir), "call", who, request["method"], request["target"])
             click.echo(f"Send it: {visible(line)}")
     if answer.get("outcome") in REFUSALS:
@@ -109,8 +121,18 @@ def _request(method: str, url: str, headers: Iterable[str], claims: dict[str, An
     return {"method": method.upper(), "target": target, "headers": pairs, "claims": claims}
 
 
+def _peer(client: str | None, principals: tuple[str, ...]) -> dict[str, Any]:
+    """What is known of who connects, where something is said about it."""
+    if client is not None:
+        try:
+            ipaddress.ip_address(client)
+        except ValueError:
+            raise click.BadParameter(f"--from {client!r} is no IP address") from None
+    return ({"client": client} if client else {}) | ({"principals": list(principals)} if principals else {})
+
+
 def _ask(instance: Instance, request: dict[str, Any]) -> dict[str, Any]:
-    question = {name: request[name] for name in ("method", "headers", "claims")}
+    question = {name: value for name, value in request.items() if name != "target"}
     answer = instance.admin("POST", "/explain", question | {"url": instance.public_url + request["target"]})
     if not isinstance(answer, dict):
         raise Failure("The gateway gave no explanation.")

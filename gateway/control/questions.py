@@ -27,6 +27,10 @@ class ExplainBody(BaseModel):
     )
     claims: dict[str, Any] | None = None
     client: str = Field("127.0.0.1", max_length=64)
+    principals: list[Annotated[str, StringConstraints(min_length=1, max_length=2048)]] = Field(
+        default_factory=list, max_length=16
+    )
+    """Names of the client's certificate; none for a client without one."""
     listener: str | None = None
 
 
@@ -79,6 +83,7 @@ def explain_request(document: dict[str, Any], listeners: list[dict[str, Any]]) -
         "headers": [list(pair) for pair in headers],
         "claims": body.claims,
         "client": body.client,
+        "principals": body.principals,
         "listener": body.listener or (by_port or names)[0],
     }
 

@@ -16,6 +16,7 @@ from gateway.compile.snapshot import CompiledRoute, Snapshot
 from gateway.filters.base import Verdict
 from gateway.filters.chain import AnyFilter
 from gateway.http.heads import read_request
+from gateway.http.identity import ClientCertificate
 from gateway.http.messages import Refused, Reply, Request
 from gateway.roles.reasons import NO_ROUTE
 from gateway.routing.explain import explain as considered
@@ -24,7 +25,8 @@ Explanation = dict[str, Any]
 
 
 def read_question(asked: Mapping[str, Any]) -> Request:
-    """The request that is asked about: {"method", "target", "headers", "claims", "client", "listener"}.
+    """The request that is asked about: {"method", "target", "headers", "claims", "client", "principals",
+    "listener"}.
 
     Raises:
         Refused: the gateway would not even read it.
@@ -37,6 +39,8 @@ def read_question(asked: Mapping[str, Any]) -> Request:
     request = read_request(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
     request.client = request.address = str(asked.get("client", "127.0.0.1"))
     request.claims = asked.get("claims")
+    names = tuple(("URI" if "://" in name else "DNS", str(name)) for name in asked.get("principals", ()))
+    request.client_certificate = ClientCertificate((), names, "") if names else None
     return request
 
 

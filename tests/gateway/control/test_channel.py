@@ -70,6 +70,7 @@ async def test_explain_is_answered_by_a_worker(instance: Any) -> None:
         "headers": [["Host", "shop.example:18088"], ["Accept", "*/*"]],
         "claims": {"sub": "bob"},
         "client": "127.0.0.1",
+        "principals": [],
         "listener": "public",
     }
 
