@@ -44,7 +44,9 @@ def test_it_loads_and_stays_on_loopback(file: Path, authority: Any, tmp_path: Pa
     secret = tmp_path / "secret"
     secret.write_text("of a client")
     secret.chmod(0o600)
-    certificates = authority().issue("gateway", ["localhost"]).cert.parent
+    ca = authority("clients")
+    certificates = ca.issue("gateway", ["localhost"]).cert.parent
+    assert ca.file == certificates / "clients.pem"
     variables = {"GATEHOUSE_PUBLIC_PORT": "18088", "GATEHOUSE_INTERNAL_PORT": "18089"}
     spec = load_spec(
         file, variables | {"CERTIFICATES": str(certificates), "PARTNER_KEYS": str(keys), "SECRET": str(secret)}
