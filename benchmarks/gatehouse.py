@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from benchmarks.model import Setup
@@ -80,20 +81,26 @@ def start_gatehouse(work: Work, setup: Setup, core: int) -> tuple[subprocess.Pop
     """One worker process and its port."""
     sock = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = int(sock.getsockname()[1])
-    spec = load_text(configuration(work, setup, port), "bench.yaml", {}).model_dump(mode="json", by_alias=True)
-    last_good = work.directory / "last-good.json"
+    more = {"otlp": {"endpoint": f"http://127.0.0.1:{work.backend_port}"}} if setup.sampled else {}
+    return start_worker(work.directory, configuration(work, setup, port), sock, core, **more), port
+
+
+def start_worker(
+    directory: Path, configured: str, sock: socket.socket, core: int, **more: Any
+) -> subprocess.Popen[bytes]:
+    """A worker process with this configuration on a bound socket, which it takes over; its log is in `directory`."""
+    spec = load_text(configured, "bench.yaml", {}).model_dump(mode="json", by_alias=True)
+    last_good = directory / "last-good.json"
     last_good.write_text(json.dumps({"spec": spec, "endpoints": {}, "version": 1}))
-    state_dir = work.directory / "state"
+    state_dir = directory / "state"
     (state_dir / "logs").mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {"worker": "bench", "listeners": {"public": sock.fileno()}, "last_good": str(last_good)}
-    settings["state_dir"] = str(state_dir)
-    if setup.sampled:
-        settings["otlp"] = {"endpoint": f"http://127.0.0.1:{work.backend_port}"}
+    settings |= {"state_dir": str(state_dir)} | more
     read, write = os.pipe()
     os.write(write, json.dumps(settings).encode())
     os.close(write)
     command = [sys.executable, "-m", "gateway.roles.edge", "--settings-fd", str(read)]
-    process = start(command, core, work.directory / "gatehouse.log", pass_fds=(sock.fileno(), read))
+    process = start(command, core, directory / "gatehouse.log", pass_fds=(sock.fileno(), read))
     os.close(read)
     sock.close()
-    return process, port
+    return process

@@ -136,7 +136,7 @@ def request_steps(bench: Bench) -> dict[str, Callable[[], object]]:
     return steps | {
         "make the exchange, draw ids": lambda: Exchange(worker, request, bench.client),
         "pool: take a connection and give it back": _taking(exchange),
-        "render the head to the upstream": lambda: upstream_head(request, request.host, worker.forwarded(request)),
+        "render the head to the upstream": lambda: upstream_head(request, request.host, exchange._context_lines()),
         "parse the answer's head": lambda: read_response(ANSWER_BYTES, "GET"),
         "render the head to the client": lambda: downstream_fields(response[0]),
         "metrics of the try": lambda: worker.try_ended(exchange, ""),

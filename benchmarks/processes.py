@@ -54,8 +54,10 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait(5)
 
 
-def wait_until_serving(process: subprocess.Popen[bytes], port: int, path: str, token: str, tls: bool = False) -> None:
-    """Until `path` is answered with 200.
+def wait_until_serving(
+    process: subprocess.Popen[bytes], port: int, path: str, token: str, tls: bool = False, expected: int = 200
+) -> None:
+    """Until `path` is answered as expected.
 
     Raises:
         NotServing: the process ended, or gave no such answer in time.
@@ -66,7 +68,7 @@ def wait_until_serving(process: subprocess.Popen[bytes], port: int, path: str, t
             last = f"status {_status(port, path, token, tls)}"
         except (OSError, http.client.HTTPException) as error:
             last = type(error).__name__
-        if last == "status 200":
+        if last == f"status {expected}":
             return
         time.sleep(0.02)
     raise NotServing(f"{last}, exit code {process.poll()}")

@@ -17,6 +17,7 @@ LEVELS = [
     {"compile"},
     {"roles"},
     {"control"},
+    {"audit"},
     {"cli"},
 ]
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}

@@ -75,6 +75,8 @@ def print_answer(answer: Answer, seconds: float, directory: Path, *, as_json: bo
         click.echo(f"\n{_shown_body(answer)}\n")
     if trace_id:
         click.echo(f"trace: {command(directory, 'trace', trace_id)}")
+    if trace_id and not answer.ok:
+        click.echo(f"why:   {command(directory, 'explain', '--trace', trace_id)}")
 
 
 def _colour(status: int) -> str:

@@ -1,8 +1,9 @@
-"""`gatehouse explain`: why a request would be let through or refused, without sending it.
+"""`gatehouse explain`: why a request would be let through or refused, without sending it, or why one was.
 
 The problem: "why was I denied?" is the most asked question about gateways, and trying again changes the
 answer (a quota is spent, a log is written). The rule: the gateway's own filters are asked for their decision,
-none of them spends anything, and what the gateway cannot know is said, too.
+none of them spends anything, and what the gateway cannot know is said, too. With a trace id the answer is what
+was written down when that request ended (`gateway.cli.past`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from gateway.cli.hints import command
 from gateway.cli.instance import Instance, find
 from gateway.cli.instance import state_dir as directory_of
 from gateway.cli.options import header_option, json_option, split_header, state_dir_option
+from gateway.cli.past import tell_past
 from gateway.cli.text import visible
 from gateway.cli.tokens import NOBODY, claims_of, token_for
 
@@ -29,8 +31,9 @@ REFUSALS = ("deny", "no_route")
 
 
 @click.command()
-@click.argument("method")
-@click.argument("url")
+@click.argument("method", required=False)
+@click.argument("url", required=False)
+@click.option("--trace", "trace_id", metavar="ID", help="A request that is over: the trace_id of its answer.")
 @header_option
 @click.option("--as", "user", metavar="USER", help="As this user: alice, bob, carol, admin, partner, or nobody.")
 @click.option("--claims", metavar="JSON", help="As the bearer of a verified token with these claims.")
@@ -50,8 +53,9 @@ REFUSALS = ("deny", "no_route")
 @state_dir_option
 @json_option
 def explain(
-    method: str,
-    url: str,
+    method: str | None,
+    url: str | None,
+    trace_id: str | None,
     headers: tuple[str, ...],
     user: str | None,
     claims: str | None,
@@ -61,19 +65,27 @@ def explain(
     state_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Say what would happen to a request; nothing is sent.
+    """Say what would happen to a request, or why one was refused.
 
-    No quota is spent either. URL is a path, or a whole address where the host
-    name matters. Exit code 1 when it would be refused.
+    Nothing is sent and no quota is spent. URL is a path, or a whole address
+    where the host name matters. Exit code 1 when it would be refused, or was.
 
     \b
     Examples:
       gatehouse explain GET /orders/1001 --as bob
       gatehouse explain DELETE /orders/1001
+      gatehouse explain --trace 4bf92f3577b34da6a3ce929d0e0e4736
       gatehouse explain GET /orders --claims '{"sub": "eve", "scope": "profiles:read"}'
       gatehouse explain GET /api/users --config config/shop.yaml
       gatehouse explain PUT /orders/7 --from 192.0.2.7 --principal partner.example
     """
+    if trace_id is not None:
+        if any((method, url, headers, user, claims, config)):
+            raise click.UsageError("--trace names a request that is over: nothing else can be said of it")
+        tell_past(trace_id, state_dir, as_json)
+        return
+    if method is None or url is None:
+        raise click.UsageError("METHOD and URL say what to ask about, or --trace ID does")
     if user is not None and claims is not None:
         raise click.UsageError("--as and --claims both say who asks; give one of them")
     said = _claims(user, claims, state_dir)

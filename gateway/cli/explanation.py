@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.cli.console import STATE_STYLES, console
 from gateway.cli.text import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 OUTCOMES = {
     "forward": "would forward",
@@ -19,12 +22,24 @@ OTHERS_TOLD = 3
 
 def print_explanation(answer: dict[str, Any], who: str) -> None:
     """Print what the gateway said about a request of `who`."""
-    from rich.table import Table
     from rich.text import Text
 
     out = console()
-    title = f"{answer['method']} {answer['target']} as {who} · nothing sent"
+    title = f"{answer['method']} {answer['target']} as {who} · nothing sent, nothing spent"
     out.print(Text(visible(title), "bold"), soft_wrap=True)
+    print_way(out, answer)
+    if cluster := answer.get("cluster"):
+        out.print(f"→ {visible(_clusters(answer.get('clusters') or [cluster]))}")
+    out.print(Text(visible(_outcome(answer)), f"bold {STATE_STYLES.get(answer['outcome'], 'yellow')}"))
+    for open_question in answer.get("not_decided_here", ()):
+        out.print(f"NOT DECIDED HERE: {visible(open_question)}", soft_wrap=True)
+
+
+def print_way(out: Console, answer: dict[str, Any]) -> None:
+    """The route and what each filter said, in columns."""
+    from rich.table import Table
+    from rich.text import Text
+
     grid = Table.grid(padding=(0, 2, 0, 0))
     for name, verdict, detail, where in _rows(answer):
         grid.add_row(
@@ -35,11 +50,6 @@ def print_explanation(answer: dict[str, Any], who: str) -> None:
         )
     if grid.row_count:
         out.print(grid)
-    if cluster := answer.get("cluster"):
-        out.print(f"→ {visible(_clusters(answer.get('clusters') or [cluster]))}")
-    out.print(Text(visible(_outcome(answer)), f"bold {STATE_STYLES.get(answer['outcome'], 'yellow')}"))
-    for open_question in answer.get("not_decided_here", ()):
-        out.print(f"NOT DECIDED HERE: {visible(open_question)}", soft_wrap=True)
 
 
 def _rows(answer: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
@@ -47,15 +57,12 @@ def _rows(answer: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     route = answer.get("route") or {}
     file = str(route.get("where", "")).rpartition(":")[0]
     if route:
-        public = ", public" if route.get("public") else ""
-        yield (
-            "route",
-            route["name"],
-            f"{route.get('match') or route.get('matched', '')}{public}",
-            route.get("where", ""),
-        )
+        facts = (route.get("match") or route.get("matched"), "public" if route.get("public") else "")
+        yield "route", route["name"], ", ".join(filter(None, facts)), route.get("where", "")
     for other in _near(answer):
         yield "", other["route"], other["text"], _short(other["where"], file)
+    for name, value in answer.get("seen", ()):
+        yield "", name, value, ""
     for number, step in enumerate(answer.get("steps", ()), 1):
         yield f"{number} {step['filter']}", step["verdict"], step.get("detail", ""), _short(step.get("where", ""), file)
 

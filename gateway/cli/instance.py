@@ -2,7 +2,8 @@
 
 The problem: a command must find what runs without being told ports or secrets. The rule: the state directory
 holds `instance.json` while something runs; it is believed only when it belongs to this user, is closed to
-everybody else, and its supervisor is alive.
+everybody else, and its supervisor is alive. Should that have been killed, a successor takes over within a second,
+which a command waits for.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, fields
@@ -19,8 +21,11 @@ from typing import Any
 
 from gateway.cli.console import Failure
 from gateway.cli.wire import Answer, send
-from gateway.control.supervisor.state_dir import default_state_dir
+from gateway.control.supervisor.alive import is_alive
+from gateway.control.supervisor.state_dir import default_state_dir, is_locked
 
+SUCCESSOR_WITHIN = 5.0
+"""Seconds that a killed supervisor's successor may take."""
 HOW_TO_START = "Start it with: gatehouse up --detach"
 
 
@@ -90,7 +95,7 @@ def find(option: Path | None) -> Instance:
         Failure: nothing runs there, or its file is not to be believed.
     """
     directory = state_dir(option)
-    facts = _read_private(directory / "instance.json")
+    facts = _settled(directory)
     if facts is None:
         raise Failure(f"Nothing runs in {directory}.", HOW_TO_START)
     known = {item.name for item in fields(Instance)} - {"state_dir"}
@@ -101,6 +106,28 @@ def find(option: Path | None) -> Instance:
     if not is_alive(instance.supervisor_pid):
         raise Failure(f"What ran in {directory} has ended without cleaning up.", HOW_TO_START)
     return instance
+
+
+def _settled(directory: Path) -> dict[str, Any] | None:
+    """What instance.json says, once the supervisor that it names answers or none is to be expected."""
+    end = time.monotonic() + SUCCESSOR_WITHIN
+    while True:
+        facts = _read_private(directory / "instance.json")
+        if not facts or time.monotonic() > end or not is_locked(directory):
+            return facts
+        if is_alive(int(facts.get("supervisor_pid", 0))) and _answers(str(facts.get("supervisor_socket"))):
+            return facts
+        time.sleep(0.05)
+
+
+def _answers(path: str) -> bool:
+    with closing(socket.socket(socket.AF_UNIX)) as connection:
+        connection.settimeout(1)
+        try:
+            connection.connect(path)
+        except OSError:
+            return False
+    return True
 
 
 def private_json(path: Path) -> dict[str, Any]:
@@ -133,17 +160,6 @@ def _read_private(path: Path) -> dict[str, Any] | None:
     if not isinstance(found, dict):
         raise Failure(f"{path} is no JSON object.")
     return found
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process of this number exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _ask(path: str, question: dict[str, Any], timeout: float) -> Iterator[dict[str, Any]]:

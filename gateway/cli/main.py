@@ -42,7 +42,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "check": Entry("check", "Check a configuration file; nothing is started."),
         "reload": Entry("reload", "Read the configuration again, now."),
         "routes": Entry("routes", "List the routes, with their filters and clusters."),
-        "explain": Entry("explain", "Say what would happen to a request; nothing is sent."),
+        "explain": Entry("explain", "Say what would happen to a request, or why one was refused."),
+        "audit": Entry("audit", "List what there is and where it is weak, with the fix."),
     },
     "Requests": {
         "token": Entry("identity", "Print an access token of a user."),

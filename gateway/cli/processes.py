@@ -14,9 +14,10 @@ from typing import Any
 import click
 
 from gateway.cli.console import Failure, console, duration, mebibytes, print_json, table
-from gateway.cli.instance import find, is_alive
+from gateway.cli.instance import find
 from gateway.cli.options import json_option, state_dir_option
 from gateway.cli.summary import print_console_link
+from gateway.control.supervisor.alive import is_alive
 
 DOWN_WITHIN = 20.0
 """Seconds that an orderly stop of everything may take."""

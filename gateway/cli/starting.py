@@ -112,6 +112,8 @@ def tell(event: dict[str, Any]) -> None:
             click.echo(visible(f"{now} {name} ended ({reason}); it is started again"))
         case {"event": "ready", "name": name}:
             click.echo(visible(f"{now} {name} is ready"))
+        case {"event": "took_over", "processes": number}:
+            click.echo(f"{now} the supervisor was killed; another took over, and all {number} processes went on")
         case {"event": "stopping"}:
             click.echo("\nStopping …")
         case {"event": "stopped", **rest} if "name" not in rest:  # with a name: one process of them

@@ -10,7 +10,10 @@ from __future__ import annotations
 import http.client
 import json
 import re
-from collections.abc import Iterable
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -55,18 +58,26 @@ def send(
     headers: Iterable[tuple[str, str]] = (),
     body: bytes = b"",
     timeout: float = 20.0,
+    within: float | None = None,
+    most: int | None = None,
 ) -> Answer:
     """Send one request to the host and port of `base_url` (plain HTTP) and read its answer.
 
+    Args:
+        timeout: seconds to wait for each step.
+        within: seconds for everything, where the peer may be one that sends a byte now and then.
+        most: bytes of a body, MAX_ANSWER when nothing is said.
+
     Raises:
-        Failure: nothing listens there, it does not answer within `timeout` seconds, or it answers too much.
+        Failure: nothing listens there, it does not answer in time, or it answers too much.
         Misuse: method, target or a header cannot be written on the wire.
     """
     where = urlsplit(base_url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port or 80, timeout=timeout)
     try:
         _write(connection, method, target, list(headers), body)
-        return _read(connection.getresponse())
+        with _cut_off_after(connection.sock, within):
+            return _read(connection.getresponse(), most or MAX_ANSWER)
     except (ValueError, http.client.InvalidURL) as error:
         raise Misuse(f"This request cannot be sent: {error}") from None
     except ConnectionRefusedError:
@@ -97,8 +108,28 @@ def _write(
     connection.endheaders(body or None)
 
 
-def _read(response: http.client.HTTPResponse) -> Answer:
-    body = response.read(MAX_ANSWER + 1)
-    if len(body) > MAX_ANSWER:
-        raise Failure(f"The answer is larger than {MAX_ANSWER // 1_048_576} MiB; it was not read to its end.")
+@contextmanager
+def _cut_off_after(connected: socket.socket | None, seconds: float | None) -> Iterator[None]:
+    """Shut the connection down when the time is over: whoever reads then finds its end."""
+    if connected is None or seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, _shut_down, [connected])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _shut_down(connected: socket.socket) -> None:
+    with suppress(OSError):  # it has just ended by itself
+        connected.shutdown(socket.SHUT_RDWR)
+
+
+def _read(response: http.client.HTTPResponse, most: int) -> Answer:
+    body = response.read(most + 1)
+    if len(body) > most:
+        raise Failure(f"The answer is larger than {most // 1_048_576} MiB; it was not read to its end.")
     return Answer(response.status, response.reason, tuple(response.getheaders()), body)

@@ -31,6 +31,7 @@ class CompiledRoute:
         "errors",
         "idle_timeout",
         "name",
+        "only_cluster",
         "preflights",
         "public",
         "request_timeout",
@@ -54,6 +55,8 @@ class CompiledRoute:
         weighted = [(cluster, weight) for cluster, weight in backends if weight]
         self._backends = tuple(cluster for cluster, _ in weighted)
         self._cumulative = tuple(accumulate(weight for _, weight in weighted))
+        self.only_cluster = self._backends[0] if len(self._backends) == 1 else None
+        """The cluster of every request, where there is nothing to choose."""
 
     def __repr__(self) -> str:
         return f"<Route {self.name} {self.chain} → {', '.join(cluster.name for cluster in self._backends)}>"
@@ -65,8 +68,6 @@ class CompiledRoute:
 
     def pick_cluster(self, random: Random) -> Cluster:
         """The cluster for one request, by weight."""
-        if len(self._backends) == 1:
-            return self._backends[0]
         return self._backends[bisect(self._cumulative, random.random() * self._cumulative[-1])]
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from gateway.control.messages import MAX_LINE, Ack, Answer, Hello, Requests, Stats, encode, parse
+from gateway.control.messages import MAX_LINE, Ack, Answer, Explanations, Hello, Requests, Stats, encode, parse
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,9 @@ class Events(Protocol):
 
     def requests(self, worker: Worker, records: list[dict[str, Any]]) -> None:
         """A worker's latest access records."""
+
+    def explanations(self, worker: Worker, told: Explanations) -> None:
+        """What happened to some of its requests."""
 
     def gone(self, worker: Worker) -> None:
         """A worker's connection has ended."""
@@ -178,6 +181,8 @@ class Channel:
                 self._events.stats(worker, message)
             case Requests():
                 self._events.requests(worker, message.records)
+            case Explanations():
+                self._events.explanations(worker, message)
             case Answer():
                 question = worker.questions.get(message.id)
                 if question is not None and not question.done():

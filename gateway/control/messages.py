@@ -83,6 +83,53 @@ class Requests(Message):
     records: list[dict[str, Any]] = Field(max_length=2_000)
 
 
+class Step(Message):
+    """What one filter said of a request."""
+
+    filter: Text
+    verdict: Text
+    detail: Text = ""
+    where: Text = ""
+
+
+class PastExplanation(Message):
+    """What happened to one request; the worker drew its ids, or had them from a proxy that it trusts."""
+
+    trace_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    span_id: Text
+    request_id: Text = ""
+    time: Text
+    method: Text = ""
+    target: Text = ""
+    host: Text = ""
+    listener: Text = ""
+    client: Text = ""
+    subject: Text = ""
+    version: int = 0
+    route: dict[str, Text | bool] | None = Field(None, max_length=20)
+    seen: list[tuple[Text, Text]] = Field(default_factory=list, max_length=100)
+    steps: list[Step] = Field(default_factory=list, max_length=100)
+    candidates: list[dict[str, Text | bool]] = Field(default_factory=list, max_length=20)
+    outcome: Text
+    decided_by: Text
+    status: int
+    reason: Text = ""
+    detail: Text = ""
+    policy: Text = ""
+    cluster: dict[str, Text | int | float] | None = Field(None, max_length=20)
+    duration_ms: float = 0.0
+    sampled: bool = False
+    token_seconds: float | None = None
+
+
+class Explanations(Message):
+    """What happened to denied and to sampled requests; `dropped`: how many more there was no room for."""
+
+    type: Literal["explanations"]
+    explanations: list[PastExplanation] = Field(max_length=1_000)
+    dropped: int = Field(0, ge=0)
+
+
 class Answer(Message):
     """A worker's answer to a question."""
 
@@ -91,11 +138,11 @@ class Answer(Message):
     result: dict[str, Any]
 
 
-FromWorker = Annotated[Hello | Ack | Stats | Requests | Answer, Field(discriminator="type")]
-_ADAPTER: TypeAdapter[Hello | Ack | Stats | Requests | Answer] = TypeAdapter(FromWorker)
+FromWorker = Hello | Ack | Stats | Requests | Explanations | Answer
+_ADAPTER: TypeAdapter[FromWorker] = TypeAdapter(Annotated[FromWorker, Field(discriminator="type")])
 
 
-def parse(line: bytes) -> Hello | Ack | Stats | Requests | Answer:
+def parse(line: bytes) -> FromWorker:
     """A worker's message.
 
     Raises:

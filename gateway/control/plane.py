@@ -11,9 +11,10 @@ from typing import Any
 from gateway.control.channel import Channel, Events, Worker
 from gateway.control.live import Live
 from gateway.control.live_message import live_message
-from gateway.control.messages import Ack, FamilyMessage, Stats
+from gateway.control.messages import Ack, Explanations, FamilyMessage, Stats
 from gateway.control.metrics_merge import MetricsBook
 from gateway.control.metrics_render import ControlMetrics
+from gateway.control.past_store import PastStore
 from gateway.control.rates import HISTOGRAM, RateBook, Tally, Totals
 from gateway.control.reload import Loader, Reloader, Source
 from gateway.control.request_log import RequestLog
@@ -38,6 +39,7 @@ class ControlPlane(Events):
         self.rates = RateBook()
         self.request_log = RequestLog()
         self.traces = TraceStore()
+        self.past = PastStore()
         self.supervisor = SupervisorClient(settings.supervisor_socket)
         self.services = Services(settings.services, self.supervisor)
         self.channel = Channel(settings.control_socket, self)
@@ -100,6 +102,10 @@ class ControlPlane(Events):
     def requests(self, worker: Worker, records: list[dict[str, Any]]) -> None:
         """Keep the latest requests."""
         self.request_log.add(worker.name, records)
+
+    def explanations(self, worker: Worker, told: Explanations) -> None:
+        """Keep what happened to them."""
+        self.past.add(worker.name, told)
 
     def gone(self, worker: Worker) -> None:
         """Keep what a worker had counted; stop waiting for it."""

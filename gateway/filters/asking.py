@@ -60,7 +60,8 @@ async def ask(
         raise Unanswered("its cluster has no endpoint")
     limit = aiohttp.ClientTimeout(total=timeout)
     last: Exception | None = None
-    async with aiohttp.ClientSession(timeout=limit) as session:
+    plain = {"Accept-Encoding": "identity"}  # what is inflated has no size before it has taken its memory
+    async with aiohttp.ClientSession(timeout=limit, auto_decompress=False, headers=plain) as session:
         for endpoint in cluster.endpoints[:MAX_TRIES]:
             try:
                 return await _once(session, cluster, endpoint, method, path, headers, body)

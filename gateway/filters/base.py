@@ -7,7 +7,8 @@ askable without consequences. The rule: deciding is apart from spending.
   awaitable makes the exchange wait. It may change the request that it was given, and nothing that outlives it.
 - `commit` runs after a request passed `decide`: it spends tokens, counts, remembers.
 - `on_response` sees the head of the upstream's answer, in reverse order of the filters.
-- `explain` says in words what `decide` saw, secrets masked; it is called after `decide`, never after `commit`.
+- `explain` says in words what `decide` saw, secrets masked (`gateway.observability.masking`), and changes nothing.
+  It is called for requests that are only asked about (after `decide`, with nothing spent) and for some that are over.
 
 So `gatehouse explain` runs the very code that traffic runs, and no quota is burnt.
 """
@@ -78,7 +79,7 @@ class Filter(Generic[S]):
         """Change the head of the upstream's answer."""
 
     def explain(self, request: Request, reply: Verdict) -> str:
-        """What `decide` saw, in a few words."""
+        """What `decide` saw, in a few words; `reply` is what it answered, None when it let the request pass."""
         return reply.detail if reply is not None else ""
 
     def kept_with(self, build: Build) -> bool:

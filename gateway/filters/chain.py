@@ -62,10 +62,10 @@ class Chain:
 
     def run(self, request: Request, position: int = 0) -> Stopped | Waiting | None:
         """Run the filters from `position`; None when all passed."""
-        steps = self.steps
-        while position < len(steps):
-            decide, commit, current = steps[position]
-            try:
+        steps = self.steps[position:] if position else self.steps
+        current: AnyFilter | None = None
+        try:
+            for decide, commit, current in steps:
                 verdict = decide(request)
                 if verdict is None:
                     if commit is not None:
@@ -73,10 +73,10 @@ class Chain:
                 elif isinstance(verdict, Reply):
                     return Stopped(verdict, current)
                 else:
-                    return Waiting(position, verdict)
-            except Exception:
-                return self._failed(current)
-            position += 1
+                    return Waiting(self.filters.index(current), verdict)
+        except Exception:
+            assert current is not None
+            return self._failed(current)
         return None
 
     async def resume(self, waiting: Waiting, request: Request) -> Stopped | None:

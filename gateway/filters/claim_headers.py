@@ -44,7 +44,7 @@ class ClaimHeaders:
 def give_upstream(request: Request, names: frozenset[bytes], fields: Headers) -> None:
     """Replace fields of these names (written with `-`), in whichever spelling they came from the client."""
     kept = [field for field in request.headers if field[0].replace(b"_", b"-") not in names]
-    request.replace_headers(kept + fields)
+    request.replace_headers([*kept, *fields])
 
 
 def header_value(name: str, claim: Any) -> bytes:

@@ -52,7 +52,7 @@ class CorsFilter(Filter[Cors]):
             return self._preflight(request, origin)
         request.reply_headers += self._vary
         if origin is not None and self._allowed(origin):
-            request.reply_headers += self._permission(origin) + self._exposed
+            request.reply_headers += [*self._permission(origin), *self._exposed]
         return None
 
     def _allowed(self, origin: bytes) -> bool:

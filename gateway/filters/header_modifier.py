@@ -18,7 +18,7 @@ class _Modifier:
         self._gone = frozenset(name.encode() for name in spec.remove) | {name for name, _ in self._set}
 
     def apply(self, headers: Headers) -> Headers:
-        return [field for field in headers if field[0] not in self._gone] + self._set + self._add
+        return [*(field for field in headers if field[0] not in self._gone), *self._set, *self._add]
 
 
 def _words(spec: HeaderModifier) -> str:

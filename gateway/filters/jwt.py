@@ -19,7 +19,7 @@ from gateway.filters.bearer import unauthorized
 from gateway.filters.binding import BY_KEY, UNBOUND, Binding, binding_of, bindings, check_holder, is_holder
 from gateway.filters.claim_headers import ClaimHeaders
 from gateway.filters.claims import check_claims
-from gateway.filters.jose import BadToken, Unverified, issuer_of, read_object, read_token
+from gateway.filters.jose import BadToken, Unverified, issuer_of, read_token
 from gateway.filters.provider import Key, Provider
 from gateway.http.messages import Headers, Reply, Request
 from gateway.spec.identity import Jwt
@@ -108,7 +108,7 @@ class JwtFilter(Filter[Jwt]):
         try:
             if not key.jwk.Algorithm.verify(token.signed, key.jwk.key, token.signature):
                 raise BadToken("jwt_signature", "the signature does not fit")
-            claims = read_object(token.payload, "payload")
+            claims = token.claims()
             check_claims(claims, spec, self.spec.audiences or spec.audiences, self.spec.required_claims, self._wall())
             bound = binding_of(claims, self._bindings)
             check_holder(request, bound)

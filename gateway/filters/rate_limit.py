@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 from gateway.filters.base import Build, Decision, Filter, Verdict
 from gateway.http.messages import Reply, Request
+from gateway.observability.masking import shown
 from gateway.spec.filters import RateLimit
 
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
@@ -115,13 +116,14 @@ class RateLimitFilter(Filter[RateLimit]):
         )
 
     def explain(self, request: Request, reply: Verdict) -> str:
-        """What is left for whom, nothing spent."""
-        key = self._key(request)
+        """What is left for whom."""
+        kind, key = self.spec.key.type, self._key(request)
         if key is None:
-            return f"no {self.spec.key.type.lower()} to count by"
+            return f"no {kind.lower()} to count by"
         left = int((self.gcra.tolerance - self.gcra.used(key, self._clock())) / self.gcra.interval + 1e-6)
-        text = f"{max(left, 0)} of {self.burst} left for {self.spec.key.type.lower()} {key}"
-        return f"{text}, none spent" + ("" if self.spec.enforced else " (shadow mode: never refuses)")
+        whose = shown(self.spec.key.name or "", key) if kind == "Header" else key
+        text = f"{max(left, 0)} of {self.burst} left for {kind.lower()} {whose}"
+        return text + ("" if self.spec.enforced else " (shadow mode: never refuses)")
 
 
 def _key_function(spec: RateLimit) -> Callable[[Request], str | None]:

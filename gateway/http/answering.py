@@ -16,7 +16,7 @@ from typing import Final
 
 from gateway.http.chunked import LAST_CHUNK, ChunkedDecoder, encode_chunk
 from gateway.http.hop import UPGRADE_LINES
-from gateway.http.messages import AS_STATED, CHUNKED, Request
+from gateway.http.messages import AS_STATED, Request
 from gateway.http.partners import Exchange, Server
 from gateway.http.status import status_line
 
@@ -41,7 +41,6 @@ class Answering(asyncio.Protocol):
     """The state of a client's connection, and the half of it that an exchange drives."""
 
     __slots__ = (
-        "_answering",
         "_behind",
         "_body_left",
         "_buffer",
@@ -59,6 +58,7 @@ class Answering(asyncio.Protocol):
         "peer",
         "phase",
         "request",
+        "requests",
         "server",
         "transport",
     )
@@ -68,6 +68,8 @@ class Answering(asyncio.Protocol):
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
         self.exchange: Exchange | None = None
         self.request: Request | None = None
+        self.requests = 0
+        """How many requests it has brought; counted only where the listener limits them."""
         self.peer = ""
         self.phase = HEAD
         self.deadline = 0.0
@@ -82,7 +84,6 @@ class Answering(asyncio.Protocol):
         self._waited_for_body = 0.0
         self._reading_paused = False
         self._behind = False
-        self._answering = False
         self._chunked_answer = False
         self._close_after = False
 
@@ -105,29 +106,34 @@ class Answering(asyncio.Protocol):
         """
         request = self.request
         assert request is not None
-        self._answering = True
-        self._close_after = (
-            not request.keep_alive or self.server.closing or (self.phase == BODY and not self._worth_reading(request))
-        )
+        close = not request.keep_alive or self.server.closing
+        if self.phase == BODY and not self._worth_reading(request):
+            close = True
         self._chunked_answer = False
-        if length == CHUNKED and request.version == "1.1":
+        if length >= 0:
+            framing = b"content-length: %d\r\n" % length
+        elif length == AS_STATED:
+            framing = b""
+        elif request.version == "1.1":
             self._chunked_answer = True
             framing = b"transfer-encoding: chunked\r\n"
             body = encode_chunk(body) if body else b""
-        elif length == CHUNKED:
-            self._close_after, framing = True, b""  # HTTP/1.0: the end of the connection ends the body
-        elif length == AS_STATED:
-            framing = b""
         else:
-            framing = b"content-length: %d\r\n" % length
-        closing = b"connection: close\r\n\r\n" if self._close_after else b"\r\n"
-        if request.version == "1.0" and not self._close_after:  # or it would not know (RFC 9112 appendix C.2.2)
-            closing = b"connection: keep-alive\r\n\r\n"
-        self.transport.write(b"".join((status_line(status), fields, framing, closing, body)))
+            close, framing = True, b""  # HTTP/1.0: the end of the connection ends the body
+        self._close_after = close
+        if close:
+            framing += b"connection: close\r\n"
+        elif request.version == "1.0":  # or it would not know (RFC 9112 appendix C.2.2)
+            framing += b"connection: keep-alive\r\n"
+        self.transport.write(b"%b%b%b\r\n%b" % (status_line(status), fields, framing, body))
+
+    def send_interim(self, status: int, fields: bytes) -> None:
+        """Say something before the answer; HTTP/1.0 has no such thing (RFC 9110 section 15.2)."""
+        if self.request is not None and self.request.version == "1.1":
+            self.transport.write(b"".join((status_line(status), fields, b"\r\n")))
 
     def send_upgraded(self, fields: bytes) -> None:
         """Both sides have agreed: from here on bytes pass as they are, first those that came early."""
-        self._answering = True
         self._chunked_answer = False
         self._close_after = True
         self.phase = TUNNEL
@@ -147,7 +153,6 @@ class Answering(asyncio.Protocol):
         if self._chunked_answer:
             self.transport.write(LAST_CHUNK)
         self.exchange = None
-        self._answering = False
         if self._close_after or self.transport.is_closing():
             self._linger()
         elif self.phase == BODY:

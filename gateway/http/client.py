@@ -12,6 +12,7 @@ import asyncio
 from typing import Final
 
 from gateway.http.chunked import ChunkedDecoder
+from gateway.http.closure import end_was_said
 from gateway.http.heads import read_response
 from gateway.http.messages import CHUNKED, UNTIL_CLOSE, Refused, Request, Response
 from gateway.http.partners import Caller, Owner
@@ -69,7 +70,7 @@ class ClientConnection(asyncio.Protocol):
         """Begin a request: `head` (and perhaps body) goes out in one write; `end` when that is all of it."""
         self.caller = caller
         self._request = request
-        self._response = None
+        self._response = self._decoder = None
         self._interims = 0
         self._sent_all = end
         self.requests += 1
@@ -123,10 +124,15 @@ class ClientConnection(asyncio.Protocol):
         if caller is None:
             return
         response = self._response
-        if response is not None and response.length == UNTIL_CLOSE and exc is None:
+        if response is not None and response.length == UNTIL_CLOSE and exc is None and self._may_end(response):
             caller.answer_data(b"", end=True)
         else:
-            caller.answer_failed("upstream_reset", reused=self.requests > 1 and response is None)
+            silent = response is None and not self._interims and not self._buffer
+            caller.answer_failed("upstream_reset", reused=self.requests > 1 and silent)
+
+    def _may_end(self, response: Response) -> bool:
+        """RFC 9112 section 9.8: over TLS only a closing message ends an answer; WebSocket has a frame for it."""
+        return response.status == 101 or end_was_said(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Read the answer; bytes that nobody asked for end the connection."""
@@ -145,12 +151,12 @@ class ClientConnection(asyncio.Protocol):
         request = self._request
         assert request is not None
         found = read_response(data, request.method)
-        while found is not None and found[0].status < 200:
+        while found is not None and found[0].status < 200 and found[1] <= MAX_HEAD_BYTES:
             data = data[found[1] :]
             if found[0].status == 101:
                 self._upgraded(request, found[0], data)
                 return
-            self._count_interim()
+            self._pass_on(found[0])
             found = read_response(data, request.method)
         if (len(data) if found is None else found[1]) > MAX_HEAD_BYTES:
             self._fail("upstream_head_too_large")
@@ -158,14 +164,15 @@ class ClientConnection(asyncio.Protocol):
             self._buffer = data
         else:
             self._buffer = b""
-            self._response = found[0]
             self._begin_body(found[0], data[found[1] :])
 
-    def _count_interim(self) -> None:
-        """1xx is read past (RFC 9110 section 15.2), but not for ever."""
+    def _pass_on(self, interim: Response) -> None:
+        """1xx may precede the answer (RFC 9110 section 15.2), but not for ever."""
         self._interims += 1
         if self._interims > MAX_INTERIM:
             raise Refused(502, "upstream_protocol_error", "too many informational answers")
+        if self.caller is not None:
+            self.caller.answer_interim(interim)
 
     def _upgraded(self, request: Request, response: Response, rest: bytes) -> None:
         caller = self.caller
@@ -184,8 +191,13 @@ class ClientConnection(asyncio.Protocol):
         self.transport.close()
 
     def _begin_body(self, response: Response, rest: bytes) -> None:
+        self._response = response
         caller = self.caller
         assert caller is not None
+        if len(rest) == response.length:  # all of it in one packet: nearly every small answer
+            self._finish(response.keep_alive)
+            caller.answer_head(response, rest, True)
+            return
         if response.length == CHUNKED:
             self._decoder = ChunkedDecoder()
             body = self._decoder.feed(rest)
@@ -193,12 +205,11 @@ class ClientConnection(asyncio.Protocol):
         elif response.length == UNTIL_CLOSE:
             body, end, surplus = rest, False, b""
         else:
-            self._decoder = None
             body, surplus = rest[: response.length], rest[response.length :]
             self._left = response.length - len(body)
             end = self._left == 0
         if end:
-            self._finish(reusable=response.keep_alive and not surplus)
+            self._finish(response.keep_alive and not surplus)
         caller.answer_head(response, body, end)
 
     def _read_body(self, data: bytes) -> None:
@@ -216,13 +227,12 @@ class ClientConnection(asyncio.Protocol):
             self._left -= len(body)
             end = self._left == 0
         if end:
-            self._finish(reusable=response.keep_alive and not surplus)
+            self._finish(response.keep_alive and not surplus)
         if body or end:
             caller.answer_data(body, end)
 
     def _finish(self, reusable: bool) -> None:
         self.caller = None
-        self._decoder = None
         if self._paused:
             self.resume()
         # An answer that came before the request was complete leaves the connection in the middle of a body.

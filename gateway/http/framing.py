@@ -8,6 +8,7 @@ rule: a length is stated in exactly one way, by one Content-Length of digits or 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from gateway.http.messages import CHUNKED, NO_BODY, UNTIL_CLOSE, Headers, Refused
@@ -15,7 +16,7 @@ from gateway.http.messages import CHUNKED, NO_BODY, UNTIL_CLOSE, Headers, Refuse
 _DIGITS: Final = re.compile(rb"[0-9]{1,15}")
 
 
-def stated_length(headers: Headers, fields: dict[bytes, bytes], http11: bool) -> int | None:
+def stated_length(headers: Headers, fields: Mapping[bytes, bytes], http11: bool) -> int | None:
     """The body length that the fields state, CHUNKED, or None when they state nothing.
 
     Raises:
@@ -50,15 +51,8 @@ def _coding(coding: bytes, http11: bool) -> int:
     return CHUNKED
 
 
-def request_length(headers: Headers, fields: dict[bytes, bytes], http11: bool) -> int:
-    """Length of a request body: a request that states none has none."""
-    stated = stated_length(headers, fields, http11)
-    return NO_BODY if stated is None else stated
-
-
-def response_length(headers: Headers, fields: dict[bytes, bytes], http11: bool, status: int, method: str) -> int:
-    """Length of a response body: by method and status first (RFC 9112 section 6.3, rules 1, 2 and 8)."""
-    stated = stated_length(headers, fields, http11)
-    if method == "HEAD" or status == 204 or status == 304 or status < 200:
+def response_length(stated: int | None, status: int) -> int:
+    """Length of the body of an answer to anything but HEAD: by status first (RFC 9112 section 6.3, rules 1 and 8)."""
+    if status == 204 or status == 304 or status < 200:
         return NO_BODY
     return UNTIL_CLOSE if stated is None else stated

@@ -1,7 +1,8 @@
 """The grammar of an HTTP/1.1 message head, strict.
 
 The problem: two parsers that read the same bytes differently are a request smuggling hole (RFC 9112 §11.2).
-The rule: one regular expression per kind of head *is* the grammar of RFC 9112. What it does not match is refused:
+The rule: one regular expression per part of a head (its first line, its fields) *is* the grammar of RFC 9112. What
+it does not match is refused:
 bare CR or LF, obs-fold (§5.2), space before the colon (§5.1), NUL and control characters (RFC 9110 §5.5),
 HTTP/0.9 and unknown versions. Nothing is repaired. Only then is the head split into fields.
 
@@ -20,25 +21,25 @@ _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _VALUE: Final = rb"[\t\x20-\x7e\x80-\xff]*+"
 _FIELDS: Final = rb"((?:" + _TOKEN + rb":" + _VALUE + rb"\r\n)*+)\r\n"
 
-REQUEST_HEAD: Final = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])\r\n" + _FIELDS)
-RESPONSE_HEAD: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: " + _VALUE + rb")?\r\n" + _FIELDS)
+REQUEST_LINE: Final = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])")
+STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: " + _VALUE + rb")?\r\n")
 FIELDS: Final = re.compile(_FIELDS)
 _FIELD: Final = re.compile(rb"([^:]++):([^\r]*+)\r\n")
 _FIELD_LINE: Final = re.compile(rb"(" + _TOKEN + rb"):" + _VALUE)
-_REQUEST_LINE: Final = re.compile(rb"(" + _TOKEN + rb") ([^ ]++) HTTP/([0-9])\.([0-9])")
+_LIKE_A_REQUEST_LINE: Final = re.compile(rb"(" + _TOKEN + rb") ([^ ]++) HTTP/([0-9])\.([0-9])")
 
 END_OF_HEAD: Final = b"\r\n\r\n"
 
 
 def split_fields(block: bytes) -> Headers:
     """Fields of a block that the grammar has matched: lower-case names, values without outer white space."""
-    return [(name.lower(), value.strip(b" \t")) for name, value in _FIELD.findall(block)]
+    return tuple([(name.lower(), value.strip(b" \t")) for name, value in _FIELD.findall(block)])
 
 
 def diagnose_request(head: bytes) -> Refused:
     """Say what is wrong with a head that the grammar did not match."""
     lines = head.split(b"\r\n")
-    line = _REQUEST_LINE.fullmatch(lines[0])
+    line = _LIKE_A_REQUEST_LINE.fullmatch(lines[0])
     if b"\n" in lines[0] or b"\r" in lines[0]:
         return Refused(400, "bare_cr_or_lf", "a line ends with CR LF, both of them (RFC 9112 section 2.2)")
     if line is None:

@@ -7,10 +7,11 @@ by Connection end here; fields that say who the client is are always set by us, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from gateway.http.messages import CHUNKED, Request, Response
+from gateway.http.messages import CHUNKED, Headers, Request, Response
 
 HOP_BY_HOP: Final = frozenset(
     (
@@ -44,8 +45,8 @@ _SET_BY_US: Final = frozenset(
         b"tracestate",
     )
 )
-_NOT_UPSTREAM: Final = HOP_BY_HOP | _SET_BY_US
-_NOT_DOWNSTREAM: Final = HOP_BY_HOP | {b"content-length"}
+NOT_UPSTREAM: Final = HOP_BY_HOP | _SET_BY_US
+NOT_DOWNSTREAM: Final = HOP_BY_HOP | {b"content-length"}
 
 UPGRADE_LINES: Final = b"connection: upgrade\r\nupgrade: websocket\r\n"
 VIA: Final = b"via: 1.1 gatehouse\r\n"
@@ -63,14 +64,22 @@ def forwarded_fields(client: str, host: str, scheme: str) -> bytes:
 
 def upstream_head(request: Request, host: str, extra: bytes) -> bytes:
     """The head to send upstream; `extra` are ready field lines (who asked, request id, trace context)."""
-    refused = _NOT_UPSTREAM
-    if b"connection" in request.fields:
-        refused = _with_nominated(request.fields, refused)
-    lines = b"".join([b"%b: %b\r\n" % field for field in request.headers if field[0] not in refused])
+    rendered = request.rendered
+    if rendered is not None and rendered[0] is request.headers:
+        lines = rendered[1]
+    else:
+        lines = passed_on(request.headers, request.fields, NOT_UPSTREAM)
     target = f"{request.target_path}?{request.query}" if request.query else request.target_path
     start = f"{request.method} {target} HTTP/1.1\r\nhost: {host}\r\n".encode("latin-1")
-    upgrade = UPGRADE_LINES if request.upgrade else b""
-    return start + lines + _length_line(request) + extra + upgrade + VIA + b"\r\n"
+    if request.length or request.method not in _BODILESS:
+        lines += _length_line(request)
+    if request.upgrade:
+        lines += UPGRADE_LINES
+    return start + lines + extra + VIA + b"\r\n"
+
+
+_BODILESS: Final = frozenset(("GET", "HEAD"))
+"""Methods whose requests say nothing of a length when they have no body: nearly all."""
 
 
 def _length_line(request: Request) -> bytes:
@@ -83,13 +92,20 @@ def _length_line(request: Request) -> bytes:
 
 def downstream_fields(response: Response, keep_length: bool = False) -> bytes:
     """The upstream's fields that the client gets; `keep_length` when they describe a body that is not sent."""
-    refused = HOP_BY_HOP if keep_length else _NOT_DOWNSTREAM
-    if b"connection" in response.fields:
-        refused = _with_nominated(response.fields, refused)
-    return b"".join([b"%b: %b\r\n" % field for field in response.headers if field[0] not in refused])
+    rendered = response.rendered
+    if rendered is not None and rendered[0] is response.headers and not keep_length:
+        return rendered[1]
+    return passed_on(response.headers, response.fields, HOP_BY_HOP if keep_length else NOT_DOWNSTREAM)
 
 
-def _with_nominated(fields: dict[bytes, bytes], refused: frozenset[bytes]) -> frozenset[bytes]:
+def passed_on(headers: Headers, fields: Mapping[bytes, bytes], refused: frozenset[bytes]) -> bytes:
+    """The lines of all fields but the refused ones, and those that Connection names."""
+    if b"connection" in fields:
+        refused = _with_nominated(fields, refused)
+    return b"".join([b"%b: %b\r\n" % field for field in headers if field[0] not in refused])
+
+
+def _with_nominated(fields: Mapping[bytes, bytes], refused: frozenset[bytes]) -> frozenset[bytes]:
     """Also the fields that Connection names."""
     options = fields[b"connection"]
     if options in (b"keep-alive", b"close"):

@@ -7,13 +7,16 @@ case-insensitive), values are bytes as received, and framing is one number that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.http.identity import ClientCertificate
 
-Headers = list[tuple[bytes, bytes]]
+Headers = Sequence[tuple[bytes, bytes]]
+"""Fields in their order. Messages share them (gateway.http.blocks): they are set anew, never changed in place."""
+Rendered = tuple[Headers, bytes]
+"""Fields, and the lines that go on to the other side as long as the message still has exactly these fields."""
 
 NO_BODY: Final = 0
 CHUNKED: Final = -1
@@ -50,6 +53,7 @@ class Request:
     """The compiled route (gateway.compile.snapshot.CompiledRoute), set by the exchange."""
     matched: str = ""
     """The part of the path that the route's PathPrefix matched, without a trailing slash."""
+    rendered: Rendered | None = None
 
     def __init__(
         self,
@@ -57,7 +61,7 @@ class Request:
         path: str,
         query: str,
         headers: Headers,
-        fields: dict[bytes, bytes],
+        fields: Mapping[bytes, bytes],
         host: str,
         length: int = NO_BODY,
         version: str = "1.1",
@@ -72,7 +76,7 @@ class Request:
         self.host = host
         self.length = length
         self.version = version
-        self.reply_headers: Headers = []
+        self.reply_headers: list[tuple[bytes, bytes]] = []
         """Added to whatever answer the client gets, from the gateway or from upstream."""
 
     def get(self, name: bytes) -> str | None:
@@ -96,16 +100,17 @@ class Request:
 class Response:
     """The head of an upstream's answer; the body follows in pieces."""
 
-    __slots__ = ("fields", "headers", "keep_alive", "length", "status")
+    __slots__ = ("fields", "headers", "keep_alive", "length", "rendered", "status")
 
     def __init__(
-        self, status: int, headers: Headers, fields: dict[bytes, bytes], length: int, keep_alive: bool
+        self, status: int, headers: Headers, fields: Mapping[bytes, bytes], length: int, keep_alive: bool
     ) -> None:
         self.status = status
         self.headers = headers
         self.fields = fields
         self.length = length
         self.keep_alive = keep_alive
+        self.rendered: Rendered | None = None
 
     def __repr__(self) -> str:
         return f"<Response {self.status} length={self.length}>"

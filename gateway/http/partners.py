@@ -72,6 +72,9 @@ class Server(Protocol):
 class Caller(Protocol):
     """What the connection tells the exchange that uses it."""
 
+    def answer_interim(self, interim: Response) -> None:
+        """The head of an informational answer (1xx, never 101); the answer is still to come."""
+
     def answer_head(self, response: Response, body: bytes, end: bool) -> None:
         """The head of the answer, and the first bytes of its body."""
 

@@ -27,7 +27,7 @@ from gateway.http.answering import ANSWER, BODY, HEAD, LINGER, MAX_EARLY_BYTES, 
 from gateway.http.chunked import ChunkedDecoder
 from gateway.http.grammar import END_OF_HEAD
 from gateway.http.heads import read_request
-from gateway.http.messages import CHUNKED, Refused, Reply, Request
+from gateway.http.messages import CHUNKED, Refused, Reply
 
 LINGER_BYTES: Final = 1_048_576
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)*+")
@@ -77,20 +77,21 @@ class ServerConnection(Answering):
 
     def data_received(self, data: bytes) -> None:
         """Give the bytes their meaning by phase; a broken protocol is answered once and the connection closed."""
-        if self.phase == TUNNEL and self.exchange is not None:
+        phase = self.phase
+        if phase == TUNNEL and self.exchange is not None:
             self.exchange.request_data(data)
             return
-        if self.phase == LINGER:
+        if phase == LINGER:
             self._drop(data)
             return
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
         try:
-            if self.phase == BODY:
-                self._read_body(data)
-            elif self.phase == HEAD:
+            if phase == HEAD:
                 self._read_head(data)
+            elif phase == BODY:
+                self._read_body(data)
             else:
                 self._keep(data)
         except Refused as refusal:
@@ -101,27 +102,33 @@ class ServerConnection(Answering):
     def _read_head(self, data: bytes) -> None:
         if data[:2] == b"\r\n":  # RFC 9112 §2.2: empty lines before a request line are ignored, however they are cut
             data = data[_EMPTY_LINES.match(data).end() :]  # type: ignore[union-attr]  # it matches anything
+        server = self.server
         end = data.find(END_OF_HEAD) + 4
-        if end < 4 or end > self.server.max_header_bytes:
+        if end < 4 or end > server.max_header_bytes:
             self._wait_for_head(data)
             return
         request = read_request(data if end == len(data) else data[:end])
-        request.listener = self.server.name
-        request.scheme = self.server.scheme
+        request.listener = server.name
+        request.scheme = server.scheme
         self.request = request
         self._head_begun = False
         self.deadline = 0.0
         if request.length == 0:
-            self._begin(request, data[end:], complete=True)
+            self.phase = ANSWER
+            self._buffer = data[end:]
+            server.handle(request, self)
             return
-        if request.length > self.server.max_body_bytes:
-            raise Refused(413, "body_too_large", f"at most {self.server.max_body_bytes} bytes")
+        if request.length > server.max_body_bytes:
+            raise Refused(413, "body_too_large", f"at most {server.max_body_bytes} bytes")
         self._received = 0
         self._waited_for_body = 0.0
-        self._looked_at_body = self.server.clock()
+        self._looked_at_body = server.clock()
         self._body_left = request.length
         self._decoder = ChunkedDecoder() if request.length == CHUNKED else None
-        self._begin(request, data[end:], complete=False)
+        self.phase = BODY
+        server.handle(request, self)
+        if self.phase == BODY and len(data) > end:
+            self._read_body(data[end:])
 
     def _wait_for_head(self, data: bytes) -> None:
         if len(data) > self.server.max_header_bytes:
@@ -133,14 +140,6 @@ class ServerConnection(Answering):
             self._head_begun = True
             self.deadline = self.server.clock() + self.server.header_timeout
         self._buffer = data
-
-    def _begin(self, request: Request, rest: bytes, complete: bool) -> None:
-        self.phase = ANSWER if complete else BODY
-        if complete:
-            self._buffer = rest
-        self.server.handle(request, self)
-        if self.phase == BODY and rest:
-            self._read_body(rest)
 
     def _read_body(self, data: bytes) -> None:
         if self._decoder is not None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from gateway.http.messages import Refused, Reply, Request, Response
@@ -25,7 +25,7 @@ def _names(value: bytes) -> list[bytes]:
     return [name.strip(b" \t") for name in value.lower().split(b",")]
 
 
-def wants_websocket(fields: dict[bytes, bytes]) -> bool:
+def wants_websocket(fields: Mapping[bytes, bytes]) -> bool:
     """Whether a request asks for this one upgrade."""
     upgrade, connection = fields.get(b"upgrade", b""), fields.get(b"connection", b"")
     return upgrade.lower() == b"websocket" and b"upgrade" in _names(connection)

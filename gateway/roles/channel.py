@@ -131,6 +131,8 @@ class Channel:
             if self._worker.recent:
                 records, self._worker.recent = self._worker.recent, []
                 self._send({"type": "requests", "records": records})
+            if past := self._worker.past.take():
+                self._send({"type": "explanations", **past})
 
     def _send(self, message: Message) -> None:
         """Write, unless control is so slow that a megabyte waits already: then it misses this one."""

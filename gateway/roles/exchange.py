@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.filters.chain import Stopped, Waiting
 from gateway.http.chunked import LAST_CHUNK, encode_chunk
-from gateway.http.hop import VIA, downstream_fields, upstream_head
+from gateway.http.hop import VIA, downstream_fields, forwarded_fields, upstream_head
 from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Reply, Request, Response
 from gateway.http.upgrade import check_origin
 from gateway.observability.tracing import Ids, RemoteContext
@@ -66,6 +66,10 @@ class Exchange:
     """Why the gateway answered by itself, or what broke; empty when the upstream's answer went through."""
     decided_by: str = ""
     """`file:line` of the policy that decided, when one did."""
+    outcome: Stopped | Waiting | None = None
+    """The last filter that did not let pass at once; left alone by requests that no filter holds up."""
+    reply: Reply | None = None
+    """What the gateway answered by itself."""
     bytes_received: int = 0
     bytes_sent: int = 0
     deadline: float = 0.0
@@ -88,12 +92,16 @@ class Exchange:
         self.request = request
         self.connection = connection
         self.started = self.last_progress = worker.clock()
-        self.started_wall = time.time()
         self.ids = Ids(worker.random)
         self._request_complete = request.length == 0
 
     def __repr__(self) -> str:
         return f"<Exchange {self.request!r} state={self.state} attempts={self.attempts}>"
+
+    @property
+    def started_wall(self) -> float:
+        """When it began, in seconds since the epoch."""
+        return time.time() - (self.worker.clock() - self.started)
 
     # -- deciding --------------------------------------------------------------------------------------------
 
@@ -119,7 +127,11 @@ class Exchange:
             if refused is not None:
                 self._reply(refused)
                 return
-        self._after(route.chain.run(request))
+        outcome = route.chain.run(request)
+        if outcome is None:
+            self._connect()
+        else:
+            self._after(outcome)
 
     def _inherit(self) -> None:
         """Go on with the ids and the sampling decision of a proxy of ours."""
@@ -134,9 +146,11 @@ class Exchange:
         if outcome is None:
             self._connect()
         elif isinstance(outcome, Stopped):
+            self.outcome = outcome
             self.decided_by = outcome.filter.where
             self._reply(outcome.reply)
         else:
+            self.outcome = outcome
             self.state = WAITING
             self.connection.pause_reading()
             self._task = asyncio.get_running_loop().create_task(self._wait(outcome))
@@ -154,7 +168,7 @@ class Exchange:
     def _connect(self, fresh: bool = False) -> None:
         assert self.route is not None
         self.state = CONNECTING
-        self.cluster = cluster = self.route.pick_cluster(self.worker.random)
+        cluster = self.cluster = self.route.only_cluster or self.route.pick_cluster(self.worker.random)
         try:
             taken = cluster.acquire(self, fresh)
         except Unavailable as error:
@@ -191,10 +205,10 @@ class Exchange:
 
     def _context_lines(self) -> bytes:
         """Who asked, under which ids: set by us, whatever the client sent."""
-        ids, flag = self.ids, "01" if self.sampled else "00"
-        parent = self.try_span_id if self.sampled else ids.span_id
-        own = f"x-request-id: {ids.request_id}\r\ntraceparent: 00-{ids.trace_id}-{parent}-{flag}\r\n"
-        lines = self.worker.forwarded(self.request) + own.encode("ascii")
+        request, ids = self.request, self.ids
+        span = f"{self.try_span_id}-01" if self.sampled else f"{ids.span_id}-00"
+        own = f"x-request-id: {ids.request_id}\r\ntraceparent: 00-{ids.trace_id}-{span}\r\n"
+        lines = forwarded_fields(request.client, request.host, request.scheme) + own.encode("ascii")
         return lines + b"tracestate: %b\r\n" % self.tracestate if self.tracestate else lines
 
     def _framed(self, data: bytes) -> bytes:
@@ -265,6 +279,21 @@ class Exchange:
     def upstream_ready(self) -> None:
         """Go on reading from the client."""
         self.connection.resume_reading()
+
+    def answer_interim(self, interim: Response) -> None:
+        """Pass an informational answer on (RFC 9110 section 15.2), unless it is our business or nobody checked it.
+
+        100 answers an expectation, and the client's ends here (section 10.1.1): we never forward `Expect`, and have
+        sent our own 100 or seen that the body comes without it. Filters that may change answers see only the final
+        one; on their routes an informational answer could say what they take out, so it stays here.
+        """
+        if self.state != SENDING:
+            return
+        assert self.route is not None
+        self.last_progress = self.worker.clock()
+        if self.route.chain.responders or (interim.status == 100 and self.request.expects_continue):
+            return
+        self.connection.send_interim(interim.status, downstream_fields(interim) + VIA)
 
     def answer_head(self, response: Response, body: bytes, end: bool) -> None:
         """Begin the answer to the client; a small one goes out whole, in one write."""
@@ -368,7 +397,7 @@ class Exchange:
 
     def _reply(self, reply: Reply) -> None:
         """Answer by ourselves."""
-        self.status, self.reason = reply.status, reply.reason
+        self.reply, self.status, self.reason = reply, reply.status, reply.reason
         self.worker.metrics.replies.add(self.route.name if self.route else "", reply.reason, str(reply.status))
         if reply.status == 204:  # RFC 9110 §15.3.5: no body, nor fields that speak of one
             bare = self.worker.date_line + field_lines(reply.headers) + self._answer_lines()
@@ -399,17 +428,19 @@ class Exchange:
 
     def _idle_for_too_long(self) -> None:
         if self.state == TUNNEL:
-            self.reason = "tunnel_idle"
-            self._end_tunnel()
+            self._out_of_time("tunnel_idle")
         else:
             self._out_of_time("upstream_timeout" if self._request_complete else "body_timeout")
 
     def cut_off(self) -> None:
-        """The process must go: answer, or break the answer that has begun."""
+        """The process must go: answer, end the tunnel, or break the answer that has begun."""
         self._out_of_time("drain_timeout")
 
     def _out_of_time(self, reason: str) -> None:
-        if self._begun_answer:
+        if self.state == TUNNEL:  # what was sent through it still arrives: a reset could destroy a last frame
+            self.reason = reason
+            self._end_tunnel()
+        elif self._begun_answer:
             self._break(reason)
         else:
             self._stop_upstream(reason)

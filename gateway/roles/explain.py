@@ -64,7 +64,7 @@ async def explain(snapshot: Snapshot, asked: Mapping[str, Any]) -> Explanation:
     if route is None:
         return {**result, **_end("no_route", NO_ROUTE), "candidates": _candidates(snapshot, request)}
     request.route = route
-    result["route"] = _route(route, request)
+    result["route"] = route_facts(route, request)
     result["candidates"] = _candidates(snapshot, request)
     for one in route.chain.filters:
         step, reply = await _ask(one, request)
@@ -88,7 +88,8 @@ def _candidates(snapshot: Snapshot, request: Request) -> list[dict[str, Any]]:
     return [asdict(one) for one in considered(table, request.host, request.path, request.method, request)]
 
 
-def _route(route: CompiledRoute, request: Request) -> dict[str, Any]:
+def route_facts(route: CompiledRoute, request: Request) -> dict[str, Any]:
+    """What an explanation says of the route that was taken."""
     return {
         "name": route.name,
         "where": route.where,

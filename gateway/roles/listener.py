@@ -39,6 +39,9 @@ class Listener:
         self._gate = Gate(self) if spec.tls or spec.proxy_protocol else None
         self._has_tls = spec.tls is not None
         self._identities: dict[ServerConnection, ClientCertificate] = {}
+        self._requests_each = 0
+        self.handle: Callable[[Request, ServerConnection], None] = self._handle
+        """Answer a request through its connection."""
         self.configure(spec)
 
     def check(self, spec: Spec) -> None:
@@ -62,6 +65,8 @@ class Listener:
         self.idle_timeout = spec.idle_timeout
         self.body_grace = spec.body_grace
         self.min_body_rate = spec.min_body_rate
+        self._requests_each = spec.max_requests_per_connection
+        self.handle = self._count if self._requests_each else self._handle  # without a limit nothing is counted
         self._admission.configure(spec)
         if self._gate is not None:
             self._gate.configure(spec)
@@ -103,8 +108,14 @@ class Listener:
         if self._identities:
             self._identities.pop(connection, None)
 
-    def handle(self, request: Request, connection: ServerConnection) -> None:
-        """Answer a request through its connection."""
+    def _count(self, request: Request, connection: ServerConnection) -> None:
+        """The last request that a connection may bring is answered with `Connection: close` (RFC 9112 §9.6)."""
+        connection.requests += 1
+        if connection.requests >= self._requests_each:
+            request.keep_alive = False
+        self._handle(request, connection)
+
+    def _handle(self, request: Request, connection: ServerConnection) -> None:
         if self._identities:
             request.client_certificate = self._identities.get(connection)
         self.worker.handle(request, connection)

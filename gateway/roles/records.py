@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gateway.http.messages import Reply
@@ -37,8 +38,21 @@ _FLAGS = {
 }
 
 
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def iso_time(seconds: float) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    whole = int(seconds)
+    return f"{_second(whole)}.{int((seconds - whole) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(whole: int) -> str:
+    """Most records of a second share it (1 µs less for each of them)."""
+    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def iso_now() -> str:
+    """The same for this moment."""
+    return iso_time(time.time())
 
 
 def access_record(exchange: Exchange, duration: float) -> Record:
@@ -46,7 +60,7 @@ def access_record(exchange: Exchange, duration: float) -> Record:
     request, ids, reached = exchange.request, exchange.ids, exchange.cluster is not None
     by_gateway = bool(exchange.reason)
     return {
-        "start_time": _time(exchange.started_wall),
+        "start_time": iso_time(exchange.started_wall),
         "method": request.method,
         "path": request.path,
         "route": exchange.route.name if exchange.route else "",
@@ -76,7 +90,7 @@ def access_record(exchange: Exchange, duration: float) -> Record:
 def refusal_record(reply: Reply, peer: str, ids: Ids) -> Record:
     """The line for bytes that were no request."""
     return {
-        "start_time": _time(time.time()),
+        "start_time": iso_now(),
         "method": "",
         "path": "",
         "route": "",
@@ -120,8 +134,8 @@ def server_span(exchange: Exchange, duration: float) -> SpanRecord:
         trace_id=exchange.ids.trace_id,
         span_id=exchange.ids.span_id,
         parent_id=exchange.parent.span_id if exchange.parent else None,
-        start=exchange.started_wall,
-        end=exchange.started_wall + duration,
+        start=(began := exchange.started_wall),
+        end=began + duration,
         attributes=attributes,
         error=exchange.reason if exchange.status >= 500 else None,
         link=None if exchange.parent else sent_context(exchange.request),

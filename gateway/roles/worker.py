@@ -19,7 +19,6 @@ from typing import Any, Final
 from gateway.compile.compiler import Endpoints, Runtime, compile_spec, retired
 from gateway.compile.snapshot import Snapshot
 from gateway.filters.provider import Provider
-from gateway.http.hop import forwarded_fields
 from gateway.http.messages import Reply, Request
 from gateway.http.server import ServerConnection
 from gateway.http.status import status_line
@@ -29,6 +28,7 @@ from gateway.observability.metrics import Metrics
 from gateway.observability.registry import method_label
 from gateway.observability.tracing import Ids, SpanRecord
 from gateway.roles.exchange import Exchange
+from gateway.roles.past import Past
 from gateway.roles.records import access_record, client_span, refusal_record, server_span
 from gateway.roles.replies import RENDERERS, reply_lines
 from gateway.spec.models import Spec
@@ -54,6 +54,8 @@ class Worker:
         self.exporter: SpanExporter | None = None
         self.recent: list[Record] = []
         """The latest records, for whoever watches; empty while nobody does."""
+        self.past = Past()
+        """Explanations of denied and of sampled requests, likewise."""
         self.watched = False
         self.date_line = b""
         self.draining = False
@@ -166,10 +168,6 @@ class Worker:
         """The decision to record a request, made before anything is recorded."""
         return self._sample_ratio > 0.0 and self.random.random() < self._sample_ratio
 
-    def forwarded(self, request: Request) -> bytes:
-        """Who asked, as ready field lines."""
-        return forwarded_fields(request.client, request.host, request.scheme)
-
     def try_ended(self, exchange: Exchange, error: str) -> None:
         """Count one try at an upstream, and write its span down."""
         assert exchange.cluster is not None
@@ -192,6 +190,8 @@ class Worker:
             self._export(server_span(exchange, duration))
         if self.watched or self.access_log.path is not None:
             self._tell(access_record(exchange, duration))
+            if self.watched and (exchange.sampled or exchange.reason or exchange.status >= 400):
+                self.past.add(exchange, duration)
 
     def refuse(self, reply: Reply, connection: ServerConnection) -> bytes:
         """The whole answer to bytes that are no request; counted and logged like one."""
@@ -199,6 +199,8 @@ class Worker:
         ids = Ids(self.random)
         if self.watched or self.access_log.path is not None:
             self._tell(refusal_record(reply, connection.peer, ids))
+            if self.watched:
+                self.past.add_refusal(reply, connection.peer, ids)
         content_type, body = RENDERERS["problem"](reply, "", ids.trace_id)
         fields = reply_lines(reply, content_type, self.date_line)
         framing = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)

@@ -51,9 +51,11 @@ class PathTable(Generic[T]):
 
     def match(self, path: str, method: str, request: Details) -> Entry[T] | None:
         """The most specific entry that the request fulfils. Written flat: it runs for every request."""
-        entry = _first(self._exact.get(path, ()), method, request)
-        if entry is not None:
-            return entry
+        exact = self._exact.get(path)
+        if exact is not None:
+            entry = _first(exact, method, request)
+            if entry is not None:
+                return entry
         prefixes = self._prefixes
         prefix = self._start(path)
         while prefixes:

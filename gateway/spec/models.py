@@ -42,6 +42,10 @@ class Model(BaseModel):
     )
 
 
+AuditAccept = dict[Name, Annotated[str, Field(min_length=3, max_length=300)]]
+"""Findings of `gatehouse audit` that are wanted here: the check's id and the reason."""
+
+
 class Certificate(Model):
     """A certificate chain, the server's or client's own first, and its private key; both PEM."""
 
@@ -91,6 +95,8 @@ class Listener(Model):
     max_connections: Integer = Field(10_000, gt=0)
     max_connections_per_address: Integer | None = Field(None, ge=0)
     """None: half of `max_connections`, so that no single client can shut out the others; 0: no such limit."""
+    max_requests_per_connection: Integer = Field(0, ge=0)
+    """After so many the connection closes; 0 for no limit (Envoy: max_requests_per_connection)."""
     max_header_bytes: Integer = Field(32_768, ge=1_024, le=1_048_576)
     max_body_bytes: Integer = Field(10_485_760, ge=0)
     header_timeout: Duration = 10.0
@@ -102,6 +108,7 @@ class Listener(Model):
     """How many proxies in front of us are ours, counted from the nearest (Envoy: xff_num_trusted_hops)."""
     tls: ListenerTls | None = None
     proxy_protocol: ProxyProtocol | None = None
+    audit_accept: AuditAccept = Field(default_factory=dict)
 
     @property
     def connections_per_address(self) -> int:
@@ -130,6 +137,7 @@ class JwtProvider(Model):
     jwks: JwksSource
     leeway: Annotated[Duration, Field(le=60.0)] = 30.0
     cache_entries: Integer = Field(10_000, gt=0)
+    audit_accept: AuditAccept = Field(default_factory=dict)
 
 
 class Cluster(Model):
@@ -143,7 +151,10 @@ class Cluster(Model):
     idle_timeout: Duration = 30.0
     max_connections: Integer = Field(1_024, gt=0)
     max_pending: Integer = Field(1_024, ge=0)
+    max_requests_per_connection: Integer = Field(0, ge=0)
+    """After so many a connection is not used again; 0 for no limit (Envoy: max_requests_per_connection)."""
     tls: ClusterTls | None = None
+    audit_accept: AuditAccept = Field(default_factory=dict)
 
 
 class PathMatch(Model):
@@ -216,6 +227,7 @@ class Route(Model):
     owner: str = ""
     version: str = ""
     lifecycle: Literal["experimental", "active", "deprecated", "retired"] = "active"
+    audit_accept: AuditAccept = Field(default_factory=dict)
     where: str = Field("", repr=False)
 
 
@@ -247,6 +259,7 @@ class Spec(Model):
     access_log: AccessLog = AccessLog()
     workers: Integer = Field(2, ge=1, le=64)
     drain_timeout: Duration = 10.0
+    audit_accept: AuditAccept = Field(default_factory=dict)
 
 
 FilterTypes = Mapping[str, type[FilterSpec]]

@@ -20,7 +20,7 @@ from gateway.http.client import ClientConnection
 from gateway.spec.certificates import Unusable
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.upstream.balancer import BALANCERS
-from gateway.upstream.endpoint import Endpoint
+from gateway.upstream.endpoint import Endpoint, LimitedEndpoint
 from gateway.upstream.tls import UpstreamTls
 
 
@@ -57,7 +57,8 @@ class Cluster:
         self.tls = tls
         self.name = spec.name
         self.clock = clock
-        self.endpoints = tuple(Endpoint(address, self) for address in addresses)
+        kind = LimitedEndpoint if spec.max_requests_per_connection else Endpoint
+        self.endpoints = tuple(kind(address, self) for address in addresses)
         self.retired = False
         self.pending: deque[Waiter] = deque()
         self._pick = BALANCERS[spec.load_balancing](random)
@@ -101,13 +102,10 @@ class Cluster:
         if waiter in self.pending:
             self.pending.remove(waiter)
 
-    def hand_on(self, connection: ClientConnection, endpoint: Endpoint) -> bool:
-        """Give a freed connection to whoever waits longest."""
-        if not self.pending:
-            return False
+    def hand_on(self, connection: ClientConnection, endpoint: Endpoint) -> None:
+        """Give a freed connection to whoever waits longest; somebody does."""
         endpoint.occupy(connection)
         self.pending.popleft().connected(connection, endpoint)
-        return True
 
     def connection_freed(self) -> None:
         """A connection ended: a waiting request may open another."""

@@ -52,7 +52,8 @@ class Endpoint:
         while self.idle:
             connection = self.idle.pop()
             if not connection.transport.is_closing():
-                self.occupy(connection)
+                connection.busy = True  # as `occupy` does, without a call: this runs for every request
+                self.active += 1
                 return connection
         return None
 
@@ -65,10 +66,13 @@ class Endpoint:
         """A complete answer was read: keep the connection, hand it on, or close it."""
         connection.busy = False
         self.active -= 1
-        if not reusable or connection.transport.is_closing() or self.cluster.retired:
+        cluster = self.cluster
+        if not reusable or connection.transport.is_closing() or cluster.retired:
             connection.transport.close()
-        elif not self.cluster.hand_on(connection, self):
-            connection.idle_since = self.cluster.clock()
+        elif cluster.pending:
+            cluster.hand_on(connection, self)
+        else:
+            connection.idle_since = cluster.clock()
             self.idle.append(connection)
 
     def lost(self, connection: ClientConnection) -> None:
@@ -91,3 +95,14 @@ class Endpoint:
         """Close the kept connections."""
         while self.idle:
             self.idle.pop().transport.close()
+
+
+class LimitedEndpoint(Endpoint):
+    """An endpoint of a cluster with `maxRequestsPerConnection`; where there is no such limit nothing is compared."""
+
+    __slots__ = ()
+
+    def released(self, connection: ClientConnection, reusable: bool) -> None:
+        """Not another request on a connection that has carried its share."""
+        limit = self.cluster.spec.max_requests_per_connection
+        super().released(connection, reusable and connection.requests < limit)

@@ -99,6 +99,8 @@ class Observer:
         error_type = outcome.error_type or (str(status) if status >= 500 else "")
         span.update_name(f"{method} {route}")
         span.set_attributes({"http.route": route, "http.response.status_code": status})
+        if outcome.reason:
+            span.set_attribute("problem.reason", outcome.reason)  # `gatehouse explain --trace` quotes it
         if error_type:
             span.set_attribute("error.type", error_type)
             span.set_status(Status(StatusCode.ERROR))

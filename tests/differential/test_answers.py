@@ -118,7 +118,7 @@ class Read:
         self.body += data
 
     def on_message_complete(self) -> None:
-        self.complete = True
+        self.complete = self._parser.get_status_code() >= 200  # an informational answer completes nothing
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

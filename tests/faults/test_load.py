@@ -112,12 +112,13 @@ class Read:
 
     def __init__(self) -> None:
         self.body, self.complete = b"", False
+        self.parser = httptools.HttpResponseParser(self)
 
     def on_body(self, data: bytes) -> None:
         self.body += data
 
     def on_message_complete(self) -> None:
-        self.complete = True
+        self.complete = self.parser.get_status_code() >= 200  # an informational answer completes nothing
 
 
 @dataclass
@@ -174,7 +175,7 @@ async def vanish(writer: asyncio.StreamWriter, upstream: Faulty, number: int, ra
 async def read_answer(reader: asyncio.StreamReader, number: int, sent: bytes, upstream: Faulty, tally: Tally) -> bool:
     """Read and count one answer; whether the connection goes on after it."""
     read = Read()
-    parser = httptools.HttpResponseParser(read)
+    parser = read.parser
     try:
         while not read.complete and (piece := await asyncio.wait_for(reader.read(65_536), 15)):
             parser.feed_data(piece)

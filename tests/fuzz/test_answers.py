@@ -33,9 +33,9 @@ class Read:
         self.body = b""
         self.complete = False
         self.head = b""
-        parser = httptools.HttpResponseParser(self)
-        parser.feed_data(outcome.said)
-        self.status = parser.get_status_code() if self.head else 0
+        self._parser = httptools.HttpResponseParser(self)
+        self._parser.feed_data(outcome.said)
+        self.status = self._parser.get_status_code() if self.head else 0
 
     def on_headers_complete(self) -> None:
         self.head = b"x"
@@ -44,7 +44,7 @@ class Read:
         self.body += data
 
     def on_message_complete(self) -> None:
-        self.complete = True
+        self.complete = self._parser.get_status_code() >= 200  # an informational answer completes nothing
 
 
 def ask(packets: list[bytes], method: bytes = b"GET", end: Exception | None = None) -> Outcome:

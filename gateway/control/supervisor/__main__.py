@@ -1,4 +1,7 @@
-"""`python -m gateway.control.supervisor --settings-fd N`: options as JSON on an inherited pipe."""
+"""`python -m gateway.control.supervisor --settings-fd N`: options as JSON on an inherited pipe.
+
+With `--take-over N --told M LIFE…` a guard starts it as the successor of a killed one (guard_program, handover).
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,25 @@ import argparse
 import asyncio
 import sys
 
+from gateway.control.supervisor.guard import Life
+from gateway.control.supervisor.handover import read
 from gateway.control.supervisor.options import load_options
-from gateway.control.supervisor.supervisor import run
+from gateway.control.supervisor.supervisor import Succession, run
 
 
 def main() -> int:
     """Run the supervisor; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m gateway.control.supervisor", description=__doc__)
-    parser.add_argument("--settings-fd", type=int, required=True, help="descriptor to read the options from")
-    options = load_options(parser.parse_args().settings_fd)
-    return asyncio.run(run(options))
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument("--settings-fd", type=int, help="descriptor to read the options from")
+    how.add_argument("--take-over", type=int, help="descriptor to read a killed supervisor's handover from")
+    parser.add_argument("--told", type=int, help="descriptor to say on that everything was taken over")
+    parser.add_argument("lives", nargs="*", type=Life.parse, help="processes that run")
+    given = parser.parse_args()
+    if given.take_over is None:
+        return asyncio.run(run(load_options(given.settings_fd)))
+    left = read(given.take_over)
+    return asyncio.run(run(left.prepared.site.options, Succession(left, given.lives, given.told)))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,11 @@ class Events:
             except BrokenPipeError:
                 self.close()
 
+    @property
+    def fd(self) -> int | None:
+        """Where they are written; None once nobody is told."""
+        return self._fd
+
     def close(self) -> None:
         """No more events."""
         if self._fd is not None:

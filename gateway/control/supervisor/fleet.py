@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from gateway.control.supervisor import logs, memory
 from gateway.control.supervisor.errors import CannotStart
-from gateway.control.supervisor.guard import Guard
+from gateway.control.supervisor.guard import Guard, Life
 from gateway.control.supervisor.keeper import Keeper, Report
 from gateway.control.supervisor.plan import ProcessPlan
-from gateway.control.supervisor.process import Lifeline
+from gateway.control.supervisor.process import Lifeline, Seedling
 
 log = logging.getLogger(__name__)
 ORDER: tuple[Callable[[ProcessPlan], bool], ...] = (
@@ -31,16 +32,33 @@ class UnknownProcess(Exception):
 class Fleet:
     """The keepers of all processes."""
 
-    def __init__(self, plans: Iterable[ProcessPlan], environ: Mapping[str, str], report: Report) -> None:
-        self.guard = Guard()
-        self._lifeline = Lifeline()
+    def __init__(
+        self,
+        plans: Iterable[ProcessPlan],
+        environ: Mapping[str, str],
+        report: Report,
+        lifeline: Lifeline,
+        guard: Guard,
+    ) -> None:
+        self.guard = guard
+        self._lifeline = lifeline
         self.keepers = [Keeper(plan, self._lifeline, environ, self.guard, report) for plan in plans]
 
-    async def start(self) -> None:
+    async def start(self, sown: Mapping[str, Seedling] = MappingProxyType({})) -> None:
         """Start everything that starts by itself, all at once: services wait for each other on their own."""
         await self.guard.start()
         for keeper in self.keepers:
             if keeper.plan.autostart:
+                keeper.start(sown.get(keeper.plan.name))
+
+    async def take_over(self, lives: Iterable[Life]) -> None:
+        """Keep alive what a predecessor had started, and start only what it had not."""
+        await self.guard.start()
+        running = {life.name: life for life in lives}
+        for keeper in self.keepers:
+            if keeper.plan.name in running:
+                keeper.take_over(running[keeper.plan.name])
+            elif keeper.plan.autostart:
                 keeper.start()
 
     async def wait_ready(self, timeout: float, also: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:

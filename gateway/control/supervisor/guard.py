@@ -4,19 +4,63 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
+import os
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 PROGRAM = Path(__file__).with_name("guard_program.py")
 log = logging.getLogger(__name__)
 
 
-class Guard:
-    """Stops our children when we can no longer do it (see guard_program)."""
+@dataclass(frozen=True)
+class Life:
+    """A child that runs, as the guard is told of it and tells a successor."""
 
-    def __init__(self) -> None:
-        self._children: set[int] = set()
+    pid: int
+    name: str
+    spawned: float
+    """When it was started, by the machine's monotonic clock, which all its processes share."""
+    restarts: int = 0
+
+    def words(self) -> str:
+        """For one line."""
+        return f"{self.pid} {json.dumps({name: value for name, value in asdict(self).items() if name != 'pid'})}"
+
+    @classmethod
+    def parse(cls, words: str) -> Life:
+        """The inverse of `words`.
+
+        Raises:
+            ValueError, TypeError: they are something else.
+        """
+        pid, _, facts = words.partition(" ")
+        return cls(pid=int(pid), **json.loads(facts))
+
+
+@dataclass(frozen=True)
+class Successor:
+    """What a guard needs to start another supervisor: a command, and the descriptors that it inherits."""
+
+    command: Sequence[str] = ()
+    descriptors: Sequence[int] = ()
+    close: Sequence[int] = ()
+    """Those of them that are the guard's alone, once it has them."""
+
+
+class Guard:
+    """Sees to our children when we can no longer do it (see guard_program).
+
+    Args:
+        successor: called when a guard is started, with what holds by then.
+    """
+
+    def __init__(self, successor: Callable[[], Successor] = Successor) -> None:
+        self._successor = successor
+        self._children: dict[int, Life] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -31,22 +75,23 @@ class Guard:
         self._task = asyncio.create_task(self._keep(), name="guard")
 
     async def stop(self) -> None:
-        """Close its pipe and wait: it stops whoever is still listed, normally nobody."""
+        """Say good-bye and wait: it stops whoever is still listed, normally nobody."""
         if self._task:
             self._task.cancel()
             await asyncio.wait({self._task})
         if self._process and self._process.stdin:
+            self._tell(".\n")
             self._process.stdin.close()
             await self._process.wait()
 
-    def started(self, pid: int) -> None:
+    def started(self, life: Life) -> None:
         """A child lives."""
-        self._children.add(pid)
-        self._tell(f"+{pid}\n")
+        self._children[life.pid] = life
+        self._tell(f"+{life.words()}\n")
 
     def ended(self, pid: int) -> None:
         """A child has ended."""
-        self._children.discard(pid)
+        self._children.pop(pid, None)
         self._tell(f"-{pid}\n")
 
     def _tell(self, line: str) -> None:
@@ -54,13 +99,16 @@ class Guard:
             self._process.stdin.write(line.encode())
 
     async def _spawn(self) -> None:
+        successor = self._successor()
         # -I -S: no site-packages, no environment: it stays at a few MiB and cannot be influenced.
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", str(PROGRAM),
+            sys.executable, "-I", "-S", str(PROGRAM), *successor.command, pass_fds=successor.descriptors,
             stdin=asyncio.subprocess.PIPE, start_new_session=True, cwd="/",
         )  # fmt: skip
-        for pid in self._children:
-            self._tell(f"+{pid}\n")
+        for fd in successor.close:
+            os.close(fd)
+        for life in self._children.values():
+            self._tell(f"+{life.words()}\n")
 
     async def _keep(self) -> None:
         while self._process:

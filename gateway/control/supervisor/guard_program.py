@@ -1,12 +1,17 @@
-"""A tiny program that outlives a killed supervisor by a few seconds, to stop what it started.
+"""A tiny program that outlives a killed supervisor, to see to what it had started.
 
-The problem: kill -9 cannot be caught, a foreign program such as Redis does not notice that its parent is
-gone, and a hanging one never will; ports and memory would stay taken. The rule: the supervisor tells this
-process over a pipe which children exist; when the pipe ends, whatever is still listed is stopped: SIGTERM,
-then SIGKILL. It works the same on Linux and macOS, and needs nothing but the standard library.
+The problem: kill -9 cannot be caught. Without a parent nobody restarts what dies, a foreign program such as Redis
+does not notice, and a hanging one never ends; but what runs serves people and must not be stopped for that. The
+rule: the supervisor tells this process over a pipe which children exist. When the pipe ends without a good-bye, a
+new supervisor is started that takes them over; if it does not say that it did, or there was a good-bye, whatever is
+still listed is stopped: SIGTERM, then SIGKILL. It works the same on Linux and macOS, and needs nothing but the
+standard library.
 
-Lines on standard input: `+PID` a child was started (it leads a session and so a process group), `-PID` it has
-ended.
+    guard_program.py COMMAND …     what starts a successor; it is given `--told FD`, a pipe on which it says that it
+                                   has taken over, and after it the listed children, as they were told
+
+Lines on standard input: `+PID WORDS` a child was started (it leads a session and so a process group), `-PID` it has
+ended, `.` good-bye.
 """
 
 from __future__ import annotations
@@ -15,19 +20,25 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 GRACE = 5.0
 """Seconds between SIGTERM and SIGKILL."""
+TAKEN_OVER = b"."
 
 
-def read_children(lines: Iterable[str]) -> set[int]:
-    """Follow the lines to their end; who is left is an orphan."""
-    children: set[int] = set()
+def read_children(lines: Iterable[str]) -> tuple[dict[int, str], bool]:
+    """Follow the lines to their end: who is left, with what was said of it, and whether there was a good-bye."""
+    children: dict[int, str] = {}
     for line in lines:
-        pid = int(line[1:])
-        (children.add if line[0] == "+" else children.discard)(pid)
-    return children
+        if line[0] == ".":
+            return children, True
+        pid, _, words = line[1:].strip().partition(" ")
+        if line[0] == "+":
+            children[int(pid)] = words
+        else:
+            children.pop(int(pid), None)
+    return children, False
 
 
 def send(group: int, number: int) -> bool:
@@ -41,7 +52,7 @@ def send(group: int, number: int) -> bool:
     return True
 
 
-def stop(orphans: set[int], grace: float = GRACE) -> None:
+def stop(orphans: Iterable[int], grace: float = GRACE) -> None:
     """End every group, politely first."""
     end = time.monotonic() + grace
     left = {pid for pid in orphans if send(pid, signal.SIGTERM)}
@@ -52,7 +63,26 @@ def stop(orphans: set[int], grace: float = GRACE) -> None:
         send(pid, signal.SIGKILL)
 
 
+def hand_over(command: Sequence[str], children: dict[int, str]) -> bool:
+    """Start a successor; True when it has taken the children over."""
+    if not command:
+        return False
+    told, telling = os.pipe()
+    os.set_inheritable(telling, True)
+    arguments = [*command, "--told", str(telling), *(f"{pid} {words}" for pid, words in children.items())]
+    try:
+        os.posix_spawn(command[0], arguments, os.environ, setsigdef=IGNORED)
+    except OSError:
+        return False
+    os.close(telling)
+    return os.read(told, 1) == TAKEN_OVER  # empty: it ended without a word
+
+
+IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+
 if __name__ == "__main__":
-    for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+    for ignored in IGNORED:
         signal.signal(ignored, signal.SIG_IGN)  # it ends with the pipe, never before
-    stop(read_children(sys.stdin))
+    orphans, good_bye = read_children(sys.stdin)
+    if good_bye or not orphans or not hand_over(sys.argv[1:], orphans):
+        stop(orphans)

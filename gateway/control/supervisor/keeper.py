@@ -18,8 +18,9 @@ from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 from gateway.control.supervisor.backoff import Backoff
+from gateway.control.supervisor.guard import Life
 from gateway.control.supervisor.plan import ProcessPlan
-from gateway.control.supervisor.process import Child, Lifeline, spawn
+from gateway.control.supervisor.process import Child, Lifeline, Seedling, adopt, spawn
 from gateway.control.supervisor.readiness import until_ready
 
 State = Literal["starting", "running", "backoff", "stopped"]
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 class Roll(Protocol):
     """Who is told of children's lives: the guard."""
 
-    def started(self, pid: int) -> None:
+    def started(self, life: Life) -> None:
         """A child lives."""
 
     def ended(self, pid: int) -> None:
@@ -61,6 +62,8 @@ class Keeper:
         self._ready = asyncio.Event()
         self._hopeless = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._inherited: Life | None = None
+        self._seedling: Seedling | None = None
 
     def __repr__(self) -> str:
         return f"<{self.plan.name} {self.state} pid={self.pid} restarts={self.restarts}>"
@@ -75,14 +78,20 @@ class Keeper:
         """Seconds since the process was started."""
         return time.monotonic() - self._spawned if self._child else 0.0
 
-    def start(self) -> None:
-        """Start keeping it alive; nothing happens if that is so already."""
+    def start(self, seedling: Seedling | None = None) -> None:
+        """Start keeping it alive, from what runs already if it was sown; nothing happens if that is so already."""
         if self._task is None or self._task.done():
+            self._seedling = seedling
             self._stop.clear()
             self._ready.clear()
             self._hopeless.clear()
             self._exits_in_a_row = 0
             self._task = asyncio.create_task(self._keep(), name=f"keep {self.plan.name}")
+
+    def take_over(self, life: Life) -> None:
+        """Keep alive what a predecessor of ours had started."""
+        self.restarts, self._inherited = life.restarts, life
+        self.start()
 
     async def stop(self) -> None:
         """End it, on purpose; returns when it is gone."""
@@ -125,15 +134,14 @@ class Keeper:
     async def _live(self) -> None:
         """From the start of a process to its end."""
         self.state, self._ready_at = "starting", 0.0
+        adopted = self._inherited is not None
         try:
-            self._child = await spawn(self.plan, self._lifeline, self._environ)
+            self._child = await self._begin()
         except OSError as error:
             self.last_exit = f"cannot be started: {error}"
             return
-        self._spawned = time.monotonic()
-        self._roll.started(self._child.pid)
-        self._report("started", name=self.plan.name, pid=self._child.pid)
-        probing = asyncio.create_task(self._probe())
+        self._roll.started(Life(self._child.pid, self.plan.name, self._spawned, self.restarts))
+        probing = asyncio.create_task(self._probe(adopted))
         try:
             self.last_exit = await self._end_or_stop(self._child)
         finally:
@@ -144,6 +152,20 @@ class Keeper:
             self._child = None
             self._ready.clear()
 
+    async def _begin(self) -> Child:
+        inherited, self._inherited = self._inherited, None
+        if inherited is not None:
+            self._spawned = inherited.spawned
+            return adopt(inherited.pid)
+        seedling, self._seedling = self._seedling, None
+        if seedling is not None and self.plan.settings is not None:
+            child = await seedling.settle(self.plan.settings)
+        else:
+            child = await spawn(self.plan, self._lifeline, self._environ)
+        self._spawned = time.monotonic()
+        self._report("started", name=self.plan.name, pid=child.pid)
+        return child
+
     async def _end_or_stop(self, child: Child) -> str:
         ended = asyncio.create_task(child.wait())
         told_to_stop = asyncio.create_task(self._stop.wait())
@@ -153,7 +175,7 @@ class Keeper:
             await child.end(self.plan.grace)
         return await ended
 
-    async def _probe(self) -> None:
+    async def _probe(self, adopted: bool) -> None:
         if self.plan.probe:
             await until_ready(self.plan.probe)
         else:
@@ -161,7 +183,8 @@ class Keeper:
         self.state, self._ready_at = "running", time.monotonic()
         self._hopeless.clear()
         self._ready.set()
-        self._report("ready", name=self.plan.name, seconds=round(time.monotonic() - self._spawned, 3))
+        if not adopted:  # nothing new to people
+            self._report("ready", name=self.plan.name, seconds=round(self._ready_at - self._spawned, 3))
 
     async def _wait_before_restart(self) -> None:
         healthy = time.monotonic() - self._ready_at if self._ready_at else 0.0

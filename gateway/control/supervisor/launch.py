@@ -5,7 +5,8 @@
     code = launched.follow(show)         # attached only: until it has stopped
 
 Events are dicts: checking · note(text) · starting(processes) · started(name, pid) · ready(name, seconds) ·
-ended(name, reason, restart_in_s) · stopped(name) · up(instance) · failed(reason, exit_code) · stopping · stopped.
+ended(name, reason, restart_in_s) · stopped(name) · up(instance) · failed(reason, exit_code) · stopping · stopped ·
+took_over(pid, processes): the supervisor was killed, and another goes on with what runs.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gateway.control.supervisor.alive import is_alive
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.plan import python_module
@@ -53,17 +55,28 @@ class Launch:
         raise CannotStart(f"the supervisor ended before everything was ready (exit code {code})", exit_code=1)
 
     def follow(self, show: Show) -> int:
-        """Show events until the supervisor has ended; its exit code.
+        """Show events until the supervisor has ended; its exit code, or that of its successor.
 
-        Ctrl-C reaches the supervisor by itself (same terminal): here it only must not cut the waiting short.
+        Ctrl-C reaches the supervisor by itself (same terminal): here it only must not cut the waiting short. A
+        successor of a killed one (see handover) stands outside our terminal; closing its lifeline stops it.
         """
+        last: dict[str, Any] = {}
+        successor = None
         while True:
             try:
                 for line in self._events:
-                    show(json.loads(line))
-                return self.process.wait()
+                    last = json.loads(line)
+                    successor = last["pid"] if last["event"] == "took_over" else successor
+                    show(last)
+                break
             except KeyboardInterrupt:
-                continue
+                if self.process.poll() is not None:
+                    self._let_go()
+        code = self.process.wait()
+        if successor is None:
+            return code
+        _wait_until_gone(successor)
+        return 0 if last["event"] == "stopped" else 1
 
     def stop(self) -> None:
         """Ask it to stop in order."""
@@ -72,9 +85,19 @@ class Launch:
     def close(self) -> None:
         """Close our pipes; an attached supervisor stops then, a detached one goes on."""
         self._events.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._lifeline_fd is not None:
             os.close(self._lifeline_fd)
             self._lifeline_fd = None
+
+
+def _wait_until_gone(pid: int, seconds: float = 5.0) -> None:
+    """Of a process that is not our child: its pipe ends an instant before it does."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and is_alive(pid):
+        time.sleep(0.01)
 
 
 def start(options: Options, *, detach: bool) -> Launch:

@@ -22,18 +22,24 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class ProcessPlan:
-    """One process to keep alive."""
+class Program:
+    """What it takes to start a process; its settings may come later."""
 
     name: str
     kind: Kind
     argv: tuple[str, ...]
     cwd: Path
     log: Path
-    settings: Mapping[str, Any] | None = field(default=None, repr=False)
-    """Written as JSON to an inherited pipe (`--settings-fd N`): secrets stay out of argv and environment."""
     keep_fds: tuple[int, ...] = ()
     """Further descriptors it inherits: listening sockets."""
+
+
+@dataclass(frozen=True)
+class ProcessPlan(Program):
+    """One process to keep alive."""
+
+    settings: Mapping[str, Any] | None = field(default=None, repr=False)
+    """Written as JSON to an inherited pipe (`--settings-fd N`): secrets stay out of argv and environment."""
     port: int | None = None
     probe: Probe | None = None
     """None: it counts as ready once it has run for `settle` seconds."""
@@ -79,6 +85,11 @@ def python_module(module: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", module)
 
 
+def control_program(options: Options, state: StateDir) -> Program:
+    """The control process, as far as it is known before the configuration is read."""
+    return Program("control", "control", python_module(options.control_module), state.root, state.log("control"))
+
+
 def base_url(site: Site, service: str) -> str:
     """Where a service listens."""
     return f"http://{LOOPBACK}:{site.ports[service]}"
@@ -104,11 +115,7 @@ def _control(site: Site) -> ProcessPlan:
         "supervisor_socket": str(state.supervisor_socket),
     }
     return ProcessPlan(
-        name="control",
-        kind="control",
-        argv=python_module(site.options.control_module),
-        cwd=state.root,
-        log=state.log("control"),
+        **vars(control_program(site.options, state)),
         settings=settings,
         port=port,
         probe=HttpProbe(LOOPBACK, port, "/healthz"),

@@ -13,9 +13,9 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +37,7 @@ from gateway.control.supervisor.redis_choice import (
     notes,
     redis_url,
 )
+from gateway.control.supervisor.resp import RedisAddress
 
 PREDECESSOR_SECONDS = 8.0
 """How long the orphans of a killed supervisor may take to leave their ports."""
@@ -52,21 +53,32 @@ class Prepared:
     notes: tuple[str, ...]
     """What people should know, such as an old Redis."""
     ports: Mapping[str, int]
+    lock_fd: int
+    """Holds the state directory for us."""
+    foreign_redis: RedisAddress | None = field(default=None, repr=False)
+    """Somebody else's server, on which our users are."""
 
 
-async def prepare(options: Options, environ: Mapping[str, str], stack: AsyncExitStack) -> Prepared:
-    """Check and gather everything.
+async def prepare(
+    options: Options,
+    environ: Mapping[str, str],
+    stack: AsyncExitStack,
+    meanwhile: Callable[[state_dir.StateDir], Awaitable[None]],
+) -> Prepared:
+    """Check and gather everything; `meanwhile` is called before the configuration is read, which takes a while.
 
     Raises:
         CannotStart: what is wrong, for the person to read; nothing was started.
     """
     state = state_dir.prepare(Path(options.state_dir))
-    stack.callback(os.close, state_dir.take_lock(state))
+    lock_fd = state_dir.take_lock(state)
+    stack.callback(os.close, lock_fd)
     logs.log_to(state.log("supervisor"))
     manifest = load_manifest(Path(options.manifest)) if options.manifest else Manifest()
     numbers = _assign_ports(options, manifest)
     variables = {**config_variables(environ), **_port_variables(numbers)}
     config = Path(options.config) if options.config else default_config()
+    await meanwhile(state)
     spec = await read_summary(config, variables)
     redis = choose_redis(options, environ)
     await _check_ports(state, _needs(spec, numbers, manifest, redis))
@@ -96,7 +108,8 @@ async def prepare(options: Options, environ: Mapping[str, str], stack: AsyncExit
         redis_user_prefix=FOREIGN_USER_PREFIX if redis.foreign else "",
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
-    return Prepared(site, _plans(site, redis), notes(redis), bound | _used_ports(site, redis))
+    ports_used = bound | _used_ports(site, redis)
+    return Prepared(site, _plans(site, redis), notes(redis), ports_used, lock_fd, redis.foreign)
 
 
 def _assign_ports(options: Options, manifest: Manifest) -> dict[str, int]:

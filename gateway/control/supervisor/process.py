@@ -3,7 +3,7 @@
 The problem: a child that shares our terminal dies of the user's Ctrl-C before we can stop it in order, one
 that inherits our environment and arguments leaks secrets to `ps`, and one that outlives us keeps ports. The
 rule: each has its own session, a reduced environment, its settings on a pipe, a lifeline (a pipe that ends
-when we are gone), and its output in its own log.
+when we and our guard are gone), and its output in its own log.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from gateway.control.supervisor.guard_program import send
 from gateway.control.supervisor.logs import open_log
-from gateway.control.supervisor.plan import ProcessPlan
+from gateway.control.supervisor.plan import ProcessPlan, Program
 
 _KEEP = {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 _KEEP_PREFIXES = ("LC_", "PYTHON", "OTEL_")
@@ -32,29 +32,29 @@ def reduced_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 class Lifeline:
-    """A pipe nobody writes to: its read end reaches EOF in every child when this process ends."""
+    """A pipe nobody writes to: its read end reaches EOF in every child when this process and the guard have ended."""
 
     def __init__(self) -> None:
-        self.read_fd, self._write_fd = os.pipe()
+        self.read_fd, self.write_fd = os.pipe()
 
     def close(self) -> None:
         """End it; doing so twice is harmless."""
-        for fd in (self.read_fd, self._write_fd):
+        for fd in (self.read_fd, self.write_fd):
             if fd >= 0:
                 os.close(fd)
-        self.read_fd = self._write_fd = -1
+        self.read_fd = self.write_fd = -1
 
 
 class Child:
-    """A running process."""
+    """A running process; `ended` returns when it is gone, with its exit code if we can know it."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self.pid = process.pid
+    def __init__(self, pid: int, ended: Callable[[], Awaitable[int | None]]) -> None:
+        self.pid = pid
+        self._ended = ended
 
     async def wait(self) -> str:
         """How it ended, in words; grandchildren left in its group are ended, too."""
-        code = await self._process.wait()
+        code = await self._ended()
         send(self.pid, signal.SIGKILL)
         return describe(code)
 
@@ -67,14 +67,16 @@ class Child:
         send(self.pid, signal.SIGTERM)
         try:
             async with asyncio.timeout(grace):
-                await self._process.wait()
+                await self._ended()
         except TimeoutError:
             self.kill()
-            await self._process.wait()
+            await self._ended()
 
 
-def describe(code: int) -> str:
+def describe(code: int | None) -> str:
     """`exit code 3` or `signal SIGKILL`."""
+    if code is None:
+        return "exit code unknown: a killed supervisor had started it"
     if code >= 0:
         return f"exit code {code}"
     try:
@@ -83,39 +85,97 @@ def describe(code: int) -> str:
         return f"signal {-code}"
 
 
-async def spawn(plan: ProcessPlan, lifeline: Lifeline, environ: Mapping[str, str]) -> Child:
-    """Start a process.
+class Seedling:
+    """A process that runs and has not got its settings yet: it loads its libraries in the meantime."""
+
+    def __init__(self, process: asyncio.subprocess.Process, settings_fd: int, lifeline: Lifeline) -> None:
+        self._process, self._settings_fd, self._lifeline = process, settings_fd, lifeline
+
+    async def settle(self, settings: Mapping[str, Any]) -> Child:
+        """Give it its settings."""
+        fd, self._settings_fd = self._settings_fd, -1
+        await _send_settings(fd, {**settings, "lifeline_fd": self._lifeline.read_fd})
+        return Child(self._process.pid, self._process.wait)
+
+    async def give_up(self) -> None:
+        """End it, if it never got any."""
+        if self._settings_fd >= 0:
+            os.close(self._settings_fd)
+            self._settings_fd = -1
+            send(self._process.pid, signal.SIGKILL)
+            await self._process.wait()
+
+
+async def sow(plan: Program, lifeline: Lifeline, environ: Mapping[str, str]) -> Seedling:
+    """Start a process that reads its settings from a pipe.
 
     Raises:
         OSError: the program cannot be run, or its log not be opened.
     """
-    plan.cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
-    inherited = [*plan.keep_fds]
-    arguments = list(plan.argv)
-    settings_read = settings_write = -1
-    if plan.settings is not None:
-        settings_read, settings_write = os.pipe()
-        inherited += [settings_read, lifeline.read_fd]
-        arguments += ["--settings-fd", str(settings_read)]
-    log = open_log(plan.log)
+    settings_read, settings_write = os.pipe()
     try:
-        process = await asyncio.create_subprocess_exec(
-            *arguments, cwd=plan.cwd, env=dict(environ), pass_fds=inherited, start_new_session=True,
-            stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-        )  # fmt: skip
+        process = await _execute(
+            plan, environ, ["--settings-fd", str(settings_read)], [settings_read, lifeline.read_fd]
+        )
     except OSError:
-        _close(settings_write)
+        os.close(settings_write)
         raise
     finally:
-        os.close(log)
-        _close(settings_read)
+        os.close(settings_read)
+    return Seedling(process, settings_write, lifeline)
+
+
+async def spawn(plan: ProcessPlan, lifeline: Lifeline, environ: Mapping[str, str]) -> Child:
+    """Start a process, with its settings if it takes any.
+
+    Raises:
+        OSError: the program cannot be run, or its log not be opened.
+    """
     if plan.settings is not None:
-        await _send_settings(settings_write, {**plan.settings, "lifeline_fd": lifeline.read_fd})
-    return Child(process)
+        return await (await sow(plan, lifeline, environ)).settle(plan.settings)
+    process = await _execute(plan, environ, [], [])
+    return Child(process.pid, process.wait)
 
 
-def _close(fd: int) -> None:
-    if fd >= 0:
+async def _execute(
+    plan: Program, environ: Mapping[str, str], arguments: Sequence[str], inherited: Sequence[int]
+) -> asyncio.subprocess.Process:
+    plan.cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = open_log(plan.log)
+    try:
+        return await asyncio.create_subprocess_exec(
+            *plan.argv, *arguments, cwd=plan.cwd, env=dict(environ), pass_fds=[*plan.keep_fds, *inherited],
+            start_new_session=True, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+        )  # fmt: skip
+    finally:
+        os.close(log)
+
+
+def adopt(pid: int) -> Child:
+    """A process that a predecessor of ours had started: not our child, so the kernel tells its end, not its code."""
+    watching = asyncio.create_task(_until_gone(pid), name=f"watch {pid}")
+
+    async def ended() -> None:
+        await asyncio.shield(watching)
+
+    return Child(pid, ended)
+
+
+async def _until_gone(pid: int) -> None:
+    if not hasattr(os, "pidfd_open"):  # macOS
+        while send(pid, 0):
+            await asyncio.sleep(0.1)
+        return
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    loop, gone = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(fd, gone.set)  # readable once the process has ended (pidfd_open(2))
+    try:
+        await gone.wait()
+    finally:
+        loop.remove_reader(fd)
         os.close(fd)
 
 

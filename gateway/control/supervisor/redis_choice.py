@@ -52,8 +52,14 @@ async def adopt(foreign: RedisAddress, manifest: Manifest, installation: Install
     Raises:
         CannotStart: it is away, or does not let us.
     """
-    stack.push_async_callback(_release, foreign, manifest)  # first: a half-done work is undone as well
+    release_at_end(foreign, manifest, stack)  # first: a half-done work is undone as well
     await redis_server.adopt(foreign, manifest.services, installation.redis, FOREIGN_USER_PREFIX)
+
+
+def release_at_end(foreign: RedisAddress | None, manifest: Manifest, stack: AsyncExitStack) -> None:
+    """Have our users removed from somebody else's server when everything has ended."""
+    if foreign is not None:
+        stack.push_async_callback(_release, foreign, manifest)
 
 
 async def _release(foreign: RedisAddress, manifest: Manifest) -> None:

@@ -133,9 +133,26 @@ def take_lock(state: StateDir) -> int:
             f"an instance is already running on {state.root} (supervisor pid {pid}); "
             "stop it with `gatehouse down`, or choose another --state-dir"
         ) from None
-    os.ftruncate(fd, 0)
-    os.write(fd, f"{os.getpid()}\n".encode())
+    own_lock(fd)
     return fd
+
+
+def own_lock(fd: int) -> None:
+    """Say whose the lock is now."""
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+
+
+def is_locked(root: Path) -> bool:
+    """Whether an instance holds this directory, be it between two supervisors."""
+    try:
+        with (root / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def write_private(path: Path, document: Mapping[str, Any]) -> None:

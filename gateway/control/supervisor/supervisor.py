@@ -1,8 +1,10 @@
 """One instance from its start to its end.
 
     prepare ─▶ start everything ─▶ ready ─▶ (keep alive, answer questions) ─▶ stop in order
-       │                │                                                        ▲
-       └── CannotStart ─┴── not ready in time ───────────────────────────────────┘
+       │                │                       ▲                                ▲
+       └── CannotStart ─┴── not ready in time ──┼────────────────────────────────┘
+                                                │
+                    resume what a killed predecessor had started (handover.py)
 
 Whatever is taken (lock, sockets, processes, files) goes on one exit stack and is given back in reverse, on
 every way out.
@@ -11,26 +13,30 @@ every way out.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from gateway.control.supervisor import logs, memory
+from gateway.control.supervisor import handover, logs, memory
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.events import Events
 from gateway.control.supervisor.fleet import Fleet, UnknownProcess
+from gateway.control.supervisor.guard import Guard, Life
+from gateway.control.supervisor.handover import Handover
 from gateway.control.supervisor.keeper import Keeper
 from gateway.control.supervisor.limits import limit_resources
 from gateway.control.supervisor.options import Options
-from gateway.control.supervisor.plan import LOOPBACK
+from gateway.control.supervisor.plan import LOOPBACK, control_program
 from gateway.control.supervisor.preparation import Prepared, prepare, without_credentials
-from gateway.control.supervisor.process import reduced_environment
+from gateway.control.supervisor.process import Lifeline, Seedling, reduced_environment, sow
 from gateway.control.supervisor.readiness import HttpProbe, until_ready
 from gateway.control.supervisor.socket_api import Refused, SocketApi
-from gateway.control.supervisor.state_dir import write_private
+from gateway.control.supervisor.state_dir import StateDir, write_private
 from gateway.control.supervisor.stop_request import StopRequest
 
 READY_WITHIN = 30.0
@@ -39,11 +45,20 @@ ROTATE_EVERY = 30.0
 log = logging.getLogger(__name__)
 
 
+class Succession(NamedTuple):
+    """How a supervisor begins that takes over: what was left, who runs, and whom to tell."""
+
+    left: Handover
+    lives: Sequence[Life]
+    told_fd: int
+
+
 class Supervisor:
     """Runs one instance."""
 
-    def __init__(self, options: Options, events: Events, stop: StopRequest) -> None:
+    def __init__(self, options: Options, events: Events, stop: StopRequest, takeovers: int = 0) -> None:
         self._options, self._events, self._stop = options, events, stop
+        self._takeovers = takeovers
         self._begun = time.monotonic()
         self._began_at = options.started or time.time()
         self._stack = AsyncExitStack()
@@ -58,21 +73,52 @@ class Supervisor:
             CannotStart: what is wrong; `down` gives back what was taken until then.
         """
         self._events.tell("checking")
-        prepared = await prepare(self._options, os.environ, self._stack)
+        lifeline = Lifeline()
+        sown: dict[str, Seedling] = {}
+
+        async def sow_control(state: StateDir) -> None:
+            """Its libraries take as long to load as the configuration takes to be read."""
+            program = control_program(self._options, state)
+            sown[program.name] = seedling = await sow(program, lifeline, reduced_environment(os.environ))
+            self._stack.push_async_callback(seedling.give_up)
+
+        prepared = await prepare(self._options, os.environ, self._stack, sow_control)
         for note in prepared.notes:
             self._events.tell("note", text=note)
         limit_resources()
-        await self._start(prepared)
-        await self._fleet_of().wait_ready(READY_WITHIN, also=self._gateway_ready(prepared))
-        self._announce(prepared)
+        fleet = await self._open(Handover(prepared, lifeline))
+        self._events.tell("starting", processes=[plan.name for plan in prepared.plans if plan.autostart])
+        await fleet.start(sown)
+        await fleet.wait_ready(READY_WITHIN, also=self._gateway_ready(prepared))
+        self._announce(prepared, ready_seconds=round(time.time() - self._began_at, 2))
+
+    async def take_over(self, left: Handover, lives: Sequence[Life], told_fd: int) -> None:
+        """Go on with what a killed predecessor had started; what it had not, is started now.
+
+        Raises:
+            CannotStart: supervisors are killed again and again.
+        """
+        handover.resume(left, self._stack)
+        left = left.again(time.monotonic())
+        limit_resources()
+        fleet = await self._open(left)
+        await fleet.take_over(lives)
+        handover.say_taken_over(told_fd)
+        log.warning("took over from a killed supervisor", extra={"processes": [life.name for life in lives]})
+        self._announce(left.prepared, ready_seconds=_ready_seconds(left.prepared.site.state.instance))
+        self._events.tell("took_over", pid=os.getpid(), processes=len(lives))
 
     async def down(self) -> None:
         """Stop everything; afterwards no process, port or socket is left."""
         await self._stack.aclose()
 
-    async def _start(self, prepared: Prepared) -> None:
+    async def _open(self, shop: Handover) -> Fleet:
+        """The fleet, and the ways to ask us."""
+        prepared = shop.prepared
         state = prepared.site.state
-        fleet = self._fleet = Fleet(prepared.plans, reduced_environment(os.environ), self._events.tell)
+        guard = Guard(lambda: shop.successor(self._events.fd))
+        environ = reduced_environment(os.environ)
+        fleet = self._fleet = Fleet(prepared.plans, environ, self._events.tell, shop.lifeline, guard)
         self._stop.when_repeated = fleet.hurry
         self._stack.callback(state.control_socket.unlink, missing_ok=True)
         self._stack.push_async_callback(fleet.stop)
@@ -81,15 +127,14 @@ class Supervisor:
         self._stack.callback(api.close)
         self._rotation = asyncio.create_task(self._rotate(prepared), name="log rotation")
         self._stack.callback(self._rotation.cancel)
-        self._events.tell("starting", processes=[plan.name for plan in prepared.plans if plan.autostart])
-        await fleet.start()
+        return fleet
 
     def _gateway_ready(self, prepared: Prepared) -> Callable[[], Coroutine[Any, Any, None]]:
         """Every worker has accepted a configuration: only control knows."""
         probe = HttpProbe(LOOPBACK, prepared.site.ports["admin"], "/readyz")
         return lambda: until_ready(probe)
 
-    def _announce(self, prepared: Prepared) -> None:
+    def _announce(self, prepared: Prepared, ready_seconds: float | None) -> None:
         """Write instance.json: from now on commands find us."""
         site = prepared.site
         document = {
@@ -104,7 +149,7 @@ class Supervisor:
             "collector_url": f"http://{LOOPBACK}:{site.ports['collector']}",
             "spans_to": without_credentials(site.otlp["endpoint"]),
             "ports": dict(prepared.ports),
-            "ready_seconds": round(time.time() - self._began_at, 2),
+            "ready_seconds": ready_seconds,
             "pss_mib": memory.total_mib([os.getpid(), *self._fleet_of().pids()]),
         }
         self._stack.callback(site.state.instance.unlink, missing_ok=True)
@@ -166,41 +211,53 @@ class Supervisor:
             raise Refused(f"{name} does not stay up ({keeper.last_exit}); see {file}")
 
     def _ourselves(self) -> list[dict[str, Any]]:
-        rows = [("supervisor", os.getpid()), ("guard", self._fleet_of().guard.pid)]
+        rows = [("supervisor", os.getpid(), self._takeovers), ("guard", self._fleet_of().guard.pid, 0)]
         return [
             {
                 "name": name,
                 "kind": "supervisor",
                 "pid": pid,
                 "state": "running",
-                "restarts": 0,
+                "restarts": restarts,
                 "uptime_s": round(time.monotonic() - self._begun, 1),
                 "rss_bytes": memory.resident(pid),
                 "pss_bytes": memory.proportional(pid),
                 "port": None,
                 "log": f"{self._options.state_dir}/logs/supervisor.log",
             }
-            for name, pid in rows
+            for name, pid, restarts in rows
             if pid
         ]
 
 
-async def run(options: Options) -> int:
+def _ready_seconds(instance: Path) -> float | None:
+    """What the predecessor had written down, if it had come so far."""
+    try:
+        seconds = json.loads(instance.read_text())["ready_seconds"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return float(seconds)
+
+
+async def run(options: Options, succession: Succession | None = None) -> int:
     """Run an instance until it is told to stop; the exit code (0, or that of CannotStart)."""
     os.umask(0o077)
     events = Events(options.events_fd)
     if options.events_fd is not None:  # who reads events hears of errors there; no second copy on the terminal
         logging.getLogger().addHandler(logging.NullHandler())
     stop = StopRequest(options.foreground_fd)
-    supervisor = Supervisor(options, events, stop)
-    try:
-        return await _until_stopped(supervisor, options, events, stop)
-    finally:
-        events.close()
+    # The events' pipe is closed by our end, not before it: who follows them may then count on our being gone.
+    if succession is None:
+        supervisor = Supervisor(options, events, stop)
+        return await _until_stopped(supervisor, supervisor.up(), options, events, stop)
+    supervisor = Supervisor(options, events, stop, takeovers=len(succession.left.taken_over) + 1)
+    return await _until_stopped(supervisor, supervisor.take_over(*succession), options, events, stop)
 
 
-async def _until_stopped(supervisor: Supervisor, options: Options, events: Events, stop: StopRequest) -> int:
-    starting = asyncio.create_task(supervisor.up(), name="up")
+async def _until_stopped(
+    supervisor: Supervisor, begin: Coroutine[Any, Any, None], options: Options, events: Events, stop: StopRequest
+) -> int:
+    starting = asyncio.create_task(begin, name="begin")
     asked = asyncio.create_task(stop.wait(), name="stop")
     failure: CannotStart | None = None
     try:

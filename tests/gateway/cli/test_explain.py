@@ -14,7 +14,7 @@ FORWARD: dict[str, Any] = {
     "route": {"name": "orders-read", "match": "GET PathPrefix /orders", "where": "shop.yaml:41", "public": False},
     "steps": [
         {"filter": "JWT", "verdict": "pass", "detail": "sub=bob [bold]\x1b[2J", "where": "shop.yaml:12"},
-        {"filter": "RateLimit", "verdict": "pass", "detail": "60 of 100 left, none spent", "where": "other.yaml:46"},
+        {"filter": "RateLimit", "verdict": "pass", "detail": "60 of 100 left", "where": "other.yaml:46"},
     ],
     "cluster": {"name": "orders", "healthy": 2, "total": 2},
     "outcome": "forward", "status": None, "reason": None, "not_decided_here": ["does bob own 1001? (orders decides)"],
@@ -34,10 +34,10 @@ def test_an_explanation_reads_like_the_way_of_a_request(installation: Any) -> No
     result = installation.run("explain", "get", "/orders/1001")
     assert result.exit_code == 0
     lines = [line.rstrip() for line in result.output.splitlines()]
-    assert lines[0] == "GET /orders/1001 as nobody · nothing sent"
+    assert lines[0] == "GET /orders/1001 as nobody · nothing sent, nothing spent"
     assert lines[1].split() == ["route", "orders-read", "GET", "PathPrefix", "/orders", "shop.yaml:41"]
-    assert lines[2].endswith(r"pass         sub=bob [bold]\x1b[2J       :12")
-    assert lines[3].endswith("60 of 100 left, none spent  other.yaml:46")
+    assert lines[2].endswith(r"pass         sub=bob [bold]\x1b[2J   :12")
+    assert lines[3].endswith("60 of 100 left          other.yaml:46")
     assert lines[4:7] == [
         "→ cluster orders, 2 of 2 endpoints healthy",
         "GATEWAY: would forward",
@@ -167,3 +167,91 @@ def test_who_connects_is_passed_on(installation: Any) -> None:
     installation.run("explain", "GET", "/")
     assert {"client", "principals"} & asked(installation).keys() == set()
     assert installation.run("explain", "GET", "/", "--from", "nowhere").exit_code == 2
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PAST: dict[str, Any] = {
+    "trace_id": TRACE, "time": "2026-11-27T10:00:00.000Z", "worker": "gateway-1", "client": "127.0.0.1",
+    "method": "GET", "target": "/orders/1\x1b[2J", "subject": "bob", "outcome": "deny", "decided_by": "gateway",
+    "route": {"name": "orders-read", "matched": "/orders", "where": "shop.yaml:41", "public": False},
+    "seen": [["header x-kind", "a"]],
+    "steps": [{"filter": "JWT", "verdict": "deny", "detail": "it has expired", "where": "shop.yaml:12"}],
+    "status": 401, "reason": "jwt_expired", "detail": "the token has expired; get a new one", "policy": "shop.yaml:12",
+}  # fmt: skip
+FROM_SERVICE = PAST | {
+    "outcome": "service_refused", "decided_by": "shop", "status": 403, "reason": "", "detail": "", "policy": "",
+    "cluster": {"name": "shop", "endpoint": "127.0.0.1:9", "attempts": 2, "status": 403, "duration_ms": 2.04},
+}  # fmt: skip
+SERVICES = [
+    {"service": "orders", "operation": "GET /orders/{id}", "status": 403, "reason": "not_owner"},
+    {"service": "identity", "operation": "POST /introspect", "status": 401, "reason": ""},
+]
+
+
+def past(installation: Any, one: dict[str, Any], services: list[Any] | None = None) -> list[str]:
+    answer = {"trace_id": TRACE, "explanations": [one], "services": services or []}
+    installation.reply("GET", f"/explanations/{TRACE}", answer)
+    result = installation.run("explain", "--trace", TRACE)
+    assert result.exit_code == (0 if one["outcome"] == "forwarded" else 1)
+    return [line.rstrip() for line in result.output.splitlines()]
+
+
+def test_a_past_refusal_names_the_line_that_refused(installation: Any) -> None:
+    lines = past(installation, PAST)
+    assert lines[0] == r"GET /orders/1\x1b[2J as bob · 2026-11-27 10:00:00.000 UTC, from 127.0.0.1, gateway-1"
+    assert [line.split() for line in lines[1:4]] == [
+        ["route", "orders-read", "/orders", "shop.yaml:41"],
+        ["header", "x-kind", "a"],
+        ["1", "JWT", "deny", "it", "has", "expired", ":12"],
+    ]
+    assert lines[4:] == [
+        "GATEWAY: refused with 401, reason jwt_expired, by shop.yaml:12",
+        "Told: the token has expired; get a new one",
+        "What to do: docs/problems.md, jwt_expired",
+    ]
+
+
+def test_a_services_refusal_is_quoted_from_the_trace(installation: Any) -> None:
+    assert past(installation, FROM_SERVICE, SERVICES)[4:] == [
+        "→ cluster shop, 127.0.0.1:9, 2 tries, 403 after 2.0 ms",
+        "SERVICE orders: refused with 403, reason not_owner",
+        "Before that identity had answered 401",
+    ]
+    without = past(installation, FROM_SERVICE)
+    assert without[5] == "SERVICE shop: refused with 403"
+    assert "passed its answer on unread" in without[6]
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"outcome": "forwarded", "decided_by": "orders", "status": 200}, "SERVICE orders: answered 200; the gateway"),
+        ({"outcome": "client_gone"}, "CLIENT: left before"),
+        ({"outcome": "failed", "status": 504, "policy": ""}, "GATEWAY: answered for the service with 504"),
+    ],
+)
+def test_other_ends(installation: Any, change: dict[str, Any], line: str) -> None:
+    assert past(installation, PAST | change)[4].startswith(line)
+
+
+def test_the_start_of_an_id_is_enough_unless_two_share_it(installation: Any) -> None:
+    past(installation, PAST)
+    installation.reply("GET", "/explanations", {"explanations": [{"trace_id": TRACE}, {"trace_id": "4bf9" + "0" * 28}]})
+    found = installation.run("explain", "--trace", TRACE[:6], "--json")
+    assert json.loads(found.output)["trace_id"] == TRACE
+    assert installation.run("explain", "--trace", "4BF9").exit_code == 2
+
+
+def test_an_unknown_trace_says_why_it_may_be_unknown(installation: Any) -> None:
+    detail = {"reason": "no_such_explanation", "detail": "the latest are kept"}
+    installation.reply("GET", f"/explanations/{TRACE}", detail, status=404)
+    result = installation.run("explain", "--trace", TRACE)
+    assert (result.exit_code, "the latest are kept" in result.output) == (1, True)
+    installation.reply("GET", "/explanations", {"explanations": []})
+    assert installation.run("explain", "--trace", "beef").exit_code == 1
+
+
+@pytest.mark.parametrize("words", [["--trace", "x"], ["--trace", TRACE, "GET", "/"], ["GET"], []])
+def test_either_a_request_or_a_trace(installation: Any, words: list[str]) -> None:
+    assert installation.run("explain", *words).exit_code == 2
+    assert installation.received == []

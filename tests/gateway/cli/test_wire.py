@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -61,3 +63,26 @@ def test_an_endless_answer_is_not_read_to_its_end(installation: Any, monkeypatch
     installation.reply("GET", "/big", b"x" * 1_048_577)
     with pytest.raises(Failure, match="larger than 1 MiB"):
         send(installation.url, "GET", "/big")
+
+
+def test_a_byte_now_and_then_does_not_hold_us_for_ever() -> None:
+    def dribble(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(OSError):
+            while not given_up.wait(0.01):
+                connection.sendall(b"X")
+
+    given_up = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=dribble, args=[server])
+        thread.start()
+        with pytest.raises(Failure, match="broke the connection"):
+            send(f"http://127.0.0.1:{server.getsockname()[1]}", "GET", "/", within=0.1)
+        given_up.set()
+        thread.join()
+
+
+def test_less_may_be_read_than_usual(installation: Any) -> None:
+    installation.reply("GET", "/big", b"x" * 2_097_153)
+    with pytest.raises(Failure, match="larger than 2 MiB"):
+        send(installation.url, "GET", "/big", most=2_097_152)

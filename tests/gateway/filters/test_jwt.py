@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -284,15 +285,19 @@ def test_a_key_that_does_not_fit_takes_no_other_down(misfit: dict[str, Any]) -> 
         web.Response(status=302, headers={"Location": "http://127.0.0.1:1/"}),
         web.Response(body=b" " * 100_000),
         web.Response(status=500),
+        web.Response(
+            body=gzip.compress(json.dumps({"keys": [jwk(RSA, "a", "RS256")]}).encode()),
+            headers={"Content-Encoding": "gzip"},
+        ),
     ],
-    ids=["redirect", "too large", "error"],
+    ids=["redirect", "too large", "error", "compressed"],
 )
 async def test_a_bad_answer_of_the_issuer(provider: Provider, clock: Any, answer: web.Response) -> None:
     app = web.Application()
     served = []
 
-    async def serve(_: web.Request) -> web.Response:
-        served.append(1)
+    async def serve(request: web.Request) -> web.Response:
+        served.append(request.headers["Accept-Encoding"])
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
 
     app.router.add_get("/jwks.json", serve)
@@ -302,7 +307,7 @@ async def test_a_bad_answer_of_the_issuer(provider: Provider, clock: Any, answer
         address = f"127.0.0.1:{server.port}"
         provider.cluster = Cluster(ClusterSpec(name="identity", endpoints=(address,)), [address], clock, Random(1))
         assert await provider.fetch() is False
-    assert served == [1]
+    assert served == ["identity"]
     assert set(provider.keys) == {"rsa-1", "ed-1"}
 
 

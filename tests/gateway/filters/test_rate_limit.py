@@ -83,7 +83,7 @@ def test_explaining_spends_nothing(build: Any, ask: Any) -> None:
     passes(limit, request)
     for _ in range(10):
         assert limit.decide(request) is None
-        assert limit.explain(request, None) == "2 of 3 left for address 192.0.2.1, none spent"
+        assert limit.explain(request, None) == "2 of 3 left for address 192.0.2.1"
 
 
 def test_keys_are_bounded() -> None:

@@ -22,7 +22,7 @@ def test_a_plain_request() -> None:
         "x=1&y",
         "shop.example",
     )
-    assert request.headers == [(b"host", b"shop.example"), (b"accept", b"*/*"), (b"x-odd", b"")]
+    assert list(request.headers) == [(b"host", b"shop.example"), (b"accept", b"*/*"), (b"x-odd", b"")]
     assert request.keep_alive
     assert request.length == 0
 

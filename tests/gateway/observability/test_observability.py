@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from gateway.observability import access_log as access_log_module
 from gateway.observability.access_log import AccessLog
-from gateway.observability.export import MAX_QUEUE, SpanExporter
+from gateway.observability.export import MAX_QUEUE, PIECE, SpanExporter
 from gateway.observability.logs import JsonFormatter
 from gateway.observability.metrics import Metrics
 from gateway.observability.registry import BUCKETS, Counter, Histogram, method_label
@@ -197,6 +197,36 @@ async def test_spans_arrive_as_otlp(exporter_to: Any) -> None:
     assert sent.end_time_unix_nano - sent.start_time_unix_nano == 500_000_000
     assert sent.links[0].span_id.hex() == SPAN
     assert {one.key: one.value.string_value for one in sent.attributes}["error.type"] == "upstream_reset"
+
+
+async def test_a_large_batch_is_one_message_made_in_pieces_between_requests(exporter_to: Any) -> None:
+    received: list[ExportTraceServiceRequest] = []
+    turns = 0
+
+    def others() -> None:
+        nonlocal turns
+        turns += 1
+        asyncio.get_running_loop().call_soon(others)
+
+    async def take(request: web.Request) -> web.Response:
+        received.append(ExportTraceServiceRequest.FromString(await request.read()))
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/v1/traces", take)
+    async with TestServer(app) as server:
+        exporter = exporter_to(str(server.make_url("/")))
+        spans = [span(number) for number in range(4 * PIECE + 1)]
+        others()
+        before = turns
+        await exporter._encoded(spans)
+        assert turns - before >= 5
+        for one in spans:
+            exporter.add(one)
+        await exporter.flush()
+        await exporter._session.close()
+    (message,) = received
+    assert sum(len(scope.spans) for one in message.resource_spans for scope in one.scope_spans) == len(spans)
 
 
 async def test_a_collector_that_is_away_costs_spans_not_memory(

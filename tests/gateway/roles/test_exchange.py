@@ -238,12 +238,6 @@ async def test_head_204_and_304_have_no_body(upstream: Any, gateway: Any) -> Non
     assert shop.connections == 1
 
 
-async def test_interim_answers_are_read_past(upstream: Any, gateway: Any) -> None:
-    shop = await upstream(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK)
-    edge = await gateway(config(shop.address))
-    assert split(await edge.raw(last()))[2] == b"hello"
-
-
 async def test_expect_continue(upstream: Any, gateway: Any) -> None:
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(4)

@@ -42,7 +42,7 @@ async def test_a_request_that_would_pass(gateway: Any) -> None:
         ("JWT", "pass", "test.yaml:11"),
         ("Authorize", "pass", "test.yaml:12"),
     ]
-    assert told["steps"][0]["detail"] == "3 of 3 left for address 127.0.0.1, none spent"
+    assert told["steps"][0]["detail"] == "3 of 3 left for address 127.0.0.1"
     assert told["cluster"] == {"name": "shop", "healthy": 1, "total": 1}
     assert "caller's own" in told["not_decided_here"][0]
 

@@ -224,3 +224,27 @@ async def test_a_reset_on_one_side_ends_the_other(upstream: Any, gateway: Any) -
     writer.transport.abort()
     await asyncio.wait_for(ended.wait(), 5)
     assert edge.worker.exchanges == set()
+
+
+async def test_a_drain_ends_the_tunnel_after_what_was_sent(upstream: Any, gateway: Any) -> None:
+    """An end, not a reset, which could destroy the last frames; that no Close frame came tells it (RFC 6455 §7.1.5)."""
+
+    async def switch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(SWITCH + b"x" * 300_000)
+        left.set_result(await reader.read())
+
+    left: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    chat = await upstream(switch)
+    edge = await gateway(config(chat.address))
+    reader, writer = await asyncio.open_connection("127.0.0.1", edge.ports["public"])
+    writer.write(handshake() + b"last words")
+    await reader.readuntil(b"\r\n\r\n")
+    edge.listeners["public"].drain()
+    assert await reader.readexactly(300_000) == b"x" * 300_000  # a drain alone ends no tunnel
+    (exchange,) = edge.worker.exchanges
+    exchange.cut_off()
+    assert await reader.read() == b""
+    assert await asyncio.wait_for(left, 5) == b"last words"
+    assert exchange.reason == "drain_timeout"
+    assert edge.total("gateway_broken_answers_total") == 0
+    writer.close()

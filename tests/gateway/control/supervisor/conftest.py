@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from gateway.control.supervisor.plan import ProcessPlan, python_module
 from gateway.control.supervisor.ports import bind
 from gateway.control.supervisor.readiness import HttpProbe
+from tests.gateway.control.supervisor.instance import Shop
 
 CHILDREN = Path(__file__).parent / "children"
 MakePlan = Callable[..., ProcessPlan]
@@ -86,3 +87,14 @@ def tiny_plan(tmp_path: Path) -> MakePlan:
 @pytest.fixture
 def python() -> str:
     return sys.executable
+
+
+@pytest.fixture
+def shop(tmp_path_factory: pytest.TempPathFactory, environ: dict[str, str]) -> Iterator[Shop]:
+    shop = Shop(tmp_path_factory.mktemp("up"))
+    yield shop
+    for launched in shop.launched:
+        launched.close()
+        if launched.process.poll() is None:
+            launched.stop()
+            launched.process.wait(20)

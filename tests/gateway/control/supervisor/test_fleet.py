@@ -8,8 +8,11 @@ import pytest
 
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.fleet import Fleet, UnknownProcess
+from gateway.control.supervisor.guard import Guard
+from gateway.control.supervisor.keeper import Report
 from gateway.control.supervisor.plan import ProcessPlan
 from gateway.control.supervisor.ports import bind, is_free
+from gateway.control.supervisor.process import Lifeline
 
 Until = Callable[..., Awaitable[None]]
 Told = list[tuple[str, str]]
@@ -21,6 +24,10 @@ def three_ports() -> list[int]:
     for probe in probes:
         probe.close()
     return numbers
+
+
+def make_fleet(plans: list[ProcessPlan], environ: dict[str, str], report: Report) -> Fleet:
+    return Fleet(plans, environ, report, Lifeline(), Guard())
 
 
 @pytest.fixture
@@ -44,7 +51,7 @@ def plans(tiny_plan: Callable[..., ProcessPlan]) -> list[ProcessPlan]:
 @pytest.fixture
 async def fleet(plans: list[ProcessPlan], environ: dict[str, str], told: Told) -> AsyncIterator[Fleet]:
     faults = {name: value for name, value in os.environ.items() if name.startswith("PYTHON_TINY")}
-    fleet = Fleet(plans, environ | faults, lambda event, **facts: told.append((event, facts["name"])))
+    fleet = make_fleet(plans, environ | faults, lambda event, **facts: told.append((event, facts["name"])))
     await fleet.start()
     yield fleet
     await fleet.stop()
@@ -88,7 +95,7 @@ async def test_any_process_heals_while_the_others_stay(fleet: Fleet, until: Unti
 async def test_what_cannot_start_is_named_with_its_last_words(
     plans: list[ProcessPlan], environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fleet = Fleet(plans, environ | {"PYTHON_TINY_FAULT_ORDERS": "exit"}, lambda event, **facts: None)
+    fleet = make_fleet(plans, environ | {"PYTHON_TINY_FAULT_ORDERS": "exit"}, lambda event, **facts: None)
     await fleet.start()
     with pytest.raises(CannotStart, match=r"(?s)orders does not stay up \(exit code 3\).*orders says hello") as failed:
         await fleet.wait_ready(10)
@@ -97,7 +104,7 @@ async def test_what_cannot_start_is_named_with_its_last_words(
 
 
 async def test_what_never_answers_is_named_with_its_probe(plans: list[ProcessPlan], environ: dict[str, str]) -> None:
-    fleet = Fleet(plans, environ | {"PYTHON_TINY_FAULT_ORDERS": "deaf"}, lambda event, **facts: None)
+    fleet = make_fleet(plans, environ | {"PYTHON_TINY_FAULT_ORDERS": "deaf"}, lambda event, **facts: None)
     await fleet.start()
     with pytest.raises(CannotStart, match=r"orders is not ready after 1 s \(port"):
         await fleet.wait_ready(1)
@@ -116,7 +123,7 @@ async def test_a_worker_that_keeps_dying_fails_the_start(plans: list[ProcessPlan
     async def never() -> None:
         await asyncio.Event().wait()
 
-    fleet = Fleet(plans, environ | {"PYTHON_TINY_FAULT_GATEWAY_1": "exit"}, lambda event, **facts: None)
+    fleet = make_fleet(plans, environ | {"PYTHON_TINY_FAULT_GATEWAY_1": "exit"}, lambda event, **facts: None)
     await fleet.start()
     with pytest.raises(CannotStart, match="gateway-1 does not stay up"):
         await fleet.wait_ready(10, also=never)
@@ -124,7 +131,7 @@ async def test_a_worker_that_keeps_dying_fails_the_start(plans: list[ProcessPlan
 
 
 async def test_hurrying_ends_a_stubborn_process_at_once(plans: list[ProcessPlan], environ: dict[str, str]) -> None:
-    fleet = Fleet(plans, environ | {"PYTHON_TINY_FAULT_ORDERS": "stubborn"}, lambda event, **facts: None)
+    fleet = make_fleet(plans, environ | {"PYTHON_TINY_FAULT_ORDERS": "stubborn"}, lambda event, **facts: None)
     await fleet.start()
     await fleet.wait_ready(10)
     stopping = asyncio.create_task(fleet.stop())
@@ -133,7 +140,7 @@ async def test_hurrying_ends_a_stubborn_process_at_once(plans: list[ProcessPlan]
 
 
 def test_the_gateway_is_all_workers(plans: list[ProcessPlan]) -> None:
-    fleet: Any = Fleet(plans, {}, lambda event, **facts: None)
+    fleet: Any = make_fleet(plans, {}, lambda event, **facts: None)
     assert [keeper.plan.name for keeper in fleet.find("gateway")] == ["gateway-1", "gateway-2"]
     with pytest.raises(UnknownProcess, match="no process 'ordres'; there are: redis, control"):
         fleet.find("ordres")

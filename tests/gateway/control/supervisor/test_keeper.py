@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.control.supervisor.guard import Life
 from gateway.control.supervisor.keeper import Keeper
 from gateway.control.supervisor.plan import ProcessPlan
 from gateway.control.supervisor.process import Lifeline
@@ -20,8 +21,8 @@ class Roll:
     def __init__(self) -> None:
         self.living: set[int] = set()
 
-    def started(self, pid: int) -> None:
-        self.living.add(pid)
+    def started(self, life: Life) -> None:
+        self.living.add(life.pid)
 
     def ended(self, pid: int) -> None:
         self.living.remove(pid)

@@ -1,6 +1,7 @@
 """A whole instance in real processes; control, workers and services are tiny stand-ins, Redis is real."""
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -9,97 +10,22 @@ import socket
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from gateway.control.supervisor import launch
 from gateway.control.supervisor.errors import CannotStart
-from gateway.control.supervisor.launch import Launch
-from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.ports import BLOCK, is_free
 from gateway.control.supervisor.readiness import RedisProbe, until_ready
 from gateway.control.supervisor.redis_server import find_binary
 from gateway.control.supervisor.resp import RedisAddress
 from gateway.control.supervisor.resp import ask as ask_redis
+from tests.gateway.control.supervisor.instance import CONFIG, Shop, ask, family, nothing_left
 
 Until = Callable[..., Awaitable[None]]
-MANIFEST = """
-users: [alice]
-services:
-  - {name: orders, module: tiny_service, redis: ["~events:orders", "+xadd", "+ping"]}
-  - {name: traffic, module: tiny_service, autostart: false, port: false}
-"""
-CONFIG = """
-listeners:
-  - name: public
-    port: ${GATEHOUSE_PUBLIC_PORT}
-workers: 2
-"""
-
-
-def ask(state: Path, **question: Any) -> dict[str, Any]:
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(15)
-        connection.connect(str(state / "supervisor.sock"))
-        connection.sendall(json.dumps(question).encode() + b"\n")
-        answer = json.loads(connection.makefile().readline())
-    assert isinstance(answer, dict)
-    return answer
-
-
-def family(pid: int) -> set[int]:
-    return {pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))}
-
-
-class Shop:
-    """Starts supervisors on one state directory and remembers what they said."""
-
-    def __init__(self, root: Path) -> None:
-        self.state = root / "s"
-        self.config = root / "gateway.yaml"
-        self.config.write_text(CONFIG)
-        self.manifest = root / "manifest.yaml"
-        self.manifest.write_text(MANIFEST)
-        self.events: list[dict[str, Any]] = []
-        self.launched: list[Launch] = []
-
-    def start(self, *, detach: bool = False, **changes: Any) -> Launch:
-        facts: dict[str, Any] = {
-            "state_dir": str(self.state), "config": str(self.config), "manifest": str(self.manifest),
-            "port_base": 0, "control_module": "tiny_service", "worker_module": "tiny_service",
-        }  # fmt: skip
-        self.launched.append(launch.start(Options(**{**facts, **changes}), detach=detach))
-        return self.launched[-1]
-
-    def up(self, **changes: Any) -> tuple[Launch, dict[str, Any]]:
-        launched = self.start(**changes)
-        return launched, launched.until_up(self.events.append)
-
-    def processes(self) -> dict[str, dict[str, Any]]:
-        return {row["name"]: row for row in ask(self.state, do="ps")["processes"]}
-
-
-@pytest.fixture
-def shop(tmp_path_factory: pytest.TempPathFactory, environ: dict[str, str]) -> Iterator[Shop]:
-    shop = Shop(tmp_path_factory.mktemp("up"))
-    yield shop
-    for launched in shop.launched:
-        launched.close()
-        if launched.process.poll() is None:
-            launched.stop()
-            launched.process.wait(20)
-
-
-def nothing_left(shop: Shop, pids: set[int], instance: dict[str, Any], alive: Callable[[int], bool]) -> None:
-    assert [pid for pid in pids if alive(pid)] == []
-    assert all(is_free(port) for port in instance["ports"].values())
-    left = {path.name for path in shop.state.iterdir()}
-    assert not left & {"instance.json", "supervisor.sock", "control.sock"}
 
 
 def test_up_tells_how_it_goes_and_down_leaves_nothing(shop: Shop, alive: Callable[[int], bool]) -> None:
@@ -163,38 +89,6 @@ def test_a_process_that_cannot_be_started_by_name_says_so(shop: Shop, monkeypatc
     shop.up()
     assert "traffic does not stay up (exit code 3)" in ask(shop.state, do="start", name="traffic")["error"]
     assert ask(shop.state, do="stop", name="traffic") == {"ok": True, "state": "stopped"}
-
-
-def test_a_killed_supervisor_leaves_nothing_running_and_a_new_one_starts(
-    shop: Shop, alive: Callable[[int], bool]
-) -> None:
-    launched, instance = shop.up()
-    ask(shop.state, do="start", name="traffic")
-    pids = family(launched.process.pid)
-    launched.process.kill()
-    launched.process.wait()
-    end = time.monotonic() + 10
-    while any(alive(pid) for pid in pids) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert [pid for pid in pids if alive(pid)] == []
-    assert all(is_free(port) for port in instance["ports"].values())
-    _, again = shop.up(port_base=instance["ports"]["public"])
-    assert again["ports"] == instance["ports"]
-
-
-def test_a_stubborn_child_does_not_survive_a_killed_supervisor(
-    shop: Shop, alive: Callable[[int], bool], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHON_TINY_FAULT_ORDERS", "stubborn")
-    launched, instance = shop.up()
-    orders = shop.processes()["orders"]["pid"]
-    launched.process.kill()
-    launched.process.wait()
-    end = time.monotonic() + 10
-    while alive(orders) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not alive(orders)
-    assert is_free(instance["ports"]["orders"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -315,6 +209,17 @@ def test_a_bad_configuration_is_refused_with_its_line(shop: Shop) -> None:
         shop.up()
     assert refused.value.exit_code == 2
     assert not any(event["event"] == "started" for event in shop.events)
+
+
+def test_nothing_runs_on_when_the_configuration_is_refused(shop: Shop, alive: Callable[[int], bool]) -> None:
+    shop.config.write_text("listeners: 3\n")
+    launched = shop.start()
+    seen: set[int] = set()
+    while launched.process.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            seen |= family(launched.process.pid)
+    assert len(seen) > 2  # the control process was started before the configuration was read
+    assert [pid for pid in seen if alive(pid)] == []
 
 
 def test_a_service_that_cannot_start_ends_everything(

@@ -24,7 +24,8 @@ async def lifeline() -> AsyncIterator[Lifeline]:
 
 
 def program(tmp_path: Path, code: str, settings: dict[str, Any] | None = None) -> ProcessPlan:
-    return ProcessPlan("orders", "service", (sys.executable, "-c", code), tmp_path / "data", tmp_path / "log", settings)
+    argv = (sys.executable, "-c", code)
+    return ProcessPlan("orders", "service", argv, tmp_path / "data", tmp_path / "log", settings=settings)
 
 
 def test_only_what_is_needed_of_the_environment_is_passed_on() -> None:
@@ -71,7 +72,7 @@ async def test_the_lifeline_ends_with_its_holder(tmp_path: Path) -> None:
 
 
 async def test_a_program_that_is_not_there_leaves_no_descriptor_open(tmp_path: Path, lifeline: Lifeline) -> None:
-    absent = ProcessPlan("x", "service", ("/nonexistent",), tmp_path, tmp_path / "log", {})
+    absent = ProcessPlan("x", "service", ("/nonexistent",), tmp_path, tmp_path / "log", settings={})
     with pytest.raises(FileNotFoundError):  # the first start also opens the loop's own descriptors
         await spawn(absent, lifeline, {})
     before = os.dup(0)

@@ -24,7 +24,7 @@ from gateway.control.supervisor.state_dir import prepare
 
 Client = Callable[[str], "redis.asyncio.Redis"]
 SHOP = load_manifest(default_manifest()).services
-PASSWORDS = {name: f"pw-{name}" for name in ("identity", "orders", "alerts", "supervisor")}
+PASSWORDS = {name: f"pw-{name}" for name in ("supervisor", *(entry.name for entry in SHOP))}
 
 
 def test_a_binary_is_found() -> None:
@@ -152,10 +152,23 @@ async def test_alerts_reads_in_its_group_and_buries_the_dead(keeper: Keeper, cli
         await may_not(keeper, "alerts", command)
 
 
-async def test_who_has_nothing_to_do_there_has_no_user(keeper: Keeper, client: Client) -> None:
-    assert {entry.name for entry in SHOP if entry.redis} == {"orders", "alerts"}
-    with pytest.raises(redis.exceptions.AuthenticationError, match="invalid username-password"):
-        await client("identity").ping()
+def test_every_service_has_a_user_of_its_own() -> None:
+    assert [entry.name for entry in SHOP if entry.port and not entry.redis] == []
+
+
+@pytest.mark.parametrize("name", ["identity", "profiles", "storefront"])
+async def test_who_has_nothing_to_do_there_may_ask_whether_it_is_alive(
+    keeper: Keeper, client: Client, name: str
+) -> None:
+    assert await client(name).ping()
+    for command in ("XRANGE events:orders - +", f"GET {name}", f"SET {name} 1", "KEYS *", "ACL LIST", "INFO"):
+        await may_not(keeper, name, command)
+
+
+async def test_nobody_is_known_without_a_user(keeper: Keeper) -> None:
+    stranger = RedisAddress("127.0.0.1", keeper.plan.port or 0, "traffic", "pw-traffic")
+    with pytest.raises(RedisError, match="WRONGPASS"):
+        await ask(stranger, ("PING",))
 
 
 async def test_a_killed_redis_heals_with_its_data(

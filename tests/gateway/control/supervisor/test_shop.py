@@ -41,6 +41,12 @@ class Shop:
     def processes(self) -> dict[str, dict[str, Any]]:
         return {row["name"]: row for row in self.ask(do="ps")["processes"]}
 
+    def taken_over(self) -> bool:
+        try:
+            return bool(self.processes()["supervisor"]["restarts"])
+        except OSError:  # not yet
+            return False
+
     def get(self, path: str) -> int:
         with urllib.request.urlopen(self.instance["public_url"] + path, timeout=10) as answer:
             return int(answer.status)
@@ -73,11 +79,19 @@ def test_the_shop_serves_heals_and_leaves_nothing(shop: Shop, alive: Callable[[i
         time.sleep(0.1)
     assert shop.get("/products") == 200
 
+    running = {name: row["pid"] for name, row in shop.processes().items() if name in children}
+    os.kill(shop.processes()["supervisor"]["pid"], signal.SIGKILL)
+    end = time.monotonic() + 15
+    while not shop.taken_over():
+        assert shop.get("/products") == 200  # nobody notices
+        assert time.monotonic() < end
+    assert {name: row["pid"] for name, row in shop.processes().items() if name in children} == running
+
     assert shop.ask(do="start", name="traffic")["state"] == "running"
-    pids = {row["pid"] for row in shop.processes().values() if row["pid"]}
+    pids = {row["pid"]: row["name"] for row in shop.processes().values() if row["pid"]}
     shop.ask(do="down")
     assert shop.launched.follow(lambda event: None) == 0
-    assert [pid for pid in pids if alive(pid)] == []
+    assert [name for pid, name in pids.items() if alive(pid)] == []
     assert all(is_free(port) for port in shop.instance["ports"].values())
     assert not {"instance.json", "supervisor.sock", "control.sock"} & {path.name for path in shop.state.iterdir()}
 
