@@ -20,7 +20,8 @@ LONGEST_HEADER: Final = 512
 
 # Canonical base64url: the same bytes have one spelling only (RFC 7515 section 2). There is no padding, and the bits of
 # the last character that stand for nothing are zero (RFC 4648 section 3.5), which leaves it four or sixteen choices.
-_PART: Final = rb"((?=[^.])(?:[A-Za-z0-9_-]{4})*+(?:[A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?+)"
+# The longer end stands first: what is possessive tries no second choice.
+_PART: Final = rb"((?=[^.])(?:[A-Za-z0-9_-]{4})*+(?:[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]|[A-Za-z0-9_-][AQgw])?+)"
 _COMPACT: Final = re.compile(_PART + rb"\." + _PART + rb"\." + _PART)
 _TO_BASE64: Final = bytes.maketrans(b"-_", b"+/")
 _FROM_TOKEN: Final = ("jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256")
