@@ -20,6 +20,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.micro_guards import guard_steps
+from benchmarks.micro_policies import policy_steps
 from benchmarks.micro_steps import Bench, build, optional_steps, request_steps
 from benchmarks.model import Setup
 from benchmarks.work import prepare
@@ -60,6 +61,13 @@ def show_optional(bench: Bench, count: int) -> None:
         print(f"  {measure(step, max(1, count // 100)):6.0f}  {label}")
 
 
+def show_policies(directory: Path, count: int) -> None:
+    """What each policy of identity and access costs by itself."""
+    print("policies, one decision each:")
+    for label, step in policy_steps(directory).items():
+        print(f"  {measure(step, count):6.2f}  {label}")
+
+
 def show_profile(bench: Bench, count: int) -> None:
     """Every function by its own time; the profiler itself makes small ones look large."""
     profile = cProfile.Profile()
@@ -83,6 +91,7 @@ async def run(names: list[str], count: int, profile: bool) -> None:
                 show_profile(bench, count)
         # Of the policy chain, whatever was asked for: only there is a signature looked at.
         show_optional(await build(work, SETUPS["policy"]), count)
+        show_policies(Path(directory), count)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ was written down when that request ended (`gateway.cli.past`).
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -38,6 +39,14 @@ REFUSALS = ("deny", "no_route")
 @header_option
 @click.option("--as", "user", metavar="USER", help="As this user: alice, bob, carol, admin, partner, or nobody.")
 @click.option("--claims", metavar="JSON", help="As the bearer of a verified token with these claims.")
+@click.option("--from", "client", metavar="ADDRESS", help="From this address, in place of 127.0.0.1.")
+@click.option(
+    "--principal",
+    "principals",
+    multiple=True,
+    metavar="NAME",
+    help="With a client certificate of this name (a URI like spiffe://…, or a DNS name); repeatable.",
+)
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -53,6 +62,8 @@ def explain(
     headers: tuple[str, ...],
     user: str | None,
     claims: str | None,
+    client: str | None,
+    principals: tuple[str, ...],
     config: Path | None,
     state_dir: Path | None,
     as_json: bool,
@@ -70,6 +81,7 @@ def explain(
       gatehouse explain GET /orders --claims '{"sub": "eve", "scope": "profiles:read"}'
       gatehouse explain POST /graphql -d '{"query": "{ me { id } }"}'
       gatehouse explain GET /api/users --config config/shop.yaml
+      gatehouse explain PUT /orders/7 --from 192.0.2.7 --principal partner.example
     """
     if trace_id is not None:
         if any((method, url, data, headers, user, claims, config)):
@@ -81,14 +93,14 @@ def explain(
     if user is not None and claims is not None:
         raise click.UsageError("--as and --claims both say who asks; give one of them")
     said = _claims(user, claims, state_dir)
-    request = _with_body(_request(method, url, headers, said), data)
+    request = _with_body(_request(method, url, headers, said), data) | _peer(client, principals)
     answer = _offline(config, request) if config else _ask(find(state_dir), request)
     if as_json:
         print_json(answer)
     else:
         who = user or str((said or {}).get("sub", NOBODY))
         print_explanation(answer, who)
-        if not (config or claims or headers or data):  # then `call` sends the very same request
+        if not any((config, claims, headers, data, client, principals)):  # then `call` sends the very same request
             line = command(directory_of(state_dir), "call", who, request["method"], request["target"])
             click.echo(f"Send it: {visible(line)}")
     if answer.get("outcome") in REFUSALS:
@@ -139,8 +151,18 @@ def _with_body(request: dict[str, Any], data: str | None) -> dict[str, Any]:
         raise click.BadParameter("only a body of UTF-8 text can be asked about") from None
 
 
+def _peer(client: str | None, principals: tuple[str, ...]) -> dict[str, Any]:
+    """What is known of who connects, where something is said about it."""
+    if client is not None:
+        try:
+            ipaddress.ip_address(client)
+        except ValueError:
+            raise click.BadParameter(f"--from {client!r} is no IP address") from None
+    return ({"client": client} if client else {}) | ({"principals": list(principals)} if principals else {})
+
+
 def _ask(instance: Instance, request: dict[str, Any]) -> dict[str, Any]:
-    question = {name: request[name] for name in ("method", "headers", "claims", "body") if name in request}
+    question = {name: value for name, value in request.items() if name != "target"}
     answer = instance.admin("POST", "/explain", question | {"url": instance.public_url + request["target"]})
     if not isinstance(answer, dict):
         raise Failure("The gateway gave no explanation.")

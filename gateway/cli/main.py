@@ -51,6 +51,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "call": Entry("identity", "Send a request through the gateway as a user."),
         "trace": Entry("trace", "Show the way of one request through all services."),
     },
+    "Partners": {
+        "key": Entry("keys", "Make, list and revoke API keys."),
+    },
     "This machine": {
         "doctor": Entry("doctor", "Check what Gatehouse finds on this machine."),
         "version": Entry("about", "Print the version."),

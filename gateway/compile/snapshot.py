@@ -15,6 +15,7 @@ from random import Random
 from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
 from gateway.http.messages import Request
+from gateway.routing.entry import Entry
 from gateway.routing.table import RouteTable
 from gateway.spec.models import Listener, Route, Spec
 from gateway.upstream.cluster import Cluster
@@ -32,6 +33,7 @@ class CompiledRoute:
         "idle_timeout",
         "name",
         "only_cluster",
+        "preflights",
         "public",
         "request_timeout",
         "spec",
@@ -47,6 +49,7 @@ class CompiledRoute:
         self.public = spec.public
         self.errors = spec.errors
         self.chain = chain
+        self.preflights = any(one.preflights for one in chain.filters)
         self.request_timeout = spec.timeouts.request
         self.try_timeout = spec.timeouts.backend_request
         self.idle_timeout = spec.timeouts.idle
@@ -105,8 +108,20 @@ class Snapshot:
 
     def match(self, request: Request) -> CompiledRoute | None:
         """The most specific route for a request; sets what its prefix matched."""
-        found = self.tables[request.listener].match(request.host, request.path, request.method, request)
+        table = self.tables[request.listener]
+        found = table.match(request.host, request.path, request.method, request)
+        if found is None and request.method == "OPTIONS":
+            found = _asked_about(table, request)
         if found is None:
             return None
         request.matched = found.prefix
         return found.target
+
+
+def _asked_about(table: RouteTable[CompiledRoute], request: Request) -> Entry[CompiledRoute] | None:
+    """For a CORS preflight that no route serves: the route of the request that it asks about, if that answers it."""
+    method = request.get(b"access-control-request-method")
+    if method is None or b"origin" not in request.fields:
+        return None
+    found = table.match(request.host, request.path, method, request)
+    return found if found is not None and found.target.preflights else None

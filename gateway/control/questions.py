@@ -28,6 +28,10 @@ class ExplainBody(BaseModel):
     body: str | None = Field(None, max_length=1_048_576)
     claims: dict[str, Any] | None = None
     client: str = Field("127.0.0.1", max_length=64)
+    principals: list[Annotated[str, StringConstraints(min_length=1, max_length=2048)]] = Field(
+        default_factory=list, max_length=16
+    )
+    """Names of the client's certificate; none for a client without one."""
     listener: str | None = None
 
 
@@ -81,6 +85,7 @@ def explain_request(document: dict[str, Any], listeners: list[dict[str, Any]]) -
         "body": body.body,
         "claims": body.claims,
         "client": body.client,
+        "principals": body.principals,
         "listener": body.listener or (by_port or names)[0],
     }
 

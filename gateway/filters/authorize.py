@@ -1,7 +1,8 @@
 """Authorize: what a verified token allows (OWASP API5, RFC 6750 §3.1).
 
 The problem: a valid token says who somebody is, not that they may do this. The rule: every listed scope must be
-in the token's `scope`, and each listed claim must hold one of the listed values. Without claims, deny.
+in the token's `scope`, and each listed claim must hold one of the listed values. Without claims, deny. This is the
+short form; whatever needs paths, addresses, certificates, exceptions or expressions is an AuthorizationPolicy.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.filters.base import Build, Decision, Filter, Verdict
+from gateway.filters.conditions import claim_values
 from gateway.http.messages import Reply, Request
 from gateway.spec.filters import Authorize
 
@@ -39,7 +41,7 @@ class AuthorizeFilter(Filter[Authorize]):
         if self._scopes and not self._has_scopes(claims.get("scope", "")):
             return self._no_scope
         for name, allowed in self._claims.items():
-            if allowed.isdisjoint(_values(claims.get(name))):
+            if allowed.isdisjoint(claim_values(request, name)):
                 return Reply(403, "claim_not_allowed", f"the token's claim {name!r} does not allow this")
         return None
 
@@ -62,9 +64,3 @@ class AuthorizeFilter(Filter[Authorize]):
             return ", ".join(wanted)
         has = [f"{name} {request.claims.get(name, 'absent')}" for name in ("scope", *self._claims)]
         return f"wants {', '.join(wanted)}; the token has {', '.join(has)}"
-
-
-def _values(claim: Any) -> list[str]:
-    if isinstance(claim, list):
-        return [str(value) for value in claim]
-    return [] if claim is None else [str(claim)]

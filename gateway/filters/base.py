@@ -31,6 +31,7 @@ from gateway.spec.models import FilterSpec
 
 if TYPE_CHECKING:
     from gateway.filters.provider import Provider
+    from gateway.upstream.cluster import Cluster
     from gateway.upstream.store import Store
 
 Verdict = Reply | None
@@ -51,6 +52,8 @@ class Build:
     stores: Mapping[str, Store] = field(default_factory=dict)
     route: str = ""
     """Whose filter it is; "" for one that runs on every route."""
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    """For filters that ask somebody."""
 
 
 class Filter(Generic[S]):
@@ -67,6 +70,9 @@ class Filter(Generic[S]):
 
     joins: object = None
     """Neighbours in a chain with the same value here become one step, which the first of them makes by `join`."""
+
+    preflights: ClassVar[bool] = False
+    """Whether it answers every CORS preflight, so that a route for another method may be given one."""
 
     def __init__(self, spec: S, build: Build) -> None:
         self.spec = spec

@@ -6,6 +6,7 @@ this service. The rule: `iss`, `aud`, `exp` and `sub` must be there; times are n
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from gateway.filters.jose import BadToken
@@ -14,13 +15,24 @@ from gateway.spec.models import JwtProvider
 REQUIRED = ("iss", "aud", "exp", "sub")
 
 
-def check_claims(claims: dict[str, Any], provider: JwtProvider, now: float) -> None:
-    """Compare claims with what the provider's tokens must say.
+def check_claims(
+    claims: Mapping[str, Any],
+    provider: JwtProvider,
+    audiences: Collection[str],
+    required: Collection[str],
+    now: float,
+) -> None:
+    """Compare claims with what the provider's tokens must say, and a route wants besides.
+
+    Args:
+        audiences: who we are; the token must name one.
+        required: further claims that must be there, whatever they say.
+        now: seconds since 1970.
 
     Raises:
         BadToken: with the first reason that holds.
     """
-    missing = [name for name in REQUIRED if claims.get(name) is None]
+    missing = [name for name in (*REQUIRED, *required) if claims.get(name) is None]
     if missing:
         raise BadToken("jwt_claim_missing", f"the token lacks a required claim ({missing[0]})")
     _check_times(claims, now, provider.leeway)
@@ -28,13 +40,13 @@ def check_claims(claims: dict[str, Any], provider: JwtProvider, now: float) -> N
         raise BadToken("jwt_issuer", "the token comes from another issuer (iss)")
     audience = claims["aud"]
     named = audience if isinstance(audience, list) else [audience]
-    if not any(isinstance(one, str) and one in provider.audiences for one in named):
+    if not any(isinstance(one, str) and one in audiences for one in named):
         raise BadToken("jwt_audience", "the token was issued for somebody else (aud)")
     if not isinstance(claims["sub"], str) or not claims["sub"]:
         raise BadToken("jwt_invalid", "the subject is a text (sub)")
 
 
-def _check_times(claims: dict[str, Any], now: float, leeway: float) -> None:
+def _check_times(claims: Mapping[str, Any], now: float, leeway: float) -> None:
     for name in ("exp", "nbf", "iat"):
         value = claims.get(name, 0)
         if isinstance(value, bool) or not isinstance(value, int | float):

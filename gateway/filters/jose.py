@@ -20,7 +20,8 @@ LONGEST_HEADER: Final = 512
 
 # Canonical base64url: the same bytes have one spelling only (RFC 7515 section 2). There is no padding, and the bits of
 # the last character that stand for nothing are zero (RFC 4648 section 3.5), which leaves it four or sixteen choices.
-_PART: Final = rb"((?=[^.])(?:[A-Za-z0-9_-]{4})*+(?:[A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?+)"
+# The longer end stands first: what is possessive tries no second choice.
+_PART: Final = rb"((?=[^.])(?:[A-Za-z0-9_-]{4})*+(?:[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]|[A-Za-z0-9_-][AQgw])?+)"
 _COMPACT: Final = re.compile(_PART + rb"\." + _PART + rb"\." + _PART)
 _TO_BASE64: Final = bytes.maketrans(b"-_", b"+/")
 _FROM_TOKEN: Final = ("jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256")
@@ -61,9 +62,7 @@ def read_token(token: bytes, algorithms: tuple[str, ...]) -> Unverified:
     Raises:
         BadToken: anything that a verifier must not even consider.
     """
-    match = _COMPACT.fullmatch(token) if len(token) <= MAX_TOKEN else None
-    if match is None:
-        raise BadToken("jwt_malformed", "not a compact JWS: three parts of canonical base64url")
+    match = _compact(token)
     header, payload, signature = match.groups()
     kid = (_read_header if len(header) <= LONGEST_HEADER else _read_header.__wrapped__)(header, algorithms)
     return Unverified(kid, token[: match.end(2)], decode(signature), payload)
@@ -75,6 +74,36 @@ def _read_header(part: bytes, algorithms: tuple[str, ...]) -> str:
     header = read_object(decode(part), "header")
     _check_header(header, algorithms)
     return str(header["kid"])
+
+
+def read_parts(token: bytes) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
+    """Header, payload, what is signed and the signature of a compact JWS, of which only the form is checked.
+
+    Raises:
+        BadToken: its form is wrong.
+    """
+    match = _compact(token)
+    header, payload, signature = (decode(part) for part in match.groups())
+    return read_object(header, "header"), read_object(payload, "payload"), token[: match.end(2)], signature
+
+
+def _compact(token: bytes) -> re.Match[bytes]:
+    match = _COMPACT.fullmatch(token) if len(token) <= MAX_TOKEN else None
+    if match is None:
+        raise BadToken("jwt_malformed", "not a compact JWS: three parts of canonical base64url")
+    return match
+
+
+def issuer_of(token: bytes) -> str:
+    """What a token says of its issuer. Nothing is verified: it only tells whose keys to try.
+
+    Raises:
+        BadToken: it says nothing that could be read.
+    """
+    issuer = read_object(decode(_compact(token)[2]), "payload").get("iss")
+    if not isinstance(issuer, str):
+        raise BadToken("jwt_claim_missing", "the token lacks a required claim (iss)")
+    return issuer
 
 
 def read_object(document: bytes, name: str) -> dict[str, Any]:

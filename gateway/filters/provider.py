@@ -15,15 +15,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.filters.asking import Unanswered, ask
 from gateway.observability.metrics import Metrics
-from gateway.spec.certificates import Unusable
 from gateway.spec.models import JwtProvider
 from gateway.upstream.cluster import Cluster
 
 if TYPE_CHECKING:
     from jwt import PyJWK
 
-MAX_BYTES: Final = 65_536
 MAX_KEYS: Final = 32
 FETCH_TIMEOUT: Final = 3.0
 RETRY: Final = 0.25
@@ -70,16 +69,17 @@ def read_keys(document: bytes, allowed: Sequence[str]) -> dict[str, Key]:
 def _read_key(entry: dict[str, Any], allowed: Sequence[str]) -> Key | None:
     """One key, or None when it is not for verifying signatures with an allowed algorithm."""
     from jwt import PyJWK
-    from jwt.exceptions import PyJWKError
+    from jwt.exceptions import PyJWTError
 
-    if entry.get("use", "sig") != "sig" or "verify" not in entry.get("key_ops", ["verify"]):
+    operations = entry.get("key_ops", ["verify"])
+    if entry.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return None
     algorithm = entry.get("alg") or {"RSA": "RS256", "OKP": "EdDSA", "EC": "ES256"}.get(entry.get("kty", ""))
     if not isinstance(algorithm, str) or algorithm not in allowed or not isinstance(entry.get("kid"), str):
         return None
     try:
         jwk = PyJWK(entry, algorithm)
-    except PyJWKError:
+    except (PyJWTError, ValueError, TypeError):  # e.g. an `alg` that is not one of this `kty`: the others still count
         return None
     if getattr(jwk.key, "key_size", MIN_RSA_BITS) < MIN_RSA_BITS and algorithm in ("RS256", "PS256"):
         return None
@@ -153,14 +153,12 @@ class Provider:
         self._fetching = None
 
     async def _fetch(self) -> bool:
-        import aiohttp
-
         try:
             document = await self._get()
             keys = read_keys(document, self.spec.algorithms)
-        except (aiohttp.ClientError, TimeoutError, BadKeySet, Unusable, OSError) as error:
+        except (Unanswered, BadKeySet) as error:
             self._metrics.jwks.add(self.spec.name, "failed")
-            log.warning("keys of %s not fetched: %s", self.spec.name, error or type(error).__name__)
+            log.warning("keys of %s not fetched: %s", self.spec.name, error)
             return False
         self._metrics.jwks.add(self.spec.name, "fetched")
         if keys != self.keys:
@@ -170,24 +168,7 @@ class Provider:
         return True
 
     async def _get(self) -> bytes:
-        import aiohttp
-
-        if not self.cluster.endpoints:
-            raise BadKeySet("its cluster has no endpoint")
-        endpoint = self.cluster.endpoints[0]
-        tls = self.cluster.tls.options(endpoint.host) if self.cluster.tls else {}
-        url = f"{'https' if tls else 'http'}://{endpoint.address}{self.spec.jwks.path}"
-        timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT)
-        plain = {"Accept-Encoding": "identity"}  # what is inflated has no size before it has taken its memory
-        async with (
-            aiohttp.ClientSession(timeout=timeout, auto_decompress=False, headers=plain) as session,
-            session.get(url, allow_redirects=False, **tls) as answer,
-        ):
-            if answer.status != 200:
-                raise BadKeySet(f"status {answer.status}")
-            body = await answer.content.read(MAX_BYTES + 1)
-            while len(body) <= MAX_BYTES and not answer.content.at_eof():
-                body += await answer.content.read(MAX_BYTES + 1 - len(body))
-            if len(body) > MAX_BYTES:
-                raise BadKeySet(f"more than {MAX_BYTES} bytes")
-            return body
+        answer = await ask(self.cluster, "GET", self.spec.jwks.path, timeout=FETCH_TIMEOUT)
+        if answer.status != 200:
+            raise BadKeySet(f"status {answer.status}")
+        return answer.body

@@ -80,6 +80,18 @@ class Metrics:
         )
         self.jwks = Counter("gateway_jwks_fetches", "Fetches of an issuer's keys.", ("provider", "result"))
         self.tokens = Counter("gateway_token_checks", "Tokens looked at, by how it ended.", ("provider", "result"))
+        self.introspections = Counter(
+            "gateway_token_introspections",
+            "Issuers asked about a token, by what came of it.",
+            ("gateway_cluster", "result"),
+        )
+        self.authorizations = Counter(
+            "gateway_external_authorizations",
+            "Services asked whether a request may pass, by what came of it.",
+            ("gateway_cluster", "result"),
+        )
+        self.key_checks = Counter("gateway_api_key_checks", "API keys looked at, by how it ended.", ("result",))
+        self.key_file_loads = Counter("gateway_api_key_file_loads", "Files of API keys read.", ("result",))
         self.spans_dropped = Counter("gateway_spans_dropped", "Spans that could not be kept or exported.", ("reason",))
         self.log_lines_dropped = Counter("gateway_access_log_dropped", "Access log lines that could not be written.")
         self._gauges: list[Gauge] = []

@@ -469,6 +469,10 @@ class Exchange:
         """Answer by ourselves."""
         self.reply, self.status, self.reason = reply, reply.status, reply.reason
         self.worker.metrics.replies.add(self.route.name if self.route else "", reply.reason, str(reply.status))
+        if reply.status == 204:  # RFC 9110 §15.3.5: no body, nor fields that speak of one
+            bare = self.worker.date_line + field_lines(reply.headers) + self._answer_lines()
+            self._begin_answer(bare, AS_STATED, b"", end=True)
+            return
         style = self.route.errors if self.route else "problem"
         content_type, body = RENDERERS[style](reply, self.decided_by, self.ids.trace_id)
         fields = reply_lines(reply, content_type, self.worker.date_line) + self._answer_lines()

@@ -16,6 +16,7 @@ from gateway.compile.snapshot import CompiledRoute, Snapshot
 from gateway.filters.base import Verdict
 from gateway.filters.chain import AnyFilter, BodyWanted, lacks_body
 from gateway.http.heads import read_request
+from gateway.http.identity import ClientCertificate
 from gateway.http.messages import CHUNKED, Refused, Reply, Request
 from gateway.roles.reasons import NO_ROUTE
 from gateway.routing.explain import explain as considered
@@ -24,7 +25,8 @@ Explanation = dict[str, Any]
 
 
 def read_question(asked: Mapping[str, Any]) -> Request:
-    """The request that is asked about: {"method", "target", "headers", "body", "claims", "client", "listener"}.
+    """The request that is asked about: {"method", "target", "headers", "body", "claims", "client", "principals",
+    "listener"}.
 
     Raises:
         Refused: the gateway would not even read it.
@@ -42,6 +44,8 @@ def read_question(asked: Mapping[str, Any]) -> Request:
         request.length = len(request.body)
     elif request.method in ("POST", "PUT", "PATCH") and not request.length:
         request.length = CHUNKED  # there would be one: a filter that wants it must not take it for empty
+    names = tuple(("URI" if "://" in name else "DNS", str(name)) for name in asked.get("principals", ()))
+    request.client_certificate = ClientCertificate((), names, "") if names else None
     return request
 
 
@@ -72,7 +76,7 @@ async def explain(snapshot: Snapshot, asked: Mapping[str, Any]) -> Explanation:
         told, reply = await _ask(one, request)
         result["steps"].append(told)
         if reply is not None:
-            return {**result, **_end("local_reply" if one.answers else "deny", reply)}
+            return {**result, **_end("deny" if reply.status >= 400 else "local_reply", reply)}
         if told["verdict"] == "unknown":
             unseen.append(f"whether {told['filter']} lets the body pass: give it with the question")
     forward = _forward(route)
@@ -85,7 +89,7 @@ async def _ask(one: AnyFilter, request: Request) -> tuple[dict[str, str], Verdic
         return _told(one, "unknown", "it decides by the body, which was not given"), None
     decision = one.preview(request) if lacking is None else lacking
     reply = decision if decision is None or isinstance(decision, Reply) else await decision
-    verdict = "pass" if reply is None else "answer" if one.answers else "deny"
+    verdict = "pass" if reply is None else "deny" if reply.status >= 400 else "answer"
     return _told(one, verdict, one.explain(request, reply)), reply
 
 

@@ -84,7 +84,8 @@ class Listener:
             return False
         self.connections.add(connection)
         if self._has_tls:
-            identity = ClientCertificate.of(connection.transport.get_extra_info("peercert"))
+            told, tls = connection.transport.get_extra_info, connection.transport.get_extra_info("ssl_object")
+            identity = ClientCertificate.of(told("peercert"), tls.getpeercert(binary_form=True) if tls else None)
             if identity is not None:
                 self._identities[connection] = identity
         return True

@@ -128,6 +128,26 @@ HeaderName = Annotated[str, spelled(_WORD + "+", "a header name (RFC 9110 sectio
 Origin = Annotated[
     str, spelled(r"\*|https?://[A-Za-z0-9.\[\]:-]{1,260}", "an origin like https://shop.example, or *", to_lower=True)
 ]
+Principal = Annotated[
+    str,
+    Field(max_length=2_048),
+    spelled(
+        r"\*|[A-Za-z0-9._~:/?@!$&'()+,;=%-]+(/\*)?",
+        "a principal: a URI or DNS name of a client's certificate; /* at its end, or * alone, stands for any",
+    ),
+]
+SiteOrigin = Annotated[
+    str,
+    spelled(r"https?://[A-Za-z0-9][A-Za-z0-9.\[\]:-]{0,260}", "an origin like https://shop.example", to_lower=True),
+]
+CrossOrigin = Annotated[
+    str,
+    spelled(
+        r"\*|https?://(\*\.)?[A-Za-z0-9][A-Za-z0-9.\[\]:-]{0,260}",
+        "an origin like https://shop.example, https://*.shop.example for all below it, or * for every page",
+        to_lower=True,
+    ),
+]
 HeaderValue = Annotated[
     str,
     Field(max_length=4_096),

@@ -1,7 +1,8 @@
 """The configuration of the filters that come with the gateway, one model each.
 
 The problem: a filter's file should read as behaviour, not as parsing. The rule: everything a filter can be
-told stands here; names and meanings follow the Gateway API where it has the filter.
+told stands here and in the modules that this one names; names and meanings follow the Gateway API where it has the
+filter.
 """
 
 from __future__ import annotations
@@ -10,23 +11,37 @@ from typing import Literal
 
 from pydantic import Field
 
+from gateway.spec.authorization import AuthorizationPolicy, Authorize, Conditions, ExternalAuthorization, IpAccess, Rule
+from gateway.spec.browsers import Cors, Csrf, SecurityHeaders
 from gateway.spec.fields import AbsolutePath, Duration, Flag, HeaderName, HeaderValue, Hostname, Integer, Name
+from gateway.spec.identity import ApiKey, ClaimToHeader, Dpop, Jwt, TokenIntrospection
 from gateway.spec.models import FilterSpec, Model
 
-
-class Jwt(FilterSpec):
-    """Require a valid token of one provider (RFC 6750, RFC 8725)."""
-
-    type: Literal["JWT"] = "JWT"
-    provider: Name
-
-
-class Authorize(FilterSpec):
-    """Require scopes (all of them) and claims (any listed value each) of the verified token."""
-
-    type: Literal["Authorize"] = "Authorize"
-    scopes: tuple[str, ...] = ()
-    claims: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+__all__ = [
+    "ApiKey",
+    "AuthorizationPolicy",
+    "Authorize",
+    "ClaimToHeader",
+    "Conditions",
+    "Cors",
+    "Csrf",
+    "Dpop",
+    "ExternalAuthorization",
+    "Header",
+    "HeaderModifier",
+    "IpAccess",
+    "Jwt",
+    "PathModifier",
+    "RateLimit",
+    "RateLimitKey",
+    "RequestHeaderModifier",
+    "RequestRedirect",
+    "ResponseHeaderModifier",
+    "Rule",
+    "SecurityHeaders",
+    "TokenIntrospection",
+    "UrlRewrite",
+]
 
 
 class RateLimitKey(Model):

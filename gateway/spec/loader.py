@@ -23,7 +23,7 @@ from gateway.spec.models import Document, FilterSpec, FilterTypes, Spec
 from gateway.spec.reading import parse, plain
 from gateway.spec.source import PathTuple, Source
 
-AUTHENTICATING: Final = frozenset({"JWT"})
+AUTHENTICATING: Final = frozenset({"ApiKey", "JWT", "TokenIntrospection"})
 ANSWERING: Final = frozenset({"RequestRedirect"})
 
 M = TypeVar("M", bound=BaseModel)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks.micro import SETUPS, measure
 from benchmarks.micro_guards import guard_steps
+from benchmarks.micro_policies import policy_steps
 from benchmarks.micro_steps import build, optional_steps, request_steps
 from benchmarks.work import prepare
 
@@ -24,6 +27,14 @@ async def test_every_step_can_be_repeated(name: str, tmp_path_factory: pytest.Te
 
 def test_guards_are_measured_on_what_they_let_pass() -> None:
     for step in guard_steps().values():
+        assert step() is None
+
+
+def test_every_policy_decides_again_and_again(tmp_path: Path) -> None:
+    steps = policy_steps(tmp_path)
+    assert len(steps) == 8
+    for step in steps.values():
+        assert step() is None
         assert step() is None
 
 

@@ -2,81 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
-from gateway.spec.checks.clusters import reference
+from gateway.spec.checks.authorization import check_ip_access, check_policy, reads_claims
+from gateway.spec.checks.browsers import check_cors, check_csrf
 from gateway.spec.checks.finding import Finding, Path
+from gateway.spec.checks.identity import (
+    check_api_key,
+    check_certificates,
+    check_external,
+    check_introspection,
+    check_jwt,
+    check_told,
+)
+from gateway.spec.checks.limits import check_limit, check_sizes, counts_by_claims
 from gateway.spec.filters import (
+    ApiKey,
+    AuthorizationPolicy,
     Authorize,
     ConcurrencyLimit,
+    Cors,
+    Csrf,
+    Dpop,
+    ExternalAuthorization,
+    IpAccess,
     Jwt,
     LimitSpec,
-    Quota,
-    RateLimit,
-    RateLimitKey,
     RequestRedirect,
     SizeLimit,
+    TokenIntrospection,
     UrlRewrite,
 )
 from gateway.spec.guards import GraphQLGuard, SoapGuard
 from gateway.spec.models import FilterSpec, Route, Spec
 
 
+class Known(NamedTuple):
+    """What filters may refer to."""
+
+    issuers: Mapping[str, str]
+    """By provider."""
+    clusters: tuple[str, ...]
+    stores: tuple[str, ...]
+
+
 def check_filters(spec: Spec, authenticating: frozenset[str]) -> Iterator[Finding]:
     """Every chain: the filters of the whole file first, then the route's own."""
-    providers = tuple(provider.name for provider in spec.providers)
-    stores = tuple(store.name for store in spec.stores)
+    known = Known(
+        {provider.name: provider.issuer for provider in spec.providers},
+        tuple(cluster.name for cluster in spec.clusters),
+        tuple(store.name for store in spec.stores),
+    )
     for index, item in enumerate(spec.filters):
-        yield from _check_alone(item, providers, stores, ("filters", index))
+        yield from _check_alone(item, known, ("filters", index))
     yield from _check_chain(spec.filters, (), ("filters",), authenticating)
     for index, route in enumerate(spec.routes):
         path: Path = ("routes", index, "filters")
         for place, item in enumerate(route.filters):
-            yield from _check_alone(item, providers, stores, (*path, place))
+            yield from _check_alone(item, known, (*path, place))
             yield from _check_prefix(item, route, (*path, place))
         yield from _check_chain(route.filters, spec.filters, path, authenticating)
+    yield from check_told(spec)
+    yield from check_certificates(spec)
 
 
-def _check_alone(
-    item: FilterSpec, providers: tuple[str, ...], stores: tuple[str, ...], path: Path
-) -> Iterator[Finding]:
-    if isinstance(item, Jwt):
-        yield from reference(item.provider, providers, "provider", (*path, "provider"))
-    if isinstance(item, LimitSpec | ConcurrencyLimit):
-        yield from _check_key(item.key, (*path, "key"))
-    if isinstance(item, LimitSpec):
-        yield from _check_store(item, stores, path)
-    if isinstance(item, RateLimit | Quota) and item.per == 0:
-        yield Finding((*path, "per"), "must be longer than 0s")
-    if isinstance(item, Quota):
-        empty = (name for name, plan in item.plans.items() if plan.per == 0)
-        yield from (Finding((*path, "plans", name, "per"), "must be longer than 0s") for name in empty)
-    if isinstance(item, SizeLimit) and item.max_request_bytes is None and item.max_response_bytes is None:
-        yield Finding(path, "limits nothing: give maxRequestBytes, maxResponseBytes, or both")
-    for place, message in item.mistakes():
-        yield Finding((*path, *place), message)
-    if isinstance(item, Authorize) and not item.scopes and not item.claims:
-        yield Finding(path, "requires neither scopes nor claims, so it would let every token pass")
-
-
-def _check_key(key: RateLimitKey, path: Path) -> Iterator[Finding]:
-    needs_name = key.type in ("Claim", "Header")
-    if needs_name and not key.name:
-        yield Finding(path, f"a key of type {key.type} needs the name of the {key.type.lower()}")
-    if not needs_name and key.name:
-        yield Finding((*path, "name"), f"a key of type {key.type} has no name")
-
-
-def _check_store(limit: LimitSpec, stores: tuple[str, ...], path: Path) -> Iterator[Finding]:
-    """Nobody can guess for others whether a store that is away should open or close."""
-    if limit.store is not None:
-        yield from reference(limit.store, stores, "store", (*path, "store"))
-        if limit.on_store_failure is None:
-            yield Finding(
-                (*path, "store"), "say what happens while it is away: onStoreFailure: fail_open or fail_closed"
-            )
-    elif limit.on_store_failure is not None:
-        yield Finding((*path, "onStoreFailure"), "without a store there is none that could fail")
+def _check_alone(item: FilterSpec, known: Known, path: Path) -> Iterator[Finding]:
+    yield from (Finding((*path, *place), message) for place, message in item.mistakes())
+    match item:
+        case Jwt():
+            yield from check_jwt(item, known.issuers, path)
+        case ApiKey():
+            yield from check_api_key(item, path)
+        case TokenIntrospection():
+            yield from check_introspection(item, known.clusters, path)
+        case ExternalAuthorization():
+            yield from check_external(item, known.clusters, path)
+        case Authorize():
+            if not item.scopes and not item.claims:
+                yield Finding(path, "requires neither scopes nor claims, so it would let every token pass")
+        case AuthorizationPolicy():
+            yield from check_policy(item, path)
+        case IpAccess():
+            yield from check_ip_access(item, path)
+        case Cors():
+            yield from check_cors(item, path)
+        case Csrf():
+            yield from check_csrf(item, path)
+        case LimitSpec() | ConcurrencyLimit():
+            yield from check_limit(item, known.stores, path)
+        case SizeLimit():
+            yield from check_sizes(item, path)
 
 
 def _check_chain(
@@ -85,16 +101,26 @@ def _check_chain(
     """Order and names within one chain, of which `before` is the part that is checked elsewhere."""
     verified = any(item.type in authenticating for item in before)
     limits = {item.name for item in before if isinstance(item, LimitSpec | ConcurrencyLimit)}
-    ways = " or ".join(sorted(authenticating))
+    ways = ", ".join(sorted(authenticating))
     for index, item in enumerate(filters):
+        if verified and item.type in authenticating:
+            yield Finding((*path, index), "a filter before it authenticates already: who would the request come from?")
+        if isinstance(item, Cors) and any(isinstance(one, Cors) for one in (*before, *filters[:index])):
+            yield Finding((*path, index), "a CORS filter before it has answered already; a chain has one")
+        if verified and isinstance(item, Cors):
+            yield Finding((*path, index), "browsers ask without a token: put it before the filter that authenticates")
         verified = verified or item.type in authenticating
+        if isinstance(item, Dpop) and not any(isinstance(one, Jwt) and one.dpop for one in (*before, *filters[:index])):
+            yield Finding((*path, index), "proves nothing: a JWT filter with `dpop: true` stands before it")
+        if isinstance(item, Jwt) and item.dpop and not any(isinstance(one, Dpop) for one in filters[index + 1 :]):
+            yield Finding((*path, index, "dpop"), "nobody asks for the proof: put a DPoP filter after it")
         if not verified and _needs_claims(item):
-            yield Finding((*path, index), f"reads claims of a verified token: put a {ways} filter before it")
+            yield Finding((*path, index), f"reads claims: put a filter that authenticates before it ({ways})")
         if isinstance(item, LimitSpec | ConcurrencyLimit):
             if item.name in limits:
                 yield Finding(
                     (*path, index, "name"),
-                    f'limit "{item.name}" exists already on this route; give it another name',
+                    f'rate limit "{item.name}" exists already on this route; give it another name',
                 )
             limits.add(item.name)
 
@@ -102,9 +128,11 @@ def _check_chain(
 def _needs_claims(item: FilterSpec) -> bool:
     if isinstance(item, GraphQLGuard | SoapGuard):
         return item.needs_claims
-    by_plan = isinstance(item, Quota) and bool(item.plans)
-    by_claim = isinstance(item, LimitSpec | ConcurrencyLimit) and item.key.type == "Claim"
-    return by_plan or by_claim or isinstance(item, Authorize)
+    if isinstance(item, AuthorizationPolicy):
+        return reads_claims(item)
+    if isinstance(item, LimitSpec | ConcurrencyLimit):
+        return counts_by_claims(item)
+    return isinstance(item, Authorize)
 
 
 def _check_prefix(item: FilterSpec, route: Route, path: Path) -> Iterator[Finding]:

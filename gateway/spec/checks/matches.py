@@ -26,11 +26,17 @@ def check_matches(spec: Spec) -> Iterator[Finding]:
 def _check_match(match: Match, path: Path) -> Iterator[Finding]:
     yield from _check_path(match.path, (*path, "path", "value"))
     method = match.method or ""
-    if method not in _METHODS and method.upper() in _METHODS:
-        message = f'method "{method}" would never match: methods are case-sensitive (RFC 9110 section 9.1)'
+    if message := method_problem(method):
         yield Finding((*path, "method"), message, method.upper())
     yield from _check_values(match.headers, (*path, "headers"), fold=True)
     yield from _check_values(match.query_params, (*path, "queryParams"), fold=False)
+
+
+def method_problem(method: str) -> str:
+    """Why a method, as it is written, is never sent, or ""."""
+    if method not in _METHODS and method.upper() in _METHODS:
+        return f'method "{method}" would never match: methods are case-sensitive (RFC 9110 section 9.1)'
+    return ""
 
 
 def _check_path(path_match: PathMatch, path: Path) -> Iterator[Finding]:

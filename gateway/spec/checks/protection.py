@@ -1,7 +1,9 @@
 """Every route is either public or protected, and says which.
 
 The problem: Envoy's jwt_authn lets requests pass that no rule names; a forgotten route is then an open one. The rule:
-fail closed. A route without authentication must say `public: true`; one that says so must have none.
+fail closed. A route without authentication must say `public: true`; one that says so must have none. A policy all of
+whose ALLOW rules name principals authenticates, too: by the client's certificate; and so does a service that is asked
+for each request, unless everything passes while it is away.
 """
 
 from __future__ import annotations
@@ -9,18 +11,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.spec.checks.finding import Finding
-from gateway.spec.models import Spec
+from gateway.spec.filters import AuthorizationPolicy, ExternalAuthorization
+from gateway.spec.models import FilterSpec, Spec
 
 
 def check_protection(spec: Spec, authenticating: frozenset[str]) -> Iterator[Finding]:
     """Routes that are neither or both; filters of the whole file count for every route."""
-    wholly = any(item.type in authenticating for item in spec.filters)
-    ways = " or ".join(sorted(authenticating))
+    wholly = any(proves_identity(item, authenticating) for item in spec.filters)
+    ways = ", ".join(sorted(authenticating))
     for index, route in enumerate(spec.routes):
-        protected = wholly or any(item.type in authenticating for item in route.filters)
+        protected = wholly or any(proves_identity(item, authenticating) for item in route.filters)
         if not protected and not route.public:
-            message = f"route is neither public nor protected: add `public: true` or a {ways} filter"
+            message = (
+                f"route is neither public nor protected: add `public: true` or a filter that authenticates ({ways})"
+            )
             yield Finding(("routes", index), message)
         elif protected and route.public:
-            message = f"route is public and protected at once: remove `public: true` or its {ways} filter"
+            message = "route is public and protected at once: remove `public: true` or the filter that authenticates"
             yield Finding(("routes", index, "public"), message)
+
+
+def proves_identity(item: FilterSpec, authenticating: frozenset[str]) -> bool:
+    """Whether only somebody known passes: by the filter's type, by certificates, or because somebody else says so."""
+    if isinstance(item, AuthorizationPolicy):
+        return item.proves_identity
+    if isinstance(item, ExternalAuthorization):
+        return not item.failure_mode_allow
+    return item.type in authenticating

@@ -155,6 +155,20 @@ def test_a_user_needs_something_that_runs(offline: Callable[..., Result]) -> Non
     assert (result.exit_code, "Nothing runs" in result.output) == (1, True)
 
 
+def test_who_connects_is_passed_on(installation: Any) -> None:
+    installation.reply("POST", "/explain", FORWARD)
+    result = installation.run(
+        "explain", "GET", "/", "--from", "192.0.2.7", "--principal", "a.example", "--principal", "b"
+    )
+    assert result.exit_code == 0
+    assert "Send it:" not in result.output
+    question = asked(installation)
+    assert (question["client"], question["principals"]) == ("192.0.2.7", ["a.example", "b"])
+    installation.run("explain", "GET", "/")
+    assert {"client", "principals"} & asked(installation).keys() == set()
+    assert installation.run("explain", "GET", "/", "--from", "nowhere").exit_code == 2
+
+
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PAST: dict[str, Any] = {
     "trace_id": TRACE, "time": "2026-11-27T10:00:00.000Z", "worker": "gateway-1", "client": "127.0.0.1",

@@ -71,6 +71,7 @@ async def test_explain_is_answered_by_a_worker(instance: Any) -> None:
         "body": "{}",
         "claims": {"sub": "bob"},
         "client": "127.0.0.1",
+        "principals": [],
         "listener": "public",
     }
 

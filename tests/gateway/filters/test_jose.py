@@ -29,6 +29,7 @@ def spelled_once(part: bytes) -> bool:
 @given(st.text(ALPHABET, min_size=1, max_size=9).map(str.encode))
 @example(b"AB")
 @example(b"AAB")
+@example(b"0A0")
 @example(b"A")
 def test_the_form_admits_what_decoding_and_encoding_leaves_as_it_is(part: bytes) -> None:
     if spelled_once(part):

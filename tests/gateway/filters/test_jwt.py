@@ -24,7 +24,7 @@ from gateway.filters.jwt import JwtFilter
 from gateway.filters.provider import BadKeySet, Provider, read_keys
 from gateway.http.messages import Reply
 from gateway.observability.metrics import Metrics
-from gateway.spec.filters import Jwt
+from gateway.spec.filters import ClaimToHeader, Jwt
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.spec.models import JwksSource, JwtProvider
 from gateway.upstream.cluster import Cluster
@@ -75,13 +75,12 @@ def confused() -> str:
     return f"{head}.{payload}.{b64(hmac.digest(pem, f'{head}.{payload}'.encode(), hashlib.sha256))}"
 
 
-@pytest.fixture
-def provider(clock: Any) -> Provider:
+def make_provider(clock: Any, name: str, issuer: str, keys: dict[str, Any], algorithms: Any = ALGORITHMS) -> Provider:
     spec = JwtProvider(
-        name="shop",
-        issuer="https://id.test",
+        name=name,
+        issuer=issuer,
         audiences=("shop",),
-        algorithms=ALGORITHMS,
+        algorithms=algorithms,
         jwks=JwksSource(cluster="identity", path="/jwks.json"),
         cache_entries=3,
     )
@@ -89,24 +88,31 @@ def provider(clock: Any) -> Provider:
 
     cluster = Cluster(ClusterSpec(name="identity", endpoints=("127.0.0.1:1",)), ["127.0.0.1:1"], clock, Random(1))
     made = Provider(spec, cluster, Metrics(), clock)
-    made.keys = read_keys(json.dumps(JWKS).encode(), ALGORITHMS)
+    made.keys = read_keys(json.dumps(keys).encode(), algorithms)
     made.generation = 1
     made._last_fetch = clock()
     return made
 
 
 @pytest.fixture
-def check(provider: Provider, build: Any, ask: Any) -> Callable[[str], Any]:
-    filter_ = JwtFilter(Jwt(provider="shop"), build(shop=provider))
+def provider(clock: Any) -> Provider:
+    return make_provider(clock, "shop", "https://id.test", JWKS)
 
-    async def run(authorization: str) -> Any:
-        request = ask("/", *([f"Authorization: {authorization}"] if authorization else []))
+
+def checking(filter_: JwtFilter, ask: Any) -> Callable[..., Any]:
+    async def run(authorization: str, *fields: str) -> Any:
+        request = ask("/", *([f"Authorization: {authorization}"] if authorization else []), *fields)
         decision = filter_.decide(request)
         reply = decision if decision is None or isinstance(decision, Reply) else await decision
         return reply, request
 
     run.filter = filter_  # type: ignore[attr-defined]
     return run
+
+
+@pytest.fixture
+def check(provider: Provider, build: Any, ask: Any) -> Callable[[str], Any]:
+    return checking(JwtFilter(Jwt(provider="shop"), build(shop=provider)), ask)
 
 
 @pytest.mark.parametrize("made", [lambda: token(), lambda: token(ED, "EdDSA", {"kid": "ed-1"})])
@@ -254,6 +260,26 @@ def test_key_sets_that_are_refused(document: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "misfit",
+    [
+        jwk(RSA, "misfit", "RS256", alg="EdDSA"),
+        jwk(ED, "misfit", "EdDSA", alg="RS256"),
+        jwk(ED, "misfit", "EdDSA", crv="X25519"),
+        jwk(RSA, "misfit", "RS256", kty="EC"),
+        jwk(RSA, "misfit", "RS256", n="AQ"),
+        jwk(RSA, "misfit", "RS256", n=7),
+        jwk(RSA, "misfit", "RS256", key_ops="verify"),
+        jwk(RSA, "misfit", "RS256", alg=["RS256"]),
+        jwk(RSA, "misfit", "RS256") | {"kid": 7},
+    ],
+    ids=str,
+)
+def test_a_key_that_does_not_fit_takes_no_other_down(misfit: dict[str, Any]) -> None:
+    keys = read_keys(json.dumps({"keys": [misfit, *JWKS["keys"]]}).encode(), ALGORITHMS)
+    assert list(keys) == ["rsa-1", "ed-1"]
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         web.Response(status=302, headers={"Location": "http://127.0.0.1:1/"}),
@@ -283,3 +309,136 @@ async def test_a_bad_answer_of_the_issuer(provider: Provider, clock: Any, answer
         assert await provider.fetch() is False
     assert served == ["identity"]
     assert set(provider.keys) == {"rsa-1", "ed-1"}
+
+
+STAFF = {"keys": [jwk(OTHER, "rsa-1", "RS256")]}
+"""The same kid as the shop's, another key."""
+
+
+def staff(key: Any = OTHER, **changes: Any) -> str:
+    return token(key, **{"iss": "https://staff.test", "sub": "eve", **changes})
+
+
+@pytest.fixture
+def two(provider: Provider, clock: Any, build: Any, ask: Any) -> Callable[[str], Any]:
+    second = make_provider(clock, "staff", "https://staff.test", STAFF, ("RS256",))
+    third = make_provider(clock, "unlisted", "https://unlisted.test", JWKS)
+    made = build(shop=provider, staff=second, unlisted=third)
+    return checking(JwtFilter(Jwt(providers=("shop", "staff")), made), ask)
+
+
+async def test_the_issuer_chooses_among_those_listed(two: Any) -> None:
+    for _ in range(2):  # the second time from the cache
+        reply, request = await two(f"Bearer {token()}")
+        assert (reply, request.subject) == (None, "alice")
+        reply, request = await two(f"Bearer {staff()}")
+        assert (reply, request.subject) == (None, "eve")
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (lambda: token(iss="https://unlisted.test"), "jwt_issuer"),
+        (lambda: token(iss="https://staff.test"), "jwt_signature"),  # signed by the shop, says it comes from staff
+        (lambda: staff(RSA), "jwt_signature"),
+        (lambda: token(OTHER), "jwt_signature"),
+        (lambda: token(iss=None), "jwt_claim_missing"),
+        (lambda: raw({"iss": 7}), "jwt_claim_missing"),
+        (lambda: raw({"iss": ["https://id.test"]}), "jwt_claim_missing"),
+        (lambda: raw(b"[]"), "jwt_malformed"),
+        (lambda: raw(b'{"iss": "https://id.test", "iss": "https://staff.test"}'), "jwt_malformed"),
+        (lambda: "a.b", "jwt_malformed"),
+        (lambda: token(ED, "EdDSA", {"kid": "rsa-1"}, iss="https://staff.test"), "jwt_algorithm"),
+        (lambda: unsigned({"alg": "none", "kid": "rsa-1"}, b"x"), "jwt_algorithm"),
+    ],
+)
+async def test_no_issuer_vouches_for_another(two: Any, made: Callable[[], str], reason: str) -> None:
+    reply, request = await two(f"Bearer {made()}")
+    assert (reply.status, reply.reason) == (401, reason)
+    assert request.claims is None
+
+
+async def test_each_issuer_has_its_own_generation_of_keys(two: Any, provider: Provider) -> None:
+    for made in (token(), staff()):
+        assert (await two(f"Bearer {made}"))[0] is None
+    provider.keys = {"ed-1": provider.keys["ed-1"]}
+    provider.generation += 1
+    assert (await two(f"Bearer {token()}"))[0].reason == "jwt_key_unknown"
+    assert (await two(f"Bearer {staff()}"))[0] is None
+
+
+async def test_a_token_that_is_verified_again_counts_once(check: Any, provider: Provider) -> None:
+    authorization = f"Bearer {token()}"
+    for _ in range(5):
+        assert (await check(authorization))[0] is None
+        provider.generation += 1
+    assert check.filter._cached_bytes == len(authorization)
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"aud": "reports", "tenant": "acme"}, None),
+        ({"aud": "reports", "tenant": False}, None),
+        ({"aud": "shop", "tenant": "acme"}, "jwt_audience"),
+        ({"aud": "reports"}, "jwt_claim_missing"),
+        ({"aud": "reports", "tenant": None}, "jwt_claim_missing"),
+    ],
+)
+async def test_a_route_has_its_own_audience_and_claims(
+    provider: Provider, build: Any, ask: Any, claims: dict[str, Any], reason: str | None
+) -> None:
+    spec = Jwt(provider="shop", audiences=("reports",), required_claims=("tenant",))
+    reply, _ = await checking(JwtFilter(spec, build(shop=provider)), ask)(f"Bearer {raw(claims)}")
+    assert (reply.reason if reply else None) == reason
+
+
+@pytest.fixture
+def telling(provider: Provider, build: Any, ask: Any) -> Callable[..., Any]:
+    told = [("sub", "X-Subject"), ("tenant", "x-tenant"), ("roles", "x-roles")]
+    spec = Jwt(
+        provider="shop", claims_to_headers=tuple(ClaimToHeader(claim=claim, header=header) for claim, header in told)
+    )
+    return checking(JwtFilter(spec, build(shop=provider)), ask)
+
+
+async def test_claims_become_headers_that_no_client_can_write(telling: Any) -> None:
+    forged = ["X-Subject: admin", "x-subject: root", "x_subject: admin", "X-Tenant: rival", "x-other: stays"]
+    for _ in range(2):  # the second time from the cache
+        reply, request = await telling(f"Bearer {token(roles=['a', 'b'])}", *forged)
+        assert reply is None
+        names = ("x-subject", "x_subject", "x-tenant", "x-roles", "x-other")
+        assert [(name, request.all(name.encode())) for name in names] == [
+            ("x-subject", [b"alice"]),
+            ("x_subject", []),
+            ("x-tenant", []),
+            ("x-roles", [b'["a","b"]']),
+            ("x-other", [b"stays"]),
+        ]
+        assert b"x-tenant" not in request.fields
+
+
+@pytest.mark.parametrize(
+    ("claim", "value"),
+    [
+        ("acme", b"acme"),
+        ('a b, c; d="e"', b'a b, c; d="e"'),
+        ("acme\r\nx-admin: 1", b"acme%0D%0Ax-admin: 1"),
+        (" acme", b"%20acme"),
+        ("50%", b"50%25"),
+        ("café\x00", b"caf%C3%A9%00"),
+        ("\ud800", b"%ED%A0%80"),
+        (7, b"7"),
+        (True, b"true"),
+        ({"a": "\u2028"}, b'{"a":"\\u2028"}'),
+    ],
+)
+async def test_values_are_made_harmless(telling: Any, claim: Any, value: bytes) -> None:
+    reply, request = await telling(f"Bearer {raw({'tenant': claim})}")
+    assert reply is None
+    assert request.fields[b"x-tenant"] == value
+
+
+async def test_a_claim_too_long_for_a_header_is_refused(telling: Any) -> None:
+    reply, _ = await telling(f"Bearer {raw({'tenant': 'é' * 800})}")
+    assert reply.reason == "jwt_invalid"

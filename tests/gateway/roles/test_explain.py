@@ -67,3 +67,47 @@ async def test_other_outcomes(gateway: Any) -> None:
     assert (refused["outcome"], refused["reason"]) == ("deny", "path_dot_segment")
     forged = await asked(edge, "GET", "/orders", headers=[["X", "a\r\nHost: b"]])
     assert (forged["outcome"], forged["reason"]) == ("deny", "repeated_host")
+
+
+PREFLIGHT = """
+listeners: [{name: public, port: 0}]
+clusters: [{name: shop, endpoints: ["127.0.0.1:9"]}]
+routes:
+  - name: write
+    public: true
+    matches: [{path: {value: /orders}, method: PUT}]
+    filters: [{type: CORS, allowOrigins: ["https://shop.example"], allowMethods: [PUT]}]
+    backendRefs: [{cluster: shop}]
+"""
+
+
+async def test_a_preflight_is_answered_by_the_route_that_it_asks_about(gateway: Any) -> None:
+    edge = await gateway(PREFLIGHT)
+    headers = [["Origin", "https://shop.example"], ["Access-Control-Request-Method", "PUT"]]
+    told = await asked(edge, "OPTIONS", "/orders", headers=headers)
+    assert (told["outcome"], told["status"], told["reason"]) == ("local_reply", 204, "cors_preflight")
+    assert (told["route"]["name"], told["steps"][0]["verdict"]) == ("write", "answer")
+    headers[0][1] = "https://evil.example"
+    told = await asked(edge, "OPTIONS", "/orders", headers=headers)
+    assert (told["outcome"], told["reason"], told["steps"][0]["verdict"]) == ("deny", "cors_origin", "deny")
+
+
+PEERS = """
+listeners: [{name: public, port: 0}]
+clusters: [{name: shop, endpoints: ["127.0.0.1:9"]}]
+routes:
+  - name: peers
+    public: true
+    filters:
+      - {type: IpAccess, deny: [192.0.2.0/24]}
+      - type: AuthorizationPolicy
+        deny: [{name: others, methods: [GET], unless: {when: "'spiffe://a/b' in principals"}}]
+    backendRefs: [{cluster: shop}]
+"""
+
+
+async def test_who_connects_can_be_said(gateway: Any) -> None:
+    edge = await gateway(PEERS)
+    assert (await asked(edge, "GET", "/"))["reason"] == "policy_denied"
+    assert (await asked(edge, "GET", "/", principals=["spiffe://a/b"]))["outcome"] == "forward"
+    assert (await asked(edge, "GET", "/", client="192.0.2.7"))["reason"] == "address_denied"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import socket
 import ssl
 import time
@@ -233,6 +235,8 @@ async def test_a_required_client_certificate(
     assert known is not None
     assert known.subject == (("commonName", "orders"),)
     assert known.names == (("DNS", "orders"), ("URI", spiffe))
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(good.cert.read_text())).digest()
+    assert known.thumbprint == base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
     with pytest.raises(ssl.SSLError, match="ALERT"):
         await ask(one, client(None))
     assert handshakes(one, "no_client_certificate") == 1

@@ -13,7 +13,16 @@ from gateway.spec.models import FilterSpec, Spec
 
 _MODELS = (
     filters.Jwt,
+    filters.ApiKey,
+    filters.TokenIntrospection,
+    filters.Dpop,
     filters.Authorize,
+    filters.AuthorizationPolicy,
+    filters.ExternalAuthorization,
+    filters.Cors,
+    filters.SecurityHeaders,
+    filters.Csrf,
+    filters.IpAccess,
     filters.RateLimit,
     filters.Quota,
     filters.ConcurrencyLimit,

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import filters, guards, models
+from gateway.spec import api_keys, filters, guards, models
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -38,7 +38,21 @@ SECTIONS: dict[str, type[Model]] = {
     "`tracing`": models.Tracing,
     "`accessLog`": models.AccessLog,
     "`type: JWT`": filters.Jwt,
+    "`claimsToHeaders[]` of filters that authenticate": filters.ClaimToHeader,
+    "`type: DPoP`": filters.Dpop,
+    "`type: TokenIntrospection`": filters.TokenIntrospection,
+    "`type: ApiKey`": filters.ApiKey,
+    "The file of API keys": api_keys.KeyFile,
+    "`keys[]` in the file of API keys": api_keys.StoredKey,
     "`type: Authorize`": filters.Authorize,
+    "`type: AuthorizationPolicy`": filters.AuthorizationPolicy,
+    "`deny[]` and `allow[]` of `type: AuthorizationPolicy`": filters.Rule,
+    "`unless` of a rule": filters.Conditions,
+    "`type: ExternalAuthorization`": filters.ExternalAuthorization,
+    "`type: CORS`": filters.Cors,
+    "`type: SecurityHeaders`": filters.SecurityHeaders,
+    "`type: CSRF`": filters.Csrf,
+    "`type: IpAccess`": filters.IpAccess,
     "`type: RateLimit`": filters.RateLimit,
     "`type: Quota`": filters.Quota,
     "`plans` of `type: Quota`": filters.Plan,

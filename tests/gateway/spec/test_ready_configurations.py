@@ -38,10 +38,19 @@ def take(spec: Spec, listener: str, method: str, path: str, token: bool = False)
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
-def test_it_loads_and_stays_on_loopback(file: Path, authority: Any) -> None:
-    certificates = authority().issue("gateway", ["localhost"]).cert.parent
+def test_it_loads_and_stays_on_loopback(file: Path, authority: Any, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    keys.write_text('{"keys": []}')
+    secret = tmp_path / "secret"
+    secret.write_text("of a client")
+    secret.chmod(0o600)
+    ca = authority("clients")
+    certificates = ca.issue("gateway", ["localhost"]).cert.parent
+    assert ca.file == certificates / "clients.pem"
     variables = {"GATEHOUSE_PUBLIC_PORT": "18088", "GATEHOUSE_INTERNAL_PORT": "18089"}
-    spec = load_spec(file, variables | {"CERTIFICATES": str(certificates)})
+    spec = load_spec(
+        file, variables | {"CERTIFICATES": str(certificates), "PARTNER_KEYS": str(keys), "SECRET": str(secret)}
+    )
     assert [listener.address for listener in spec.listeners] == ["127.0.0.1"] * len(spec.listeners)
     assert spec.listeners[0].port == 18088
 
