@@ -52,14 +52,14 @@ def secret(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make(secret: Path, clock: Any) -> Callable[..., TokenIntrospectionFilter]:
-    def build(*addresses: str, wall: Any = clock, **more: Any) -> TokenIntrospectionFilter:
+    def made(*addresses: str, wall: Any = clock, **more: Any) -> TokenIntrospectionFilter:
         given = {"cluster": "identity", "path": "/introspect", "client_id": "profiles", "client_secret": str(secret)}
         spec = TokenIntrospection.model_validate({**given, **more})
         return TokenIntrospectionFilter(
             spec, Build({}, Metrics(), wall, wall, clusters={"identity": cluster(*addresses)})
         )
 
-    return build
+    return made
 
 
 @pytest.fixture
