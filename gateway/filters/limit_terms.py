@@ -10,6 +10,7 @@ structured fields (RFC 9651), with one member for each limit of the route.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.http.messages import Reply, Request
@@ -38,6 +39,7 @@ class Terms:
         self.words = words
         self.policy = f'"{name}";q={size};w={window}'.encode()
         self._member = f'"{name}"'.encode()
+        self._alone = b"ratelimit-policy: %b\r\nratelimit: " % self.policy
 
     def left(self, used: float) -> int:
         """Requests that may still come at once."""
@@ -55,6 +57,10 @@ class Terms:
         """What `RateLimit` says of this limit."""
         return b"%b;r=%d;t=%d" % (self._member, self.left(used), math.ceil(self.reset(used, ends)))
 
+    def lines(self, used: float, ends: float) -> bytes:
+        """Both fields, where this is the only limit."""
+        return b"%b%b\r\n" % (self._alone, self.member(used, ends))
+
 
 class RateTerms(Terms):
     """So many requests in a time, with bursts."""
@@ -71,11 +77,6 @@ class RateTerms(Terms):
     def reset(self, used: float, ends: float) -> float:
         """A bucket is full when what was used has flowed back."""
         return used
-
-    def member(self, used: float, ends: float) -> bytes:
-        """As above, in one go: every request with a limit pays for it."""
-        left = int((self.most - used) / self.each + ROUNDING)
-        return b"%b;r=%d;t=%d" % (self._member, max(0, left), math.ceil(used))
 
     def wait(self, used: float, ends: float, cost: int) -> float:
         """Until so much has flowed back that the request fits."""
@@ -112,14 +113,18 @@ AnyTerms = RateTerms | QuotaTerms
 
 
 def tell(request: Request, terms: Terms, used: float, ends: float = 0.0) -> None:
-    """Say in the answer, whoever gives it, what is left; a further limit is a further member of the same two lists."""
-    headers, member = request.reply_headers, terms.member(used, ends)
-    for place, (name, value) in enumerate(headers):
-        if name == b"ratelimit-policy":
-            headers[place] = (name, b"%b, %b" % (value, terms.policy))
-            headers[place + 1] = (b"ratelimit", b"%b, %b" % (headers[place + 1][1], member))
-            return
-    headers += ((b"ratelimit-policy", terms.policy), (b"ratelimit", member))
+    """Have the answer say, whoever gives it, what is left."""
+    request.limits += ((terms, used, ends),)
+
+
+def limit_lines(limits: Sequence[tuple[Terms, float, float]]) -> bytes:
+    """The ready lines of both fields; a further limit is a further member of the same two lists."""
+    if len(limits) == 1:
+        terms, used, ends = limits[0]
+        return terms.lines(used, ends)
+    policies = b", ".join(terms.policy for terms, _, _ in limits)
+    members = b", ".join(terms.member(used, ends) for terms, used, ends in limits)
+    return b"ratelimit-policy: %b\r\nratelimit: %b\r\n" % (policies, members)
 
 
 def refusal(terms: Terms, used: float, ends: float, cost: int, policy: str = "") -> Reply:

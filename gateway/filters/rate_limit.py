@@ -57,11 +57,15 @@ class Gcra:
 
     def spend(self, key: str, now: float, cost: int = 1) -> float:
         """Take a request's worth, or `cost` of them; what is used then."""
+        used = self.used(key, now) + self.interval * cost
+        self.put(key, now, used)
+        return used
+
+    def put(self, key: str, now: float, used: float) -> None:
+        """From now on so much is used."""
         if now - self._rotated > self._generation_seconds or len(self._young) >= self._max_keys:
             self._old, self._young, self._rotated = self._young, {}, now
-        used = self.used(key, now) + self.interval * cost
         self._young[key] = now + used
-        return used
 
     def latest(self, most: int) -> Iterator[str]:
         """The keys that came last to have a bucket."""
@@ -78,7 +82,9 @@ class RateLimitFilter(Filter[RateLimit]):
         burst = spec.burst or spec.requests
         self.terms = RateTerms(spec.name, spec.requests, spec.per, burst)
         self.gcra = Gcra(spec.requests, spec.per, burst, spec.max_keys)
-        self._limit = self.terms.limit
+        self._limit, self._each = self.terms.limit, self.gcra.interval
+        self._enforced = spec.enforced
+        self._passed: tuple[str, float, float] | None = None
         self._clock = build.clock
         self._key = key_function(spec.key)
         self._shadowed = build.metrics.shadowed
@@ -90,13 +96,17 @@ class RateLimitFilter(Filter[RateLimit]):
 
     def decide(self, request: Request) -> Decision:
         """Pass or 429."""
+        self._passed = None
         key = self._key(request)
         if key is None:
-            return NO_KEY if self.spec.enforced else None
-        used = self.gcra.used(key, self._clock())
-        if used + self.gcra.interval * request.cost <= self._limit:
+            return NO_KEY if self._enforced else None
+        now = self._clock()
+        used = self.gcra.used(key, now)
+        after = used + self._each * request.cost
+        if after <= self._limit:
+            self._passed = key, now, after  # for `commit`, which follows at once: this filter never waits
             return None
-        if not self.spec.enforced:
+        if not self._enforced:
             self._shadowed.add(self.name, "rate_limited")
             return None
         tell(request, self.terms, used)
@@ -104,14 +114,12 @@ class RateLimitFilter(Filter[RateLimit]):
 
     def commit(self, request: Request) -> None:
         """Spend what the request costs and say what is left."""
-        key = self._key(request)
-        if key is None:
+        if self._passed is None:  # nothing to count by, or shadow mode: what would be refused would cost nothing
             return
-        gcra, now, cost = self.gcra, self._clock(), request.cost
-        if self.spec.enforced:
-            tell(request, self.terms, gcra.spend(key, now, cost))
-        elif gcra.used(key, now) + gcra.interval * cost <= self._limit:  # what would be refused would cost nothing
-            gcra.spend(key, now, cost)
+        key, now, used = self._passed
+        self.gcra.put(key, now, used)
+        if self._enforced:
+            request.limits += ((self.terms, used, 0.0),)
 
     def explain(self, request: Request, reply: Verdict) -> str:
         """What is left for whom, nothing spent."""

@@ -66,6 +66,8 @@ class Request:
     subject: str = ""
     cost: int = 1
     """What limits charge for it; a filter that knows better (what a GraphQL query will do) sets it before they run."""
+    limits: tuple[tuple[Any, float, float], ...] = ()
+    """What limits have to say to the client: terms, use, and when it ends (see gateway.filters.limit_terms)."""
     body_limits: BodyLimits | None = None
     """Set by a filter; the exchange counts."""
     route: Any = None

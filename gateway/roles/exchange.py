@@ -28,6 +28,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from gateway.filters.chain import BodyWanted, Outcome, Stopped, Waiting, body_too_large
+from gateway.filters.limit_terms import limit_lines
 from gateway.http.chunked import LAST_CHUNK, encode_chunk
 from gateway.http.hop import VIA, downstream_fields, forwarded_fields, upstream_head
 from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Bound, Reply, Request, Response
@@ -452,7 +453,10 @@ class Exchange:
         flag = "01" if self.sampled else "00"
         own = f"x-request-id: {ids.request_id}\r\ntraceresponse: 00-{ids.trace_id}-{ids.span_id}-{flag}\r\n"
         lines = own.encode("ascii") + VIA
-        return lines + field_lines(self.request.reply_headers) if self.request.reply_headers else lines
+        request = self.request
+        if request.limits:
+            lines += limit_lines(request.limits)
+        return lines + field_lines(request.reply_headers) if request.reply_headers else lines
 
     def _begin_answer(self, fields: bytes, length: int, body: bytes, end: bool) -> None:
         self._begun_answer = True

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.filters.base import Build
+from gateway.filters.limit_terms import limit_lines
 from gateway.filters.rate_limit import Gcra, RateLimitFilter
 from gateway.http.messages import Reply, Request
 from gateway.observability.metrics import Metrics
@@ -17,7 +18,7 @@ from gateway.spec.filters import RateLimit, RateLimitKey
 
 def passes(limit: RateLimitFilter, request: Request) -> bool:
     """One request as traffic sends it."""
-    request.reply_headers = []
+    request.limits = ()
     if limit.decide(request) is not None:
         return False
     limit.commit(request)
@@ -40,17 +41,14 @@ def test_a_burst_and_then_the_rate(build: Any, clock: Any, ask: Any) -> None:
 def test_what_the_client_is_told(build: Any, clock: Any, ask: Any) -> None:
     limit, request = make(build, name="burst"), ask()
     assert passes(limit, request)
-    assert request.reply_headers == [
-        (b"ratelimit-policy", b'"burst";q=3;w=3'),
-        (b"ratelimit", b'"burst";r=2;t=1'),
-    ]
+    assert limit_lines(request.limits) == b'ratelimit-policy: "burst";q=3;w=3\r\nratelimit: "burst";r=2;t=1\r\n'
     passes(limit, request)
     passes(limit, request)
-    request.reply_headers = []
+    request.limits = ()
     reply = limit.decide(request)
     assert isinstance(reply, Reply)
     assert (reply.status, reply.reason, reply.headers) == (429, "rate_limited", ((b"retry-after", b"1"),))
-    assert request.reply_headers[1] == (b"ratelimit", b'"burst";r=0;t=3')
+    assert limit_lines(request.limits).endswith(b'ratelimit: "burst";r=0;t=3\r\n')
 
 
 def test_keys_have_buckets_of_their_own(build: Any, ask: Any) -> None:
@@ -75,7 +73,7 @@ def test_shadow_mode_counts_and_never_refuses(build: Any, ask: Any) -> None:
     limit, request = make(build, requests=1, enforced=False), ask()
     assert [passes(limit, request) for _ in range(3)] == [True, True, True]
     assert limit._shadowed.values == {("RateLimit", "rate_limited"): 2}
-    assert request.reply_headers == []
+    assert request.limits == ()
 
 
 def test_shadow_mode_counts_what_enforcing_would_refuse(build: Any, clock: Any, ask: Any) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gateway.filters.base import Build
 from gateway.filters.chain import Chain, Stopped, Waiting
 from gateway.filters.limit_seen import OVERFLOW, Said, Seen
+from gateway.filters.limit_terms import limit_lines
 from gateway.filters.quota import QuotaFilter, SharedQuota
 from gateway.filters.rate_limit import RateLimitFilter, SharedRateLimit
 from gateway.filters.shared_limit import LimitGroup, SharedLimit
@@ -74,7 +75,7 @@ async def decided(decision: Any) -> Any:
 
 
 async def passes(limit: SharedLimit[Any], request: Request) -> bool:
-    request.reply_headers = []
+    request.limits = ()
     return await decided(limit.decide(request)) is None
 
 
@@ -95,13 +96,13 @@ async def test_on_redis_own_clock_exactly_as_many_pass_however_many_come_at_once
 async def test_what_the_client_is_told(gateways: Gateways, clock: Any, ask: Any) -> None:
     limit, request = rate(gateways(1)[0], clock, name="burst"), ask()
     assert await passes(limit, request)
-    assert request.reply_headers == [(b"ratelimit-policy", b'"burst";q=3;w=3'), (b"ratelimit", b'"burst";r=2;t=1')]
+    assert limit_lines(request.limits) == b'ratelimit-policy: "burst";q=3;w=3\r\nratelimit: "burst";r=2;t=1\r\n'
     await passes(limit, request)
     await passes(limit, request)
-    request.reply_headers = []
+    request.limits = ()
     reply = await decided(limit.decide(request))
     assert (reply.status, reply.reason, reply.headers) == (429, "rate_limited", ((b"retry-after", b"1"),))
-    assert request.reply_headers[1] == (b"ratelimit", b'"burst";r=0;t=3')
+    assert limit_lines(request.limits).endswith(b'ratelimit: "burst";r=0;t=3\r\n')
 
 
 async def test_a_preview_spends_nothing(gateways: Gateways, clock: Any, ask: Any) -> None:
@@ -126,7 +127,7 @@ async def test_shadow_mode_counts_and_never_refuses(gateways: Gateways, clock: A
     limit, request = rate(gateways(1)[0], clock, requests=1, enforced=False), ask()
     assert [await passes(limit, request) for _ in range(3)] == [True, True, True]
     assert limit.metrics.shadowed.values == {("RateLimit", "rate_limited"): 2}
-    assert request.reply_headers == []
+    assert request.limits == ()
 
 
 async def test_secrets_and_long_keys_stand_in_redis_as_fingerprints(
@@ -174,7 +175,7 @@ async def test_a_group_asks_once_and_spends_everywhere_or_nowhere(gateways: Gate
     store = build.stores["shared"]
 
     async def run() -> Stopped | None:
-        request.reply_headers = []
+        request.limits = ()
         outcome = chain.run(request)
         assert isinstance(outcome, Waiting)
         end = await chain.resume(outcome, request)
@@ -185,15 +186,14 @@ async def test_a_group_asks_once_and_spends_everywhere_or_nowhere(gateways: Gate
     assert await decided(chain.steps[0][2].preview(ask())) is None
     assert await run() is None
     assert store.pipelines == 2
-    assert [value for _, value in request.reply_headers] == [
-        b'"wide";q=3;w=3, "narrow";q=1;w=86400',
-        b'"wide";r=2;t=1, "narrow";r=0;t=%d' % (DAY - clock.now % DAY),
-    ]
+    policy, left, _ = limit_lines(request.limits).split(b"\r\n")
+    assert policy == b'ratelimit-policy: "wide";q=3;w=3, "narrow";q=1;w=86400'
+    assert left == b'ratelimit: "wide";r=2;t=1, "narrow";r=0;t=%d' % (DAY - clock.now % DAY)
     for _ in range(5):  # the quota refuses, so the bucket is not touched
         stopped = await run()
         assert stopped is not None
         assert (stopped.reply.reason, stopped.reply.policy) == ("quota_exhausted", "x:2")
-    assert request.reply_headers[1][1].startswith(b'"wide";r=2')
+    assert b'ratelimit: "wide";r=2' in limit_lines(request.limits)
 
 
 async def test_of_two_that_refuse_the_first_is_told_and_a_shadow_stops_nobody_from_spending(
