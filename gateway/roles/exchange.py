@@ -17,192 +17,37 @@ The problem: client, upstream and clock can each end an exchange at any moment, 
 exactly once or visibly broken. The rule: every event is a method; a method that comes after DONE does nothing;
 `_finish` is the only way to DONE, and it counts.
 
+It is written in four parts: what is known (`facts`), how it decides (`deciding`), how it ends (`ending`), and here what
+passes between client and endpoint.
+
 Nothing here is a task, except while a filter waits: a common request runs from its first to its last byte in two
 calls from the event loop.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
 from typing import TYPE_CHECKING, Final
 
-from gateway.filters.chain import BodyWanted, Outcome, Stopped, Waiting, body_too_large
-from gateway.filters.limit_terms import limit_lines
 from gateway.http.chunked import LAST_CHUNK, encode_chunk
 from gateway.http.hop import VIA, downstream_fields, forwarded_fields, upstream_head
-from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Bound, Reply, Request, Response
-from gateway.http.upgrade import check_origin
-from gateway.observability.tracing import Ids, RemoteContext
-from gateway.roles.context import bound_baggage, inherit
-from gateway.roles.reasons import NO_ROUTE, UNAVAILABLE
-from gateway.roles.replies import RENDERERS, field_lines, reply_lines
-from gateway.upstream.cluster import Cluster, Unavailable
+from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Bound, Reply, Response
+from gateway.roles.deciding import Deciding
+from gateway.roles.facts import ANSWERING, COLLECTING, CONNECTING, DONE, SENDING, TUNNEL
+from gateway.roles.reasons import UNAVAILABLE
+from gateway.upstream.cluster import Unavailable
 
 if TYPE_CHECKING:
-    from gateway.compile.snapshot import CompiledRoute
     from gateway.http.client import ClientConnection
-    from gateway.http.server import ServerConnection
-    from gateway.roles.worker import Worker
     from gateway.upstream.endpoint import Endpoint
-
-DECIDING, WAITING, COLLECTING, CONNECTING, SENDING, ANSWERING, TUNNEL, DONE = range(8)
 
 # RFC 9110 §9.2.2: may be sent twice without harm, so a kept connection that closes under them is no failure.
 _IDEMPOTENT: Final = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
 
 
-class Exchange:
+class Exchange(Deciding):
     """What one request goes through."""
 
-    # What an exchange begins with stands on the class, so that making one assigns only what is its own (0.07 µs
-    # less than thirty assignments; that it reads as a table is worth more).
-    state: int = DECIDING
-    sampled: bool = False
-    route: CompiledRoute | None = None
-    cluster: Cluster | None = None
-    upstream: ClientConnection | None = None
-    endpoint: Endpoint | None = None
-    attempts: int = 0
-    status: int = 0
-    reason: str = ""
-    """Why the gateway answered by itself, or what broke; empty when the upstream's answer went through."""
-    decided_by: str = ""
-    """`file:line` of the policy that decided, when one did."""
-    outcome: Stopped | Waiting | None = None
-    """The last filter that did not let pass at once; left alone by requests that no filter holds up."""
-    reply: Reply | None = None
-    """What the gateway answered by itself."""
-    bytes_received: int = 0
-    bytes_sent: int = 0
-    deadline: float = 0.0
-    try_deadline: float = 0.0
-    try_started: float = 0.0
-    try_span_id: str = ""
-    parent: RemoteContext | None = None
-    """The span of a trusted peer that this exchange goes on from."""
-    tracestate: bytes = b""
-    upstream_seconds: float = 0.0
-    upstream_status: int = 0
-    _begun_answer: bool = False
-    _retried: bool = False
-    _task: asyncio.Task[None] | None = None
-    _early: tuple[bytes, ...] = ()
-    """Body that came before there was a connection to send it on; reading is paused, so it stays small."""
-    _wanted: BodyWanted
-    _collected: bytearray
-    """What the filter at `_wanted.position` wants to see, so far."""
-
-    def __init__(self, worker: Worker, request: Request, connection: ServerConnection) -> None:
-        self.worker = worker
-        self.request = request
-        self.connection = connection
-        self.started = self.last_progress = worker.clock()
-        self.ids = Ids(worker.random)
-        self._request_complete = request.length == 0
-
-    def __repr__(self) -> str:
-        return f"<Exchange {self.request!r} state={self.state} attempts={self.attempts}>"
-
-    @property
-    def started_wall(self) -> float:
-        """When it began, in seconds since the epoch."""
-        return time.time() - (self.worker.clock() - self.started)
-
-    # -- deciding --------------------------------------------------------------------------------------------
-
-    def start(self) -> None:
-        """Find the route and run its filters."""
-        request, worker = self.request, self.worker
-        self.connection.exchange = self
-        worker.exchanges.add(self)
-        found = worker.snapshot.match(request)
-        if found is None:
-            self._reply(NO_ROUTE)
-            return
-        route = self.route = request.route = found
-        self.sampled = worker.sampled()
-        if self.connection.server.trusted_hops:
-            self._inherit()
-        if b"baggage" in request.fields:
-            bound_baggage(request)
-        if route.request_timeout:
-            self.deadline = self.started + route.request_timeout
-        if request.upgrade:
-            refused = check_origin(request, route.spec.web_socket.origins)
-            if refused is not None:
-                self._reply(refused)
-                return
-        outcome = route.chain.run(request)
-        if outcome is None:
-            self._connect()
-        else:
-            self._after(outcome)
-
-    def _inherit(self) -> None:
-        """Go on with the ids and the sampling decision of a proxy of ours."""
-        inherited = inherit(self.request)
-        self.ids.request_id = inherited.request_id or self.ids.request_id
-        if inherited.parent is not None:
-            self.parent, self.tracestate = inherited.parent, inherited.tracestate
-            self.ids.trace_id = inherited.parent.trace_id
-            self.sampled = inherited.parent.sampled and self.worker.exporter is not None
-
-    def _after(self, outcome: Outcome) -> None:
-        if outcome is None:
-            self._connect()
-        elif isinstance(outcome, Stopped):
-            self.outcome = outcome
-            self.decided_by = outcome.reply.policy or outcome.filter.where
-            self._reply(outcome.reply)
-        elif isinstance(outcome, BodyWanted):
-            self._collect(outcome)
-        else:
-            self.outcome = outcome
-            self.state = WAITING
-            self.connection.pause_reading()
-            self._task = asyncio.get_running_loop().create_task(self._wait(outcome))
-
-    async def _wait(self, waiting: Waiting) -> None:
-        assert self.route is not None
-        outcome = await self.route.chain.resume(waiting, self.request)
-        self._task = None
-        if self.state == WAITING:
-            self.connection.resume_reading()
-            self._after(outcome)
-
-    def _collect(self, wanted: BodyWanted) -> None:
-        """Read the whole body, as far as the filter allows that wants to see it."""
-        self.state = COLLECTING
-        self._wanted = wanted
-        self._collected = bytearray()
-        early, self._early = self._early, ()
-        if not self._request_complete:
-            self.connection.send_continue()
-            self.connection.resume_reading()
-        self._keep(b"".join(early))
-        if self._request_complete:
-            self._decide_with_body()
-
-    def _keep(self, data: bytes) -> None:
-        self.last_progress = self.worker.clock()
-        self._collected += data
-        if len(self._collected) > self._wanted.limit:
-            assert self.route is not None
-            wanting = self.route.chain.steps[self._wanted.position][2]
-            self._after(Stopped(body_too_large(self._wanted.limit), wanting))
-
-    def _decide_with_body(self) -> None:
-        """Run the chain on from the filter that wanted the body; what passes goes to the endpoint in one piece."""
-        if self.state != COLLECTING:
-            return
-        assert self.route is not None
-        self.state = DECIDING
-        self.request.replace_body(bytes(self._collected))  # of a known length now, however the client framed it
-        self._collected.clear()
-        self._after(self.route.chain.run(self.request, self._wanted.position))
-
-    # -- the upstream's connection ---------------------------------------------------------------------------
+    # -- the endpoint's connection ---------------------------------------------------------------------------
 
     def _connect(self, fresh: bool = False) -> None:
         assert self.route is not None
@@ -439,86 +284,13 @@ class Exchange:
         """RFC 9112 section 9.3.1: a kept connection may close at any time; idempotent and bodiless is safe."""
         return self.request.method in _IDEMPOTENT and self.request.length == 0
 
+    # -- the end of a try ------------------------------------------------------------------------------------
+
     def _end_try(self, error: str = "") -> None:
         """One try is over: the connection is no longer ours."""
         self.upstream = None
         self.upstream_seconds = self.worker.clock() - self.try_started
         self.worker.try_ended(self, error)
-
-    # -- the answer ------------------------------------------------------------------------------------------
-
-    def _answer_lines(self) -> bytes:
-        """What every answer gets: ids to ask with, and what filters had to say (limits)."""
-        ids = self.ids
-        flag = "01" if self.sampled else "00"
-        own = f"x-request-id: {ids.request_id}\r\ntraceresponse: 00-{ids.trace_id}-{ids.span_id}-{flag}\r\n"
-        lines = own.encode("ascii") + VIA
-        request = self.request
-        if request.limits:
-            lines += limit_lines(request.limits)
-        return lines + field_lines(request.reply_headers) if request.reply_headers else lines
-
-    def _begin_answer(self, fields: bytes, length: int, body: bytes, end: bool) -> None:
-        self._begun_answer = True
-        self.bytes_sent = len(body)
-        self.connection.send_head(self.status, fields, length, body)
-        if end:
-            self._end_answer()
-
-    def _end_answer(self) -> None:
-        self._finish()
-        self.connection.send_end()
-
-    def _reply(self, reply: Reply) -> None:
-        """Answer by ourselves."""
-        self.reply, self.status, self.reason = reply, reply.status, reply.reason
-        self.worker.metrics.replies.add(self.route.name if self.route else "", reply.reason, str(reply.status))
-        if reply.status == 204:  # RFC 9110 §15.3.5: no body, nor fields that speak of one
-            bare = self.worker.date_line + field_lines(reply.headers) + self._answer_lines()
-            self._begin_answer(bare, AS_STATED, b"", end=True)
-            return
-        style = self.route.errors if self.route else "problem"
-        content_type, body = RENDERERS[style](reply, self.decided_by, self.ids.trace_id)
-        fields = reply_lines(reply, content_type, self.worker.date_line) + self._answer_lines()
-        self._begin_answer(fields, len(body), b"" if self.request.method == "HEAD" else body, end=True)
-
-    def _break(self, reason: str) -> None:
-        self.reason = reason
-        self.worker.metrics.broken.add(reason)
-        self._finish()
-        self.connection.send_broken()
-
-    def sweep(self, now: float) -> None:
-        """End what has run out of time."""
-        route = self.route
-        if self.deadline and now >= self.deadline:
-            self._out_of_time("request_timeout")
-        elif self.try_deadline and now >= self.try_deadline:
-            self._out_of_time("upstream_timeout")
-        elif route is not None and route.idle_timeout and now - self.last_progress > route.idle_timeout:
-            self._idle_for_too_long()
-        elif not self._request_complete and self.state < DONE and self.connection.body_too_slow(now):
-            self._out_of_time("body_too_slow")
-
-    def _idle_for_too_long(self) -> None:
-        if self.state == TUNNEL:
-            self._out_of_time("tunnel_idle")
-        else:
-            self._out_of_time("upstream_timeout" if self._request_complete else "body_timeout")
-
-    def cut_off(self) -> None:
-        """The process must go: answer, end the tunnel, or break the answer that has begun."""
-        self._out_of_time("drain_timeout")
-
-    def _out_of_time(self, reason: str) -> None:
-        if self.state == TUNNEL:  # what was sent through it still arrives: a reset could destroy a last frame
-            self.reason = reason
-            self._end_tunnel()
-        elif self._begun_answer:
-            self._break(reason)
-        else:
-            self._stop_upstream(reason)
-            self._reply(UNAVAILABLE[reason])
 
     def _stop_upstream(self, error: str) -> None:
         if self.cluster is not None and self.state == CONNECTING:
@@ -529,15 +301,3 @@ class Exchange:
         if self._task is not None:
             self._task.cancel()
             self._task = None
-
-    def _finish(self) -> None:
-        """Count, log and trace, once."""
-        if self.state == DONE:
-            return
-        if self.upstream is not None or self.state in (CONNECTING, WAITING):
-            self._stop_upstream(self.reason)
-        self.state = DONE
-        self.worker.exchanges.discard(self)
-        if self.route is not None and self.route.chain.enders:
-            self.route.chain.end(self.request)
-        self.worker.finished(self)

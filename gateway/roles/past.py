@@ -20,7 +20,7 @@ from gateway.roles.explain import Explanation
 from gateway.roles.past_explanation import past_explanation, refusal_explanation
 
 if TYPE_CHECKING:
-    from gateway.roles.exchange import Exchange
+    from gateway.roles.facts import Facts
 
 log = logging.getLogger("gateway.past")
 
@@ -38,7 +38,7 @@ class Past:
         self._denied = _Kept(MAX_DENIED)
         self._passed = _Kept(MAX_PASSED)
 
-    def add(self, exchange: Exchange, duration: float) -> None:
+    def add(self, exchange: Facts, duration: float) -> None:
         """Explain an exchange that has just ended; when there is no room it costs a comparison."""
         kept = self._denied if exchange.reason or exchange.status >= 400 else self._passed
         if not kept.has_room():

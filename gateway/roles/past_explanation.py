@@ -20,7 +20,7 @@ from gateway.roles.records import iso_now, iso_time
 from gateway.routing.explain import near_misses
 
 if TYPE_CHECKING:
-    from gateway.roles.exchange import Exchange
+    from gateway.roles.facts import Facts
 
 log = logging.getLogger("gateway.past")
 
@@ -29,7 +29,7 @@ MAX_LIST: Final = 100
 """What control reads of one text and one list (gateway.control.messages) is more than that."""
 
 
-def past_explanation(exchange: Exchange, duration: float) -> Explanation:
+def past_explanation(exchange: Facts, duration: float) -> Explanation:
     """Route, filters, values and outcome of an exchange that is over, in the form of `gateway.roles.explain`."""
     request, route, ids = exchange.request, exchange.route, exchange.ids
     outcome, decider = _outcome(exchange)
@@ -78,7 +78,7 @@ def refusal_explanation(reply: Reply, peer: str, ids: Ids) -> Explanation:
     }
 
 
-def _outcome(exchange: Exchange) -> tuple[str, str]:
+def _outcome(exchange: Facts) -> tuple[str, str]:
     """How it ended, and who decided that: gateway, client, or the cluster whose service answered."""
     status, reason, outcome = exchange.status, exchange.reason, exchange.outcome
     if exchange.cluster is None and isinstance(outcome, Stopped):
@@ -93,7 +93,7 @@ def _outcome(exchange: Exchange) -> tuple[str, str]:
     return ("service_refused" if status >= 400 else "forwarded"), service
 
 
-def _asked(exchange: Exchange) -> list[tuple[AnyFilter, str]]:
+def _asked(exchange: Facts) -> list[tuple[AnyFilter, str]]:
     """The filters that ran, each with what it said; those behind the one that stopped were not asked."""
     filters = [step[2] for step in exchange.route.chain.steps] if exchange.route else []
     outcome = exchange.outcome
@@ -109,7 +109,7 @@ def _asked(exchange: Exchange) -> list[tuple[AnyFilter, str]]:
     return [*((one, "pass") for one in before), (stopped, verdict)]
 
 
-def _step(one: AnyFilter, verdict: str, exchange: Exchange) -> dict[str, str]:
+def _step(one: AnyFilter, verdict: str, exchange: Facts) -> dict[str, str]:
     outcome = exchange.outcome
     reply = outcome.reply if isinstance(outcome, Stopped) and outcome.filter is one else None
     try:
@@ -120,7 +120,7 @@ def _step(one: AnyFilter, verdict: str, exchange: Exchange) -> dict[str, str]:
     return {"filter": one.name, "verdict": verdict, "detail": detail[:MAX_TEXT], "where": one.where}
 
 
-def _seen(exchange: Exchange) -> list[tuple[str, str]]:
+def _seen(exchange: Facts) -> list[tuple[str, str]]:
     """The values of the headers that the route's matches ask for."""
     matches = exchange.route.spec.matches if exchange.route else ()
     names = {one.name.lower() for match in matches for one in match.headers}
@@ -128,7 +128,7 @@ def _seen(exchange: Exchange) -> list[tuple[str, str]]:
     return [(f"header {name}", "absent" if value is None else shown(name, value)) for name, value in found]
 
 
-def _near(exchange: Exchange) -> list[dict[str, Any]]:
+def _near(exchange: Facts) -> list[dict[str, Any]]:
     """Without a route: the routes that matched the path and wanted something else; costs about as much as a match."""
     request = exchange.request
     table = exchange.worker.snapshot.tables[request.listener]
@@ -136,7 +136,7 @@ def _near(exchange: Exchange) -> list[dict[str, Any]]:
     return [{**asdict(one), "text": one.text[:MAX_TEXT]} for one in near]
 
 
-def _cluster(exchange: Exchange) -> dict[str, Any] | None:
+def _cluster(exchange: Facts) -> dict[str, Any] | None:
     if exchange.cluster is None:
         return None
     return {
@@ -148,7 +148,7 @@ def _cluster(exchange: Exchange) -> dict[str, Any] | None:
     }
 
 
-def _token_seconds(exchange: Exchange) -> float | None:
+def _token_seconds(exchange: Facts) -> float | None:
     """For how long the caller's verified token was issued: what an audit wants to know, and nothing of the token."""
     claims = exchange.request.claims or {}
     begins, ends = claims.get("iat"), claims.get("exp")

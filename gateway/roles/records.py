@@ -18,7 +18,7 @@ from gateway.roles.context import sent_context
 from gateway.upstream.endpoint import split_address
 
 if TYPE_CHECKING:
-    from gateway.roles.exchange import Exchange
+    from gateway.roles.facts import Facts
 
 # Envoy's letters for the commonest reasons, so that readers of Envoy logs feel at home.
 _FLAGS = {
@@ -58,7 +58,7 @@ def iso_now() -> str:
     return iso_time(time.time())
 
 
-def access_record(exchange: Exchange, duration: float) -> Record:
+def access_record(exchange: Facts, duration: float) -> Record:
     """One line of the access log, and what the console shows of a request."""
     request, ids, reached = exchange.request, exchange.ids, exchange.cluster is not None
     by_gateway = bool(exchange.reason)
@@ -111,7 +111,7 @@ def refusal_record(reply: Reply, peer: str, ids: Ids) -> Record:
     }
 
 
-def server_span(exchange: Exchange, duration: float) -> SpanRecord:
+def server_span(exchange: Facts, duration: float) -> SpanRecord:
     """The SERVER span of an exchange."""
     request, route = exchange.request, exchange.route
     attributes: dict[str, str | int | float | bool] = {
@@ -145,7 +145,7 @@ def server_span(exchange: Exchange, duration: float) -> SpanRecord:
     )
 
 
-def client_span(exchange: Exchange, error: str) -> SpanRecord:
+def client_span(exchange: Facts, error: str) -> SpanRecord:
     """The CLIENT span of one try."""
     assert exchange.endpoint is not None
     assert exchange.cluster is not None

@@ -27,7 +27,9 @@ from gateway.observability.export import SpanExporter
 from gateway.observability.metrics import Metrics
 from gateway.observability.registry import method_label
 from gateway.observability.tracing import Ids, SpanRecord
+from gateway.roles.ending import Ending
 from gateway.roles.exchange import Exchange
+from gateway.roles.facts import Facts
 from gateway.roles.past import Past
 from gateway.roles.records import access_record, client_span, refusal_record, server_span
 from gateway.roles.replies import RENDERERS, reply_lines
@@ -58,7 +60,7 @@ class Worker:
         self.random = random
         self.metrics = Metrics()
         self.runtime = Runtime(self.metrics, clock, time.time, random, redis)
-        self.exchanges: set[Exchange] = set()
+        self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
         self.access_log = AccessLog(None)
         self.exporter: SpanExporter | None = None
@@ -70,7 +72,8 @@ class Worker:
         self.date_line = b""
         self.draining = False
         self._state_dir = state_dir
-        self._sample_ratio = 0.0
+        self.sample_ratio = 0.0
+        """The share of requests to record."""
         self._addresses: dict[str, str] = {}
         self.certificate_expiry: dict[tuple[str, ...], float] = {}
         """Seconds since the epoch by worker, listener and certificate file."""
@@ -94,7 +97,7 @@ class Worker:
     def swap(self, after: Snapshot) -> list[Provider | Store]:
         """Put a snapshot in force; returns providers and stores that are no longer used, for the caller to close."""
         before, self.snapshot = self.snapshot, after  # from here on every new request is decided by it
-        self._sample_ratio = after.spec.tracing.sampled if self.exporter else 0.0
+        self.sample_ratio = after.spec.tracing.sampled if self.exporter else 0.0
         self._open_access_log(after.spec)
         for provider in after.providers.values():
             provider.start()
@@ -146,15 +149,16 @@ class Worker:
 
     def handle(self, request: Request, connection: ServerConnection) -> None:
         """Begin an exchange."""
-        request.client = client = self._client(request, connection)
+        client = connection.peer if not connection.server.trusted_hops else self._client(request, connection)
+        request.client = client
         request.address = self._addresses.get(client) or self.limit_address(client)
-        Exchange(self, request, connection).start()
+        exchange = connection.exchange = Exchange(self, request, connection)
+        self.exchanges.add(exchange)
+        exchange.start()
 
     def _client(self, request: Request, connection: ServerConnection) -> str:
         """The peer, or what trusted proxies in front of us said, counted from the nearest (Envoy: num_trusted_hops)."""
         hops = connection.server.trusted_hops
-        if not hops:
-            return connection.peer
         entries = [
             one.strip() for value in request.all(b"x-forwarded-for") for one in value.decode("latin-1").split(",")
         ]
@@ -176,9 +180,9 @@ class Worker:
 
     def sampled(self) -> bool:
         """The decision to record a request, made before anything is recorded."""
-        return self._sample_ratio > 0.0 and self.random.random() < self._sample_ratio
+        return self.random.random() < self.sample_ratio
 
-    def try_ended(self, exchange: Exchange, error: str) -> None:
+    def try_ended(self, exchange: Facts, error: str) -> None:
         """Count one try at an upstream, and write its span down."""
         assert exchange.cluster is not None
         status = str(exchange.upstream_status) if not error else ""
@@ -187,7 +191,7 @@ class Worker:
         if exchange.sampled:
             self._export(client_span(exchange, error))
 
-    def finished(self, exchange: Exchange) -> None:
+    def finished(self, exchange: Facts) -> None:
         """Count, log, show and trace one exchange."""
         request = exchange.request
         duration = self.clock() - exchange.started

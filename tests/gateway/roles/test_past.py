@@ -85,7 +85,7 @@ async def test_buckets_are_told_as_they_were(edge: Any) -> None:
 
 
 async def test_values_are_shown_and_secrets_are_not(edge: Any) -> None:
-    edge.worker.sampled = lambda: True
+    edge.worker.sample_ratio = 1.0
     await edge.raw(last("/open", *HEADERS))
     (told,) = taken(edge)
     assert told["seen"] == [["header x-api-key", "(10 characters, masked)"], ["header x-kind", "a"]]
@@ -179,7 +179,7 @@ async def test_a_filter_that_fails_twice_does_not_cost_the_answer(edge: Any, mon
 
 
 async def test_a_flood_of_either_kind_does_not_push_out_the_other(edge: Any) -> None:
-    edge.worker.sampled = lambda: True
+    edge.worker.sample_ratio = 1.0
     await edge.raw(last("/open", *HEADERS))
     kept = edge.worker.past
     (passed,) = kept._passed.documents
