@@ -7,7 +7,7 @@ Security Top 10 (2023) that it belongs to; it yields places, and knows neither l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
@@ -55,9 +55,9 @@ class System:
     """A configuration, and the system that runs it if one does."""
 
     spec: Spec
-    authenticating: frozenset[str]
+    authenticating: Collection[str]
     """Types of filters that let only authenticated requests pass."""
-    answering: frozenset[str] = frozenset()
+    answering: Collection[str] = frozenset()
     """Types of filters that answer every request by themselves."""
     running: Running | None = None
 

@@ -20,8 +20,8 @@ from gateway.cli.console import Failure
 from gateway.cli.instance import Instance
 from gateway.cli.wire import send
 from gateway.compile.table import answering_types, authenticating_types, filter_types
-from gateway.spec.loader import restore
 from gateway.spec.models import Cluster, Spec
+from gateway.spec.restore import restore
 
 REQUESTS: Final = 500
 EXPLANATIONS: Final = 8_000

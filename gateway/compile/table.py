@@ -1,14 +1,16 @@
 """Which class does the work of which filter type.
 
-The problem: a builder with one branch per filter grows without end, and users cannot add to it. The rule: filters
-are found by name through the entry-point group `gatehouse.filters` (see pyproject.toml); ours stand there like
-anybody's. Adding a filter touches its spec, its file, one row of that group, and its test.
+The problem: a builder with one branch per filter grows without end, users cannot add to it, and a process that needs
+three filters should not load the libraries of thirty. The rule: filters are found by name through the entry-point group
+`gatehouse.filters` (see pyproject.toml); ours stand there like anybody's; each is loaded when somebody asks for it.
+Adding a filter touches its spec, its file, one row of that group, and its test.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from gateway.filters.chain import AnyFilter
 from gateway.spec.models import FilterSpec
@@ -16,22 +18,77 @@ from gateway.spec.models import FilterSpec
 GROUP = "gatehouse.filters"
 
 
+class FilterClasses(MutableMapping[str, type[AnyFilter]]):
+    """Filter classes by the `type` that configurations name them with."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, type[AnyFilter] | EntryPoint] = {one.name: one for one in entry_points(group=GROUP)}
+
+    def __getitem__(self, name: str) -> type[AnyFilter]:
+        found = self._known[name]
+        if isinstance(found, EntryPoint):
+            found = self._known[name] = found.load()
+        return found
+
+    def __setitem__(self, name: str, one: type[AnyFilter]) -> None:
+        self._known[name] = one
+
+    def __delitem__(self, name: str) -> None:
+        del self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+class Models(Mapping[str, type[FilterSpec]]):
+    """Their models; asking for one loads one."""
+
+    def __getitem__(self, name: str) -> type[FilterSpec]:
+        return filter_classes()[name].Spec
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(filter_classes())
+
+    def __len__(self) -> int:
+        return len(filter_classes())
+
+
+class TypesThat(Collection[str]):
+    """The types whose classes have a quality; asking about one loads one, listing them loads all."""
+
+    def __init__(self, holds: Callable[[type[AnyFilter]], bool]) -> None:
+        self._holds = holds
+
+    def __contains__(self, name: object) -> bool:
+        classes = filter_classes()
+        return isinstance(name, str) and name in classes and self._holds(classes[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in filter_classes() if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 @cache
-def filter_classes() -> dict[str, type[AnyFilter]]:
-    """Every installed filter class, by the `type` that configurations name it with."""
-    return {entry.name: entry.load() for entry in entry_points(group=GROUP)}
+def filter_classes() -> FilterClasses:
+    """Every installed filter class."""
+    return FilterClasses()
 
 
-def filter_types() -> dict[str, type[FilterSpec]]:
+def filter_types() -> Mapping[str, type[FilterSpec]]:
     """The configuration model of every installed filter, by `type`."""
-    return {name: one.Spec for name, one in filter_classes().items()}
+    return Models()
 
 
-def authenticating_types() -> frozenset[str]:
+def authenticating_types() -> Collection[str]:
     """The types whose filters know who a request comes from."""
-    return frozenset(name for name, one in filter_classes().items() if one.authenticates)
+    return TypesThat(lambda one: one.authenticates)
 
 
-def answering_types() -> frozenset[str]:
+def answering_types() -> Collection[str]:
     """The types whose filters always reply by themselves."""
-    return frozenset(name for name, one in filter_classes().items() if one.answers)
+    return TypesThat(lambda one: one.answers)

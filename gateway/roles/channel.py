@@ -24,8 +24,8 @@ from gateway.compile.table import filter_types
 from gateway.roles.explain import explain
 from gateway.roles.limits import limits
 from gateway.roles.worker import Worker
-from gateway.spec.loader import restore
 from gateway.spec.models import Spec
+from gateway.spec.restore import restore
 
 REDIAL: Final = 0.02
 STATS_PERIOD: Final = 1.0

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from gateway.spec import words
 from gateway.spec.checks import check
 from gateway.spec.errors import nearest
-from gateway.spec.models import Document, FilterSpec, FilterTypes, Spec
+from gateway.spec.models import FilterSpec, FilterTypes, Spec
 from gateway.spec.reading import parse, plain
 from gateway.spec.source import PathTuple, Source
 
@@ -57,30 +57,10 @@ def load(
     source.stop_on_errors()
     assert spec is not None  # a failed validation has reported why
     judged_at = time.time() if now is None else now
-    for finding in check(spec, authenticating=frozenset(authenticating), answering=frozenset(answering), now=judged_at):
+    for finding in check(spec, authenticating=authenticating, answering=answering, now=judged_at):
         source.report(finding.path, finding.message, finding.suggestion)
     source.stop_on_errors()
     return spec
-
-
-def restore(document: Document, filter_types: FilterTypes) -> Spec:
-    """The Spec from its own `model_dump(mode="json", by_alias=True)`: what a worker gets over the channel.
-
-    Raises:
-        ValueError: it is not such a document (pydantic's ValidationError is one), or of another installation's filters.
-    """
-    routes = [
-        {**route, "filters": _restored(route.get("filters", ()), filter_types)} for route in document.get("routes", ())
-    ]
-    filters = _restored(document.get("filters", ()), filter_types)
-    return Spec.model_validate({**document, "filters": filters, "routes": routes})
-
-
-def _restored(filters: Any, filter_types: FilterTypes) -> list[FilterSpec]:
-    try:
-        return [filter_types[item["type"]].model_validate(item) for item in filters]
-    except KeyError as error:
-        raise ValueError(f"unknown filter type {error}") from error
 
 
 def _with_digest(model: FilterSpec) -> FilterSpec:

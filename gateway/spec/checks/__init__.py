@@ -5,7 +5,7 @@ The rule: a check is a generator of findings over a Spec; it neither stops at th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain
 
 from gateway.spec.checks.clusters import check_clusters
@@ -22,7 +22,7 @@ from gateway.spec.models import Spec
 __all__ = ["Finding", "check"]
 
 
-def check(spec: Spec, *, authenticating: frozenset[str], answering: frozenset[str], now: float) -> Iterator[Finding]:
+def check(spec: Spec, *, authenticating: Collection[str], answering: Collection[str], now: float) -> Iterator[Finding]:
     """Every mistake in `spec` that spans models.
 
     Args:

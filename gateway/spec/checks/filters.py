@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from gateway.spec.checks.authorization import check_ip_access, check_policy, reads_claims
@@ -47,7 +47,7 @@ class Known(NamedTuple):
     stores: tuple[str, ...]
 
 
-def check_filters(spec: Spec, authenticating: frozenset[str]) -> Iterator[Finding]:
+def check_filters(spec: Spec, authenticating: Collection[str]) -> Iterator[Finding]:
     """Every chain: the filters of the whole file first, then the route's own."""
     known = Known(
         {provider.name: provider.issuer for provider in spec.providers},
@@ -96,12 +96,11 @@ def _check_alone(item: FilterSpec, known: Known, path: Path) -> Iterator[Finding
 
 
 def _check_chain(
-    filters: tuple[FilterSpec, ...], before: tuple[FilterSpec, ...], path: Path, authenticating: frozenset[str]
+    filters: tuple[FilterSpec, ...], before: tuple[FilterSpec, ...], path: Path, authenticating: Collection[str]
 ) -> Iterator[Finding]:
     """Order and names within one chain, of which `before` is the part that is checked elsewhere."""
     verified = any(item.type in authenticating for item in before)
     limits = {item.name for item in before if isinstance(item, LimitSpec | ConcurrencyLimit)}
-    ways = ", ".join(sorted(authenticating))
     for index, item in enumerate(filters):
         if verified and item.type in authenticating:
             yield Finding((*path, index), "a filter before it authenticates already: who would the request come from?")
@@ -115,6 +114,7 @@ def _check_chain(
         if isinstance(item, Jwt) and item.dpop and not any(isinstance(one, Dpop) for one in filters[index + 1 :]):
             yield Finding((*path, index, "dpop"), "nobody asks for the proof: put a DPoP filter after it")
         if not verified and _needs_claims(item):
+            ways = ", ".join(sorted(authenticating))
             yield Finding((*path, index), f"reads claims: put a filter that authenticates before it ({ways})")
         if isinstance(item, LimitSpec | ConcurrencyLimit):
             if item.name in limits:

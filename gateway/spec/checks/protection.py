@@ -8,20 +8,20 @@ for each request, unless everything passes while it is away.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from gateway.spec.checks.finding import Finding
 from gateway.spec.filters import AuthorizationPolicy, ExternalAuthorization
 from gateway.spec.models import FilterSpec, Spec
 
 
-def check_protection(spec: Spec, authenticating: frozenset[str]) -> Iterator[Finding]:
+def check_protection(spec: Spec, authenticating: Collection[str]) -> Iterator[Finding]:
     """Routes that are neither or both; filters of the whole file count for every route."""
     wholly = any(proves_identity(item, authenticating) for item in spec.filters)
-    ways = ", ".join(sorted(authenticating))
     for index, route in enumerate(spec.routes):
         protected = wholly or any(proves_identity(item, authenticating) for item in route.filters)
         if not protected and not route.public:
+            ways = ", ".join(sorted(authenticating))
             message = (
                 f"route is neither public nor protected: add `public: true` or a filter that authenticates ({ways})"
             )
@@ -31,7 +31,7 @@ def check_protection(spec: Spec, authenticating: frozenset[str]) -> Iterator[Fin
             yield Finding(("routes", index, "public"), message)
 
 
-def proves_identity(item: FilterSpec, authenticating: frozenset[str]) -> bool:
+def proves_identity(item: FilterSpec, authenticating: Collection[str]) -> bool:
     """Whether only somebody known passes: by the filter's type, by certificates, or because somebody else says so."""
     if isinstance(item, AuthorizationPolicy):
         return item.proves_identity

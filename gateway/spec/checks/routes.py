@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path, duplicates
 from gateway.spec.models import Route, Spec
 
 
-def check_routes(spec: Spec, answering: frozenset[str]) -> Iterator[Finding]:
+def check_routes(spec: Spec, answering: Collection[str]) -> Iterator[Finding]:
     """What a route refers to, and that it leads somewhere."""
     yield from duplicates((route.name for route in spec.routes), ("routes",), "route")
     listeners = tuple(listener.name for listener in spec.listeners)
@@ -33,7 +33,7 @@ def _check_listeners(route: Route, known: tuple[str, ...], path: Path) -> Iterat
             yield Finding((*path, "listeners", index), f'listener "{name}" is named twice')
 
 
-def _check_destination(route: Route, answering: frozenset[str], path: Path) -> Iterator[Finding]:
+def _check_destination(route: Route, answering: Collection[str], path: Path) -> Iterator[Finding]:
     answers = any(item.type in answering for item in route.filters)
     if not route.backend_refs and not answers:
         ways = ", ".join(sorted(answering))

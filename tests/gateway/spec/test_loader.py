@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from gateway.spec.errors import SpecErrors
 from gateway.spec.filters import Jwt, RateLimit
-from gateway.spec.loader import load, restore
+from gateway.spec.loader import load
 from gateway.spec.models import FilterSpec, Spec
+from gateway.spec.restore import restore
 
 Load = Callable[[str], Spec]
 Types = dict[str, type[FilterSpec]]
