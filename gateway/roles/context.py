@@ -1,4 +1,4 @@
-"""What a request brings along: ids, trace context and baggage, from peers that are trusted and from others.
+"""What a request brings along: ids, trace context, baggage, hops left; from peers that are trusted and from others.
 
 The problem: an id that a stranger chose must not address anything of ours, and one that our own proxy gave must not
 get lost. The rule: where a listener says that its peers are our proxies (`trustedHops`), their request id, trace and
@@ -12,9 +12,12 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.http.messages import Request
+from gateway.http.messages import Reply, Request
 from gateway.observability.tracing import RemoteContext, baggage_fits, combine_tracestate, parse_traceparent
 
+LAST_HOP: Final = Reply(204, "max_forwards", "this is as far as the request may go")
+NOT_REFLECTED: Final = Reply(501, "max_forwards", "this is as far as the request may go, and it is not sent back")
+_FORWARDS: Final = re.compile(rb"[0-9]{1,9}")
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._~+/=-]{1,128}")
 
 
@@ -40,6 +43,23 @@ def inherit(request: Request) -> Inherited:
     parent = sent_context(request)
     tracestate = combine_tracestate(request.all(b"tracestate")) if parent else b""
     return Inherited(request_id, parent, tracestate)
+
+
+def count_forwards(request: Request) -> Reply | None:
+    """`Max-Forwards` of OPTIONS and TRACE, one less; at zero the request ends here (RFC 9110 section 7.6.2).
+
+    What a TRACE brought is not sent back (section 9.3.8): it may hold credentials that a page must not read.
+    """
+    if request.method not in ("OPTIONS", "TRACE"):
+        return None
+    value = request.fields[b"max-forwards"]
+    if not _FORWARDS.fullmatch(value):
+        return Reply(400, "max_forwards_malformed", "Max-Forwards is a number (RFC 9110 section 7.6.2)")
+    if int(value) == 0:
+        return LAST_HOP if request.method == "OPTIONS" else NOT_REFLECTED
+    less = b"%d" % (int(value) - 1)
+    request.replace_headers([(name, less if name == b"max-forwards" else value) for name, value in request.headers])
+    return None
 
 
 def bound_baggage(request: Request) -> None:

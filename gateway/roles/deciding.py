@@ -11,7 +11,7 @@ import asyncio
 
 from gateway.filters.chain import BodyWanted, Outcome, Stopped, Waiting, body_too_large
 from gateway.http.upgrade import check_origin
-from gateway.roles.context import bound_baggage, inherit
+from gateway.roles.context import bound_baggage, count_forwards, inherit
 from gateway.roles.ending import Ending
 from gateway.roles.facts import COLLECTING, DECIDING, WAITING
 from gateway.roles.reasons import NO_ROUTE
@@ -34,6 +34,11 @@ class Deciding(Ending):
             self._inherit()
         if b"baggage" in request.fields:
             bound_baggage(request)
+        if b"max-forwards" in request.fields:
+            stop = count_forwards(request)
+            if stop is not None:
+                self._reply(stop)
+                return
         if route.request_timeout:
             self.deadline = self.started + route.request_timeout
         if request.upgrade:
