@@ -87,6 +87,8 @@ class Check:
     """Like `API4:2023`; empty where no item fits."""
     needs_running: bool = False
     """Whether a configuration alone says nothing about it."""
+    comes_and_goes: bool = False
+    """Whether it is seen in traffic only, so that its absence proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)

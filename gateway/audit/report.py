@@ -68,7 +68,8 @@ def _unneeded(
     system: System, accepted: Mapping[Path, Mapping[str, str]], used: set[tuple[Path, str]]
 ) -> Iterator[Found]:
     """Acceptances that excused nothing; of checks that need a running system only where there is one."""
-    judged = {check.id for check in CHECKS if system.running is not None or not check.needs_running}
+    running = system.running is not None
+    judged = {check.id for check in CHECKS if not check.comes_and_goes and (running or not check.needs_running)}
     known = {check.id for check in CHECKS}
     for place, reasons in accepted.items():
         for check in reasons:

@@ -125,7 +125,7 @@ def _more(one: dict[str, Any], services: list[dict[str, Any]]) -> list[str]:
     """What the client was told, what lay behind a service's refusal, and where to read on."""
     lines = [f"Told: {one['detail']}"] if one.get("detail") else []
     if one["outcome"] == "service_refused" and not services:
-        lines.append("The gateway passed its answer on unread; there is no trace that would tell more.")
+        lines.append("The gateway passed its answer on unread; a trace would tell more, and takes a second to arrive.")
     behind = services[1:] if one["outcome"] == "service_refused" else services
     lines += [
         f"Before that {each['service']} had answered {each['status']} {each['reason']}".rstrip() for each in behind

@@ -31,4 +31,5 @@ CHECK = Check(
     owasp="API9:2023",
     find=find,
     needs_running=True,
+    comes_and_goes=True,
 )

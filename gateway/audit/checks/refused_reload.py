@@ -23,4 +23,5 @@ CHECK = Check(
     owasp="API8:2023",
     find=find,
     needs_running=True,
+    comes_and_goes=True,
 )

@@ -44,4 +44,5 @@ CHECK = Check(
     owasp="API9:2023",
     find=find,
     needs_running=True,
+    comes_and_goes=True,
 )

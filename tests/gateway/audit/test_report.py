@@ -60,6 +60,8 @@ def test_findings_are_sorted_and_stand_on_their_lines() -> None:
         "there is no check wide-cross",
     ]
     assert [one.check for one in report.open()] == ["no-limit", "stale-acceptance", "stale-acceptance"]
+    by_traffic = report_of(TEXT.replace("any-token", "undocumented-traffic"), Running())  # its absence proves nothing
+    assert "mine.yaml:14" not in [one.where for one in by_traffic.findings]
     running = report_of(TEXT, Running()).findings[-1]
     assert (running.where, running.detail) == ("mine.yaml:16", "not-in-openapi finds nothing here")
 
