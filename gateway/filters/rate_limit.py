@@ -69,7 +69,8 @@ class Gcra:
 
     def latest(self, most: int) -> Iterator[str]:
         """The keys that came last to have a bucket."""
-        return islice(chain(reversed(self._young), reversed(self._old)), most)
+        old = (key for key in reversed(self._old) if key not in self._young)
+        return islice(chain(reversed(self._young), old), most)
 
 
 class RateLimitFilter(Filter[RateLimit]):

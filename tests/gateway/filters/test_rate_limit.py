@@ -102,6 +102,14 @@ def test_keys_are_bounded() -> None:
     assert len(gcra) <= 200
 
 
+def test_a_key_of_both_generations_is_listed_once() -> None:
+    gcra = Gcra(1, 1.0, 1, max_keys=100)
+    gcra.spend("a", 0.0)
+    gcra.spend("b", 0.0)
+    gcra.spend("a", 5.0)  # a new generation
+    assert list(gcra.latest(10)) == ["a", "b"]
+
+
 def test_forgotten_buckets_were_full() -> None:
     gcra = Gcra(10, 10.0, 10, max_keys=100)
     gcra.spend("a", 0.0)
