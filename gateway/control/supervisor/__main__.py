@@ -22,12 +22,14 @@ def main() -> int:
     how.add_argument("--settings-fd", type=int, help="descriptor to read the options from")
     how.add_argument("--take-over", type=int, help="descriptor to read a killed supervisor's handover from")
     parser.add_argument("--told", type=int, help="descriptor to say on that everything was taken over")
-    parser.add_argument("lives", nargs="*", type=Life.parse, help="processes that run")
+    parser.add_argument("told_of", nargs="*", metavar="LIFE", help="processes that run; ~NAME: one that was stopped")
     given = parser.parse_args()
     if given.take_over is None:
         return asyncio.run(run(load_options(given.settings_fd)))
     left = read(given.take_over)
-    return asyncio.run(run(left.prepared.site.options, Succession(left, given.lives, given.told)))
+    lives = [Life.parse(words) for words in given.told_of if not words.startswith("~")]
+    resting = [words[1:] for words in given.told_of if words.startswith("~")]
+    return asyncio.run(run(left.prepared.site.options, Succession(left, lives, resting, given.told)))
 
 
 if __name__ == "__main__":

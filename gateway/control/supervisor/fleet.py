@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -51,13 +51,16 @@ class Fleet:
             if keeper.plan.autostart:
                 keeper.start(sown.get(keeper.plan.name))
 
-    async def take_over(self, lives: Iterable[Life]) -> None:
-        """Keep alive what a predecessor had started, and start only what it had not."""
+    async def take_over(self, lives: Iterable[Life], resting: Collection[str]) -> None:
+        """Keep alive what a predecessor had started, leave what somebody had stopped, and start the rest."""
         await self.guard.start()
         running = {life.name: life for life in lives}
         for keeper in self.keepers:
-            if keeper.plan.name in running:
-                keeper.take_over(running[keeper.plan.name])
+            name = keeper.plan.name
+            if name in running:
+                keeper.take_over(running[name])
+            elif name in resting:
+                self.guard.rests(name, True)
             elif keeper.plan.autostart:
                 keeper.start()
 

@@ -61,6 +61,7 @@ class Guard:
     def __init__(self, successor: Callable[[], Successor] = Successor) -> None:
         self._successor = successor
         self._children: dict[int, Life] = {}
+        self._resting: set[str] = set()
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -94,6 +95,11 @@ class Guard:
         self._children.pop(pid, None)
         self._tell(f"-{pid}\n")
 
+    def rests(self, name: str, on_purpose: bool) -> None:
+        """Somebody stopped it on purpose, or wants it again."""
+        (self._resting.add if on_purpose else self._resting.discard)(name)
+        self._tell(f"{'~' if on_purpose else '!'}{name}\n")
+
     def _tell(self, line: str) -> None:
         if self._process and self._process.stdin and not self._process.stdin.is_closing():
             self._process.stdin.write(line.encode())
@@ -109,6 +115,8 @@ class Guard:
             os.close(fd)
         for life in self._children.values():
             self._tell(f"+{life.words()}\n")
+        for name in self._resting:
+            self._tell(f"~{name}\n")
 
     async def _keep(self) -> None:
         while self._process:

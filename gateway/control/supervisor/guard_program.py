@@ -8,10 +8,10 @@ still listed is stopped: SIGTERM, then SIGKILL. It works the same on Linux and m
 standard library.
 
     guard_program.py COMMAND …     what starts a successor; it is given `--told FD`, a pipe on which it says that it
-                                   has taken over, and after it the listed children, as they were told
+                                   has taken over, and after it the listed children and what rests, as they were told
 
 Lines on standard input: `+PID WORDS` a child was started (it leads a session and so a process group), `-PID` it has
-ended, `.` good-bye.
+ended, `~NAME` somebody stopped it on purpose, `!NAME` and wants it again, `.` good-bye.
 """
 
 from __future__ import annotations
@@ -27,18 +27,23 @@ GRACE = 5.0
 TAKEN_OVER = b"."
 
 
-def read_children(lines: Iterable[str]) -> tuple[dict[int, str], bool]:
-    """Follow the lines to their end: who is left, with what was said of it, and whether there was a good-bye."""
+def read_children(lines: Iterable[str]) -> tuple[dict[int, str], set[str], bool]:
+    """Follow the lines to their end: who is left, what was said of it, what rests, whether there was a good-bye."""
     children: dict[int, str] = {}
+    resting: set[str] = set()
     for line in lines:
-        if line[0] == ".":
-            return children, True
-        pid, _, words = line[1:].strip().partition(" ")
+        who, _, words = line[1:].strip().partition(" ")
         if line[0] == "+":
-            children[int(pid)] = words
+            children[int(who)] = words
+        elif line[0] == "-":
+            children.pop(int(who), None)
+        elif line[0] == "~":
+            resting.add(who)
+        elif line[0] == "!":
+            resting.discard(who)
         else:
-            children.pop(int(pid), None)
-    return children, False
+            return children, resting, True
+    return children, resting, False
 
 
 def send(group: int, number: int) -> bool:
@@ -63,13 +68,14 @@ def stop(orphans: Iterable[int], grace: float = GRACE) -> None:
         send(pid, signal.SIGKILL)
 
 
-def hand_over(command: Sequence[str], children: dict[int, str]) -> bool:
+def hand_over(command: Sequence[str], children: dict[int, str], resting: Iterable[str]) -> bool:
     """Start a successor; True when it has taken the children over."""
     if not command:
         return False
     told, telling = os.pipe()
     os.set_inheritable(telling, True)
-    arguments = [*command, "--told", str(telling), *(f"{pid} {words}" for pid, words in children.items())]
+    told_of = [*(f"{pid} {words}" for pid, words in children.items()), *(f"~{name}" for name in resting)]
+    arguments = [*command, "--told", str(telling), *told_of]
     try:
         os.posix_spawn(command[0], arguments, os.environ, setsigdef=IGNORED)
     except OSError:
@@ -83,6 +89,6 @@ IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 if __name__ == "__main__":
     for ignored in IGNORED:
         signal.signal(ignored, signal.SIG_IGN)  # it ends with the pipe, never before
-    orphans, good_bye = read_children(sys.stdin)
-    if good_bye or not orphans or not hand_over(sys.argv[1:], orphans):
+    orphans, at_rest, good_bye = read_children(sys.stdin)
+    if good_bye or not orphans or not hand_over(sys.argv[1:], orphans, at_rest):
         stop(orphans)

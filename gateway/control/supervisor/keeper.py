@@ -42,6 +42,9 @@ class Roll(Protocol):
     def ended(self, pid: int) -> None:
         """A child has ended."""
 
+    def rests(self, name: str, on_purpose: bool) -> None:
+        """Somebody stopped it on purpose, or wants it again."""
+
 
 class Keeper:
     """One process, its state, and the task that restarts it."""
@@ -81,6 +84,7 @@ class Keeper:
     def start(self, seedling: Seedling | None = None) -> None:
         """Start keeping it alive, from what runs already if it was sown; nothing happens if that is so already."""
         if self._task is None or self._task.done():
+            self._roll.rests(self.plan.name, False)
             self._seedling = seedling
             self._stop.clear()
             self._ready.clear()
@@ -95,6 +99,7 @@ class Keeper:
 
     async def stop(self) -> None:
         """End it, on purpose; returns when it is gone."""
+        self._roll.rests(self.plan.name, True)
         self._stop.set()
         if self._task:
             await asyncio.shield(self._task)

@@ -46,10 +46,11 @@ log = logging.getLogger(__name__)
 
 
 class Succession(NamedTuple):
-    """How a supervisor begins that takes over: what was left, who runs, and whom to tell."""
+    """How a supervisor begins that takes over: what was left, who runs, what was stopped, and whom to tell."""
 
     left: Handover
     lives: Sequence[Life]
+    resting: Sequence[str]
     told_fd: int
 
 
@@ -92,7 +93,7 @@ class Supervisor:
         await fleet.wait_ready(READY_WITHIN, also=self._gateway_ready(prepared))
         self._announce(prepared, ready_seconds=round(time.time() - self._began_at, 2))
 
-    async def take_over(self, left: Handover, lives: Sequence[Life], told_fd: int) -> None:
+    async def take_over(self, left: Handover, lives: Sequence[Life], resting: Sequence[str], told_fd: int) -> None:
         """Go on with what a killed predecessor had started; what it had not, is started now.
 
         Raises:
@@ -102,7 +103,7 @@ class Supervisor:
         left = left.again(time.monotonic())
         limit_resources()
         fleet = await self._open(left)
-        await fleet.take_over(lives)
+        await fleet.take_over(lives, resting)
         handover.say_taken_over(told_fd)
         log.warning("took over from a killed supervisor", extra={"processes": [life.name for life in lives]})
         self._announce(left.prepared, ready_seconds=_ready_seconds(left.prepared.site.state.instance))

@@ -20,8 +20,13 @@ def sleeper(preparation: str = "") -> subprocess.Popen[bytes]:
 
 
 def test_who_was_not_reported_as_ended_is_an_orphan() -> None:
-    assert read_children(["+10 a\n", "+11 b c\n", "-10\n", "+12\n"]) == ({11: "b c", 12: ""}, False)
-    assert read_children(["+10 a\n", ".\n"]) == ({10: "a"}, True)
+    assert read_children(["+10 a\n", "+11 b c\n", "-10\n", "+12\n"]) == (
+        {11: "b c", 12: ""},
+        set(),
+        False,
+    )
+    assert read_children(["+10 a\n", ".\n"]) == ({10: "a"}, set(), True)
+    assert read_children(["~a\n", "~b\n", "!a\n"]) == ({}, {"b"}, False)
 
 
 def test_orphans_end_when_the_pipe_ends_and_others_live() -> None:

@@ -27,6 +27,9 @@ class Roll:
     def ended(self, pid: int) -> None:
         self.living.remove(pid)
 
+    def rests(self, name: str, on_purpose: bool) -> None:
+        pass
+
 
 @pytest.fixture
 def roll() -> Roll:

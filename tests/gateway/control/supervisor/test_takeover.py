@@ -106,6 +106,18 @@ def test_a_second_kill_is_survived_too_with_restarts_counted_on(shop: Shop) -> N
     assert shop.processes()["supervisor"]["restarts"] == 2
 
 
+def test_what_was_stopped_on_purpose_stays_stopped(shop: Shop) -> None:
+    shop.up()
+    ask(shop.state, do="stop", name="orders")
+    ask(shop.state, do="stop", name="gateway-1")
+    ask(shop.state, do="start", name="gateway-1")
+    for _ in range(2):
+        kill_supervisor(shop)
+        wait(lambda: runs_anew(shop, "gateway-1", before=0))
+        assert shop.processes()["orders"]["state"] == "stopped"
+    assert ask(shop.state, do="start", name="orders") == {"ok": True, "state": "running"}
+
+
 def test_the_directory_stays_locked_between_two_supervisors(shop: Shop) -> None:
     launched, _ = shop.up()
     os.kill(launched.process.pid, signal.SIGKILL)
