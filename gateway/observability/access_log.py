@@ -1,8 +1,9 @@
 """One JSON line per request, written without making any request wait.
 
 The problem: a log line per request costs a system call, and what clients send can hold line breaks and terminal
-escapes (CWE-117). The rule: JSON escapes control characters; lines are gathered and written four times a second in
-one append; the file is moved aside when it grows too large; tokens, cookies and passwords are never in a record.
+escapes (CWE-117). The rule: JSON escapes control characters; lines are gathered and written a hundred or so in one
+append, four times a second at least; the file is moved aside when it grows too large; tokens, cookies and passwords
+are never in a record.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import orjson
 from gateway.observability.registry import Counter
 
 MAX_BYTES: Final = 67_108_864
-MAX_WAITING: Final = 50_000
+AT_ONCE: Final = 128
+"""So many lines are written at once: some 64 KiB, which the processor's cache still holds; 20 MiB less of memory."""
 
 Record = dict[str, Any]
 
@@ -25,7 +27,7 @@ class AccessLog:
     """Appends records to a file that several workers share (one write per batch: lines stay whole)."""
 
     def __init__(self, path: Path | None, dropped: Counter | None = None) -> None:
-        """`path` None writes nowhere; `dropped` counts lines that found no room or could not be written."""
+        """`path` None writes nowhere; `dropped` counts lines that could not be written."""
         self.path = path
         self._dropped = dropped
         self._lines: list[bytes] = []
@@ -35,10 +37,9 @@ class AccessLog:
         """Take a record; it is in the file after the next `flush`."""
         if self.path is None:
             return
-        if len(self._lines) >= MAX_WAITING:
-            self._lost(1)
-            return
         self._lines.append(orjson.dumps(record))
+        if len(self._lines) == AT_ONCE:
+            self.flush()
 
     def flush(self) -> None:
         """Write what was gathered; a full disk loses lines, which are counted, never requests."""
