@@ -162,7 +162,7 @@ def _afresh(request: Request, step: Callable[[Request], object]) -> Callable[[],
     claims = request.claims
 
     def run() -> None:
-        request.reply_headers = []
+        request.reply_headers, request.limits = [], ()
         request.claims = None if "JwtFilter" in step.__qualname__ else claims
         step(request)
 

@@ -106,7 +106,7 @@ class SpanExporter:
 
 
 def _load_libraries() -> None:
-    """Half a second of imports, in a thread as long as nothing is to be sent: else the first batch would stop us."""
+    """Two tenths of a second of imports, in a thread as long as nothing is to be sent: else the first batch stops us."""
     import aiohttp
     import opentelemetry.exporter.otlp.proto.common.trace_encoder
     import opentelemetry.sdk.trace
