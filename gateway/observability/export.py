@@ -106,7 +106,7 @@ class SpanExporter:
 
 
 def _load_libraries() -> None:
-    """Two tenths of a second of imports, in a thread as long as nothing is to be sent: else the first batch stops us."""
+    """Some 0.2 s of imports, in a thread as long as nothing is to be sent: else the first batch would stop us."""
     import aiohttp
     import opentelemetry.exporter.otlp.proto.common.trace_encoder
     import opentelemetry.sdk.trace
