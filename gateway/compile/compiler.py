@@ -22,9 +22,11 @@ from gateway.spec.models import Cluster as ClusterSpec
 from gateway.spec.models import FilterSpec, Spec
 from gateway.spec.models import Store as StoreSpec
 from gateway.upstream.cluster import Cluster
+from gateway.upstream.mesh_tls import MeshTls
 from gateway.upstream.redis_account import Account
 from gateway.upstream.store import Store
 from gateway.upstream.tls import UpstreamTls
+from gateway.upstream.workload import Workload
 
 Endpoints = Mapping[str, Sequence[str]]
 """Addresses by service name, as the registry knows them."""
@@ -40,6 +42,8 @@ class Runtime:
     random: Random
     redis: Account | None = None
     """Who we are to the Redis that the supervisor runs, if it runs one."""
+    workload: Workload | None = None
+    """Who we are in the mesh, if there is one."""
 
 
 def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtime, before: Snapshot) -> Snapshot:
@@ -87,9 +91,20 @@ def _cluster(spec: ClusterSpec, endpoints: Endpoints, runtime: Runtime, before: 
     old = before.clusters.get(spec.name)
     if old is not None and old.spec == spec and tuple(one.address for one in old.endpoints) == addresses:
         return old
-    failures = runtime.metrics.upstream_tls_failures
-    tls = UpstreamTls(spec.name, spec.tls, failures, runtime.wall) if spec.tls else None
-    return Cluster(spec, addresses, runtime.clock, runtime.random, tls)
+    return Cluster(spec, addresses, runtime.clock, runtime.random, _tls(spec, runtime))
+
+
+def _tls(spec: ClusterSpec, runtime: Runtime) -> UpstreamTls | None:
+    if spec.tls is None:
+        return None
+    metrics = runtime.metrics
+    if spec.tls.identity is None:
+        return UpstreamTls(spec.name, spec.tls, metrics.upstream_tls_failures, runtime.wall)
+    if runtime.workload is None:
+        raise ValueError(f'cluster "{spec.name}" names an identity, and this process has none: it runs in no mesh')
+    return MeshTls(
+        spec.name, spec.tls, metrics.upstream_tls_failures, runtime.wall, runtime.workload, metrics.mesh_revoked
+    )
 
 
 def _provider(name: str, spec: Spec, clusters: Mapping[str, Cluster], runtime: Runtime, before: Snapshot) -> Provider:

@@ -36,6 +36,7 @@ from gateway.roles.replies import RENDERERS, reply_lines
 from gateway.spec.models import Spec
 from gateway.upstream.redis_account import Account
 from gateway.upstream.store import Store
+from gateway.upstream.workload import Workload
 
 log = logging.getLogger("gateway.worker")
 
@@ -53,13 +54,14 @@ class Worker:
         random: Random,
         state_dir: Path | None,
         redis: Account | None = None,
+        workload: Workload | None = None,
     ) -> None:
-        """`redis` is the supervisor's own, if it runs one."""
+        """`redis` is the supervisor's own, if it runs one; `workload` who we are in the mesh, if there is one."""
         self.name = name
         self.clock = clock
         self.random = random
         self.metrics = Metrics()
-        self.runtime = Runtime(self.metrics, clock, time.time, random, redis)
+        self.runtime = Runtime(self.metrics, clock, time.time, random, redis, workload)
         self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
         self.access_log = AccessLog(None)
