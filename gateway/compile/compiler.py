@@ -8,7 +8,7 @@ the snapshot before when its own part of the spec is the same, and built anew wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from gateway.compile.snapshot import CompiledRoute, Snapshot
@@ -44,6 +44,8 @@ class Runtime:
     """Who we are to the Redis that the supervisor runs, if it runs one."""
     workload: Workload | None = None
     """Who we are in the mesh, if there is one."""
+    app_secret: str = field(default="", repr=False)
+    """In a sidecar: what it and its service know."""
 
 
 def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtime, before: Snapshot) -> Snapshot:
@@ -56,7 +58,15 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
     clusters = {one.name: _cluster(one, endpoints, runtime, before) for one in spec.clusters}
     providers = {one.name: _provider(one.name, spec, clusters, runtime, before) for one in spec.providers}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
-    build = Build(providers, runtime.metrics, runtime.clock, runtime.wall, stores, clusters=clusters)
+    build = Build(
+        providers,
+        runtime.metrics,
+        runtime.clock,
+        runtime.wall,
+        stores,
+        clusters=clusters,
+        app_secret=runtime.app_secret,
+    )
     filters: dict[tuple[str, int], AnyFilter] = {}
 
     def chain_filters(route: str, specs: Sequence[FilterSpec]) -> list[AnyFilter]:

@@ -65,7 +65,7 @@ class ClientCertificates(Model):
 class ListenerTls(Model):
     """TLS towards clients; the certificate is chosen by the name that the client asks for (SNI, RFC 6066 section 3)."""
 
-    certificates: tuple[Certificate, ...] = Field((), min_length=1)
+    certificates: tuple[Certificate, ...] = ()
     """The first one serves clients that ask for no name or for one that no certificate has."""
     mesh: Flag = False
     """Instead of files: the certificate that this process has in the mesh; clients must show one of the mesh, too."""
@@ -280,6 +280,8 @@ class Tracing(Model):
     """Which share of requests is recorded as spans. Context always travels on."""
 
     sampled: Percent = 1.0
+    pass_on: Flag = False
+    """Send on the trace context of trusted peers as it came, as if we were not there: no span of ours is in between."""
 
 
 class AccessLog(Model):

@@ -196,14 +196,14 @@ async def upstream() -> AsyncIterator[Callable[[bytes | Answer], Awaitable[Upstr
 async def gateway(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Gateway]]]:
     """Start a gateway from the text of a configuration; listeners get free ports whatever the text says.
 
-    `workload` is who it is in a mesh.
+    `workload` is who it is in a mesh, `app_secret` what it and its service know, if it is a sidecar.
     """
     running: list[tuple[Gateway, asyncio.Task[None]]] = []
     (tmp_path / "logs").mkdir(exist_ok=True)
 
-    async def start(text: str | Spec, workload: Workload | None = None) -> Gateway:
+    async def start(text: str | Spec, workload: Workload | None = None, app_secret: str = "") -> Gateway:
         loop = asyncio.get_running_loop()
-        worker = Worker("test-1", loop.time, Random(7), tmp_path, workload=workload)
+        worker = Worker("test-1", loop.time, Random(7), tmp_path, workload=workload, app_secret=app_secret)
         spec = load_text(dedent(text), "test.yaml", {}) if isinstance(text, str) else text
         worker.apply(spec, {}, 1)
         listeners, ports = {}, {}
