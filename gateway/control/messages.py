@@ -34,6 +34,10 @@ class Hello(Message):
     worker: ProcessName
     pid: int = Field(gt=0)
     version: int | None = None
+    service: Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9-]{0,30})?$")] = ""
+    """Of a sidecar: whose it is."""
+    address: Annotated[str, StringConstraints(pattern=r"^([0-9.]{7,15}:[0-9]{1,5})?$")] = ""
+    """Of a sidecar: where others reach it."""
 
 
 class Ack(Message):
@@ -73,6 +77,7 @@ class Stats(Message):
     type: Literal["stats"]
     families: list[FamilyMessage] = Field(max_length=500)
     clusters: dict[str, dict[str, Any]] = Field(default_factory=dict, max_length=2_000)
+    certificate_expires: float | None = None
     rss_bytes: int = 0
 
 

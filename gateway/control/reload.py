@@ -56,6 +56,7 @@ class Source:
     load: Loader
     variables: Mapping[str, str] = field(default_factory=dict)
     endpoints: Endpoints = field(default_factory=dict)
+    """As they are now; in a mesh they change while this instance runs."""
 
 
 class Reloader:
