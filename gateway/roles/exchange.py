@@ -33,6 +33,7 @@ from gateway.http.hop import VIA, downstream_fields, forwarded_fields, upstream_
 from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Bound, Reply, Response
 from gateway.roles.deciding import Deciding
 from gateway.roles.facts import ANSWERING, COLLECTING, CONNECTING, DONE, SENDING, TUNNEL
+from gateway.roles.mirroring import begin_copies
 from gateway.roles.reasons import UNAVAILABLE
 from gateway.upstream.cluster import Unavailable
 
@@ -52,7 +53,12 @@ class Exchange(Deciding):
     def _connect(self, fresh: bool = False) -> None:
         assert self.route is not None
         self.state = CONNECTING
-        cluster = self.cluster = self.route.only_cluster or self.route.pick_cluster(self.worker.random)
+        route = self.route
+        cluster = self.cluster = (  # one that is asked again stays on its side
+            route.only_cluster or self.cluster or route.pick_cluster(self.request, self.worker.random)
+        )
+        if self.request.copies:
+            begin_copies(self, self._early, self._request_complete)
         try:
             taken = cluster.acquire(self, fresh)
         except Unavailable as error:
@@ -112,6 +118,8 @@ class Exchange(Deciding):
     def request_data(self, data: bytes) -> None:
         """Pass a piece of the body on, or keep it until there is a connection."""
         self.bytes_received += len(data)
+        for copy in self.request.copies:
+            copy.data(data)
         limits = self.request.body_limits
         if limits is not None and self.state < TUNNEL and self.bytes_received > limits.request.bytes:
             self._body_too_large(limits.request)
@@ -131,6 +139,8 @@ class Exchange(Deciding):
     def request_end(self) -> None:
         """The body is complete."""
         self._request_complete = True
+        for copy in self.request.copies:
+            copy.complete()
         if self.state == COLLECTING:
             self._decide_with_body()
         elif self.upstream is not None:
