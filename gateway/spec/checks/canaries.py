@@ -23,7 +23,7 @@ def check_canary(route: Route, clusters: tuple[str, ...], path: Path) -> Iterato
         message = f'"{canary.cluster}" is one of backendRefs already: a canary is compared with them'
         yield Finding((*path, "canary", "cluster"), message)
     latency = canary.rollback.latency
-    if latency is not None and canary.rollback.min_requests * (1 - latency.quantile) < 1:
+    if latency is not None and round(canary.rollback.min_requests * (1 - latency.quantile), 9) < 1:
         message = f"of {canary.rollback.min_requests} requests (minRequests) not one is slower than this quantile"
         yield Finding((*path, "canary", "rollback", "latency", "quantile"), message)
 
