@@ -11,6 +11,7 @@ import pytest
 
 from gateway.control.servers import Control
 from gateway.control.settings import ControlSettings
+from tests.gateway.control.test_reload import edit
 
 CANARY = "    canary: {cluster: next, weight: 20, rollback: {minRequests: 10, window: 5s}}\n"
 OTHER = """\
@@ -142,10 +143,10 @@ async def test_a_refused_reload_does_not_forget_a_roll_back(instance: Any, confi
         reject=lambda snapshot: "no" if '"weight":21' in json.dumps(snapshot, separators=(",", ":")) else None
     )
     await fails(instance, worker, decision(instance).of)
-    config.write_text(config.read_text().replace("weight: 20", "weight: 21"))
+    edit(config, "weight: 20", "weight: 21")
     assert (await instance.post("/reload", status=409))["reason"] == "config_rolled_back"
     assert (await instance.get("/canaries"))["canaries"][0]["state"] == "rolled_back"
-    config.write_text(config.read_text().replace("weight: 21", "weight: 22"))
+    edit(config, "weight: 21", "weight: 22")
     await instance.post("/reload")
     told = (await instance.get("/canaries"))["canaries"][0]
     assert (told["state"], told["weight"]) == ("running", 22)
