@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 from pathlib import Path
@@ -151,6 +152,20 @@ async def test_a_refused_reload_does_not_forget_a_roll_back(instance: Any, confi
     told = (await instance.get("/canaries"))["canaries"][0]
     assert (told["state"], told["weight"]) == ("running", 22)
     await instance.until(lambda: worker.orders["canaries"]["orders"]["weight"] == 22)
+
+
+async def test_while_workers_are_still_asked_nothing_is_forgotten(instance: Any, config: Path) -> None:
+    """A look at the canaries in the middle of a roll-out that will fail."""
+    worker = await instance.worker()
+    await instance.post("/canaries/orders", {"do": "rollback"})
+    instance.plane.reloader._ack_seconds = 0.3
+    worker.silent = True
+    edit(config, "weight: 20", "weight: 21")
+    asked = asyncio.create_task(instance.post("/reload", status=409))
+    await worker.saw(2)
+    assert (await instance.get("/canaries"))["canaries"][0]["state"] == "rolled_back"
+    await asked
+    assert (await instance.get("/canaries"))["canaries"][0]["state"] == "rolled_back"
 
 
 async def test_a_worker_that_lies_is_disconnected(instance: Any) -> None:

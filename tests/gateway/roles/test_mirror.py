@@ -186,11 +186,13 @@ async def test_time_is_up_while_it_waits_for_a_connection(upstream: Any, gateway
         await asyncio.Event().wait()
 
     v1, v2 = await Reader.start(upstream), await upstream(hang)
-    edge = await gateway(config(v1.address, v2.address, ", timeout: 200ms", cluster=", maxConnections: 1"))
-    for _ in range(2):
-        assert split(await edge.raw(last()))[0] == 200
+    second = ", {type: RequestMirror, cluster: v2, timeout: 200ms}"
+    edge = await gateway(config(v1.address, v2.address, ", timeout: 200ms", second, ", maxConnections: 1"))
+    assert split(await edge.raw(last()))[0] == 200
+    assert len(edge.worker.snapshot.clusters["v2"].pending) == 1
     await until(lambda: edge.total(TOTAL, result="timeout") == 2)
-    assert not edge.worker.snapshot.clusters["v2"].pending
+    await until(lambda: edge.worker.snapshot.clusters["v2"].connections == 0)
+    assert v2.connections == 1
 
 
 async def test_connections_are_kept(upstream: Any, gateway: Any) -> None:
