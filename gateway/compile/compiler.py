@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from gateway.compile.snapshot import CompiledRoute, Snapshot
+from gateway.compile.snapshot import CanaryRoute, CompiledRoute, Snapshot
 from gateway.compile.table import filter_classes
 from gateway.filters.base import Build
 from gateway.filters.chain import AnyFilter, Chain
@@ -20,7 +20,9 @@ from gateway.observability.metrics import Metrics
 from gateway.routing.table import RouteTable
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.spec.models import FilterSpec, Spec
+from gateway.spec.models import Route as RouteSpec
 from gateway.spec.models import Store as StoreSpec
+from gateway.upstream.canary import Canary
 from gateway.upstream.cluster import Cluster
 from gateway.upstream.mesh_tls import MeshTls
 from gateway.upstream.redis_account import Account
@@ -58,6 +60,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
     clusters = {one.name: _cluster(one, endpoints, runtime, before) for one in spec.clusters}
     providers = {one.name: _provider(one.name, spec, clusters, runtime, before) for one in spec.providers}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
+    canaries = {one.name: _canary(one, before) for one in spec.routes if one.canary}
     build = Build(
         providers,
         runtime.metrics,
@@ -66,6 +69,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         stores,
         clusters=clusters,
         app_secret=runtime.app_secret,
+        random=runtime.random,
     )
     filters: dict[tuple[str, int], AnyFilter] = {}
 
@@ -77,18 +81,29 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
 
     shared = chain_filters("", spec.filters)
     routes = [
-        CompiledRoute(
-            route,
-            Chain([*shared, *chain_filters(route.name, route.filters)], runtime.metrics),
-            [(clusters[ref.cluster], ref.weight) for ref in route.backend_refs],
-        )
+        _route(route, Chain([*shared, *chain_filters(route.name, route.filters)], runtime.metrics), clusters, canaries)
         for route in spec.routes
     ]
     tables = {
         listener.name: RouteTable([(one.spec, one) for one in routes if _serves(one, listener.name)])
         for listener in spec.listeners
     }
-    return Snapshot(version, spec, tables, clusters, providers, filters, stores)
+    return Snapshot(version, spec, tables, clusters, providers, filters, stores, canaries)
+
+
+def _route(
+    spec: RouteSpec, chain: Chain, clusters: Mapping[str, Cluster], canaries: Mapping[str, Canary]
+) -> CompiledRoute:
+    backends = [(clusters[ref.cluster], ref.weight) for ref in spec.backend_refs]
+    if spec.canary is None:
+        return CompiledRoute(spec, chain, backends)
+    return CanaryRoute(spec, chain, backends, canaries[spec.name], clusters[spec.canary.cluster])
+
+
+def _canary(spec: RouteSpec, before: Snapshot) -> Canary:
+    assert spec.canary is not None
+    old = before.canaries.get(spec.name)
+    return old if old is not None and old.spec == spec.canary else Canary(spec.canary)
 
 
 def _serves(route: CompiledRoute, listener: str) -> bool:

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
+from gateway.observability.outcomes import BOUNDS, Outcomes
+
 MAX_LINE = 16 * 1024 * 1024
 
 Text = Annotated[str, StringConstraints(max_length=4_096)]
@@ -71,6 +73,26 @@ class FamilyMessage(Message):
     samples: list[Sample] = Field(max_length=200_000)
 
 
+class SideReport(Message):
+    """How the requests of one side of a canary ended, since it exists."""
+
+    requests: int = Field(ge=0)
+    failures: int = Field(ge=0)
+    times: list[tuple[Annotated[int, Field(ge=0, le=len(BOUNDS))], Annotated[int, Field(ge=0)]]] = Field(max_length=200)
+
+    def outcomes(self) -> Outcomes:
+        """As numbers to calculate with."""
+        return Outcomes(self.requests, self.failures, dict(self.times))
+
+
+class CanaryReport(Message):
+    """Both sides of a route's canary; `of`: which block of the configuration it was read from."""
+
+    of: Text
+    canary: SideReport
+    stable: SideReport
+
+
 class Stats(Message):
     """A worker's numbers, every second."""
 
@@ -78,6 +100,8 @@ class Stats(Message):
     families: list[FamilyMessage] = Field(max_length=500)
     clusters: dict[str, dict[str, Any]] = Field(default_factory=dict, max_length=2_000)
     certificate_expires: float | None = None
+    canaries: dict[str, CanaryReport] = Field(default_factory=dict, max_length=2_000)
+    """By route."""
     rss_bytes: int = 0
 
 

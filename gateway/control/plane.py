@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from gateway.control.canary.keeper import Canaries
 from gateway.control.channel import Events, Worker, WorkerChannel
 from gateway.control.live import Live
 from gateway.control.live_message import live_message
@@ -61,6 +62,7 @@ class ControlPlane(Events):
             endpoints,
         )
         self.reloader = Reloader(source, self.channel, self.metrics)
+        self.canaries = Canaries(settings.state_dir, self.channel, self.metrics)
         self.live = Live(lambda: live_message(self), self._tick)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -72,6 +74,7 @@ class ControlPlane(Events):
             OSError: the control socket cannot be bound.
         """
         await self.reloader.start()
+        self.follow()
         await self.channel.start()
         jobs: list[Callable[[], Awaitable[None]]] = [self._watch, self.services.run, self.live.run]
         if self.mesh is not None:
@@ -99,7 +102,13 @@ class ControlPlane(Events):
     async def _watch(self) -> None:
         await watch(self.settings.config, lambda: self.reloader.reload("file"))
 
+    def follow(self) -> None:
+        """Let canaries follow the configuration, but not one that workers may still refuse."""
+        if self.reloader.settled:
+            self.canaries.follow(self.reloader.current)
+
     def _tick(self) -> None:
+        self.follow()
         now = time.monotonic()
         self.rates.tick(now)
         self.services.rates.tick(now)
@@ -109,6 +118,7 @@ class ControlPlane(Events):
         log.info("worker connected", extra={"worker": worker.name, "worker_pid": worker.pid})
         self.book.hello(worker.name, worker.pid)
         self.metrics.workers.set(len(self.channel.workers))
+        self.canaries.hello(worker)
         self.reloader.hello(worker)
 
     def ack(self, worker: Worker, ack: Ack) -> None:
@@ -119,6 +129,8 @@ class ControlPlane(Events):
         """Merge a worker's numbers."""
         self.book.stats(worker.name, stats.families)
         self.rates.report(_source(worker), by_route(stats.families))
+        self.follow()
+        self.canaries.report(_source(worker), stats.canaries)
 
     def requests(self, worker: Worker, records: list[dict[str, Any]]) -> None:
         """Keep the latest requests."""
@@ -133,6 +145,7 @@ class ControlPlane(Events):
         log.info("worker gone", extra={"worker": worker.name, "worker_pid": worker.pid})
         self.book.gone(worker.name, worker.pid)
         self.rates.forget(_source(worker))
+        self.canaries.gone(_source(worker))
         self.metrics.workers.set(len(self.channel.workers))
         self.reloader.gone(worker)
 

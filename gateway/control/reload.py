@@ -191,6 +191,11 @@ class Reloader:
             self._saving.add(task)
             task.add_done_callback(self._saving.discard)
 
+    @property
+    def settled(self) -> bool:
+        """Whether no configuration is on its way to the workers, so that the current one is in force."""
+        return self._rollout is None
+
     def ready(self) -> bool:
         """Whether workers are connected and all of them serve what is in force."""
         workers = self._channel.workers

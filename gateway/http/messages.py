@@ -80,6 +80,9 @@ class Request:
     operations: tuple[tuple[str, str], ...] = ()
     """What a filter found in the body, as type and name: of few values, since metrics tell them apart."""
 
+    copies: tuple[Any, ...] = ()
+    """Copies for other clusters (gateway.filters.mirror); the exchange tells them of its body."""
+
     def __init__(
         self,
         method: str,

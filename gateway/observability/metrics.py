@@ -95,6 +95,11 @@ class Metrics:
             "Services asked whether a request may pass, by what came of it.",
             ("gateway_cluster", "result"),
         )
+        self.mirrored = Counter(
+            "gateway_mirrored_requests",
+            "Copies of requests for another cluster, by what came of them.",
+            ("http_route", "gateway_cluster", "result"),
+        )
         self.key_checks = Counter("gateway_api_key_checks", "API keys looked at, by how it ended.", ("result",))
         self.key_file_loads = Counter("gateway_api_key_file_loads", "Files of API keys read.", ("result",))
         self.spans_dropped = Counter("gateway_spans_dropped", "Spans that could not be kept or exported.", ("reason",))

@@ -98,6 +98,8 @@ class Channel:
         kind = message.get("type")
         if kind == "snapshot":
             await self._snapshot(message)
+        elif kind == "canaries":
+            self._worker.obey(message["canaries"])
         elif kind == "question":
             self._send({"type": "answer", "id": message["id"], "result": await self._answer(message)})
         else:
@@ -134,6 +136,7 @@ class Channel:
                     "worker": worker.name,
                     "families": worker.metrics.families(),
                     "clusters": worker.cluster_view(),
+                    "canaries": worker.canary_reports(),
                     "rss_bytes": peak_rss(),
                     "certificate_expires": workload.expires if workload else None,
                 }

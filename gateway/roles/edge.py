@@ -34,6 +34,7 @@ from gateway.roles.channel import Channel, Message, over_unix_socket, read_spec
 from gateway.roles.listener import Listener
 from gateway.roles.worker import Worker
 from gateway.spec.models import Spec
+from gateway.upstream.canary import FILE, read_orders
 from gateway.upstream.redis_account import Account
 from gateway.upstream.workload import Workload
 
@@ -137,6 +138,10 @@ class Edge:
         path = Path(self.settings.last_good) if self.settings.last_good else None
         if path is None or not path.exists():
             return
+        try:
+            self.worker.obey(read_orders(path.with_name(FILE)))
+        except (OSError, ValueError) as error:
+            log.error("decisions about canaries cannot be read: weights are those of the configuration: %s", error)
         saved = json.loads(path.read_bytes())
         await self.apply(saved["spec"], saved["endpoints"], saved["version"])
 

@@ -35,6 +35,7 @@ from gateway.http.chunked import LAST_CHUNK, encode_chunk
 from gateway.http.hop import forwarded_fields, upstream_head
 from gateway.http.messages import CHUNKED, Bound, Reply
 from gateway.roles.facts import ANSWERING, COLLECTING, CONNECTING, DONE, HOLDING, SENDING, TUNNEL
+from gateway.roles.mirroring import begin_copies
 from gateway.roles.reasons import UNAVAILABLE
 from gateway.roles.returning import Returning
 from gateway.upstream.cluster import Unavailable
@@ -55,7 +56,12 @@ class Exchange(Returning):
     def _connect(self, fresh: bool = False) -> None:
         assert self.route is not None
         self.state = CONNECTING
-        cluster = self.cluster = self.route.only_cluster or self.route.pick_cluster(self.worker.random)
+        route = self.route
+        cluster = self.cluster = (  # one that is asked again stays on its side
+            route.only_cluster or self.cluster or route.pick_cluster(self.request, self.worker.random)
+        )
+        if self.request.copies:
+            begin_copies(self, self._early, self._request_complete)
         try:
             taken = cluster.acquire(self, fresh)
         except Unavailable as error:
@@ -117,6 +123,8 @@ class Exchange(Returning):
     def request_data(self, data: bytes) -> None:
         """Pass a piece of the body on, or keep it until there is a connection."""
         self.bytes_received += len(data)
+        for copy in self.request.copies:
+            copy.data(data)
         limits = self.request.body_limits
         if limits is not None and self.state < TUNNEL and self.bytes_received > limits.request.bytes:
             self._body_too_large(limits.request)
@@ -136,6 +144,8 @@ class Exchange(Returning):
     def request_end(self) -> None:
         """The body is complete."""
         self._request_complete = True
+        for copy in self.request.copies:
+            copy.complete()
         if self.state == COLLECTING:
             self._decide_with_body()
         elif self.upstream is not None:

@@ -79,7 +79,7 @@ async def explain(snapshot: Snapshot, asked: Mapping[str, Any]) -> Explanation:
             return {**result, **_end("deny" if reply.status >= 400 else "local_reply", reply)}
         if told["verdict"] == "unknown":
             unseen.append(f"whether {told['filter']} lets the body pass: give it with the question")
-    forward = _forward(route)
+    forward = _forward(route, request)
     return {**result, **forward, "not_decided_here": [*unseen, *forward["not_decided_here"]]}
 
 
@@ -115,16 +115,17 @@ def route_facts(route: CompiledRoute, request: Request) -> dict[str, Any]:
     }
 
 
-def _forward(route: CompiledRoute) -> Explanation:
+def _forward(route: CompiledRoute, request: Request) -> Explanation:
+    possible = route.possible(request)
     clusters = [
         {
             "name": cluster.name,
             "healthy": sum(endpoint.healthy for endpoint in cluster.endpoints),
             "total": len(cluster.endpoints),
         }
-        for cluster in route.clusters
+        for cluster in possible
     ]
-    names = " or ".join(cluster.name for cluster in route.clusters)
+    names = " or ".join(cluster.name for cluster in possible)
     open_questions = [f"whether the record asked for is the caller's own ({names} decides)"]
     if route.public:
         open_questions = [f"who is asking: the route is public ({names} may ask for more)"]

@@ -27,6 +27,7 @@ from gateway.observability.export import SpanExporter
 from gateway.observability.metrics import Metrics
 from gateway.observability.registry import method_label
 from gateway.observability.tracing import Ids, SpanRecord
+from gateway.roles.canary import count_side
 from gateway.roles.ending import Ending
 from gateway.roles.exchange import Exchange
 from gateway.roles.facts import Facts
@@ -34,6 +35,7 @@ from gateway.roles.past import Past
 from gateway.roles.records import access_record, client_span, refusal_record, server_span
 from gateway.roles.replies import RENDERERS, reply_lines
 from gateway.spec.models import Spec
+from gateway.upstream.canary import Orders
 from gateway.upstream.redis_account import Account
 from gateway.upstream.store import Store
 from gateway.upstream.workload import Workload
@@ -82,6 +84,7 @@ class Worker:
         self.passes_on = False
         """Whether trace context goes on as it came."""
         self._addresses: dict[str, str] = {}
+        self._orders: Orders = {}
         self.certificate_expiry: dict[tuple[str, ...], float] = {}
         """Seconds since the epoch by worker, listener and certificate file."""
         self._add_gauges()
@@ -103,6 +106,7 @@ class Worker:
 
     def swap(self, after: Snapshot) -> list[Provider | Store]:
         """Put a snapshot in force; returns providers and stores that are no longer used, for the caller to close."""
+        self._obey(after)
         before, self.snapshot = self.snapshot, after  # from here on every new request is decided by it
         self.passes_on = after.spec.tracing.pass_on
         self.sample_ratio = after.spec.tracing.sampled if self.exporter else 0.0
@@ -113,6 +117,19 @@ class Worker:
         for cluster in clusters:
             cluster.retire()
         return closing
+
+    def obey(self, orders: Orders) -> None:
+        """Take up control's decisions about canaries; they hold for snapshots to come, too."""
+        self._orders = orders
+        self._obey(self.snapshot)
+
+    def _obey(self, snapshot: Snapshot) -> None:
+        for name, canary in snapshot.canaries.items():
+            canary.obey(self._orders.get(name))
+
+    def canary_reports(self) -> dict[str, Any]:
+        """What both sides of each canary did, for the channel to control."""
+        return {name: canary.report() for name, canary in self.snapshot.canaries.items()}
 
     def _open_access_log(self, spec: Spec) -> None:
         path = None
@@ -205,6 +222,8 @@ class Worker:
         duration = self.clock() - exchange.started
         error = exchange.reason if exchange.status >= 500 or exchange.status == 499 else ""
         route = exchange.route.name if exchange.route else ""
+        if exchange.route is not None and exchange.route.canary is not None:
+            count_side(exchange, exchange.route.canary)
         labels = (method_label(request.method), route, str(exchange.status), error)
         bucket = self.metrics.requests.observe(labels, duration)
         if exchange.sampled:

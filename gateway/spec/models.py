@@ -8,10 +8,11 @@ model alone (references, duplicate names, protection of routes) is checked in `g
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, Strict
 from pydantic.alias_generators import to_camel
 
 from gateway.spec.fields import (
@@ -21,6 +22,7 @@ from gateway.spec.fields import (
     File,
     Flag,
     HeaderName,
+    HeaderValue,
     Hostname,
     Integer,
     Name,
@@ -229,6 +231,10 @@ class FilterSpec(Model):
         """The files whose content is a part of this filter's configuration."""
         return ()
 
+    def copies_to(self) -> tuple[str, ...]:
+        """Clusters that get requests of its route besides the one that answers them."""
+        return ()
+
     def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """What is wrong with this filter beyond its single keys: where in it, and a sentence."""
         return iter(())
@@ -239,6 +245,46 @@ class BackendRef(Model):
 
     cluster: Name
     weight: Integer = Field(1, ge=0, le=1_000_000)
+
+
+class CanaryHeader(Model):
+    """Who carries `name: value` gets the canary, who carries another value of it does not; neither is drawn."""
+
+    name: HeaderName
+    value: HeaderValue = "always"
+
+
+class CanaryLatency(Model):
+    """Too slow is a quantile longer than `max` and more than `ratio` times that of the stable side."""
+
+    quantile: Annotated[float, Strict(), Field(gt=0, lt=1)] = 0.95
+    max: Annotated[Duration, Field(gt=0)]
+    ratio: Annotated[float, Strict(), Field(ge=1)] = 1.5
+
+
+class CanaryRollback(Model):
+    """What the requests of one `window` must show for the canary to be taken out of use."""
+
+    error_ratio: Percent = 0.05
+    """By how much the canary's share of failing requests may exceed the stable side's; 1.0 never does."""
+    latency: CanaryLatency | None = None
+    min_requests: Integer = Field(50, ge=1)
+    window: Annotated[Duration, Field(ge=1, le=600)] = 30.0
+
+
+class Canary(Model):
+    """A share of a route's requests for another version, which is taken back when it does worse."""
+
+    cluster: Name
+    weight: Integer = Field(0, ge=0, le=100)
+    """Percent of the requests."""
+    header: CanaryHeader | None = None
+    rollback: CanaryRollback = CanaryRollback()
+
+    @property
+    def digest(self) -> str:
+        """Of all it says: what was decided about a canary holds for as long as the file says the same of it."""
+        return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()[:16]
 
 
 class Timeouts(Model):
@@ -267,6 +313,7 @@ class Route(Model):
     errors: Literal["problem", "soap", "graphql"] = "problem"
     filters: tuple[SerializeAsAny[FilterSpec], ...] = ()
     backend_refs: tuple[BackendRef, ...] = ()
+    canary: Canary | None = None
     timeouts: Timeouts = Timeouts()
     web_socket: WebSocket = WebSocket()
     owner: str = ""
@@ -274,6 +321,13 @@ class Route(Model):
     lifecycle: Literal["experimental", "active", "deprecated", "retired"] = "active"
     audit_accept: AuditAccept = Field(default_factory=dict)
     where: str = Field("", repr=False)
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        """Every cluster that its requests may reach, copies of them included."""
+        canary = (self.canary.cluster,) if self.canary else ()
+        copies = tuple(cluster for one in self.filters for cluster in one.copies_to())
+        return (*(ref.cluster for ref in self.backend_refs), *canary, *copies)
 
 
 class Tracing(Model):
@@ -319,6 +373,10 @@ Document = Mapping[str, Any]
 __all__ = [
     "AccessLog",
     "BackendRef",
+    "Canary",
+    "CanaryHeader",
+    "CanaryLatency",
+    "CanaryRollback",
     "Certificate",
     "ClientCertificates",
     "Cluster",

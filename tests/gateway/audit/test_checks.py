@@ -157,6 +157,29 @@ class RetriedCluster(Cluster):
     retry: dict[str, Any] = {}  # noqa: RUF012
 
 
+def test_unguarded_canary(told: Any) -> None:
+    def canary(rollback: str) -> tuple[str, str]:
+        more = 'clusters: [{name: shop, endpoints: ["127.0.0.1:9"]}, {name: next, endpoints: ["127.0.0.1:8"]}]'
+        route = public(more=f"canary: {{cluster: next, rollback: {rollback}}}")
+        return route, HEAD.replace('clusters: [{name: shop, endpoints: ["127.0.0.1:9"]}]', more)
+
+    route, head = canary("{errorRatio: 1.0}")
+    assert told("unguarded-canary", route, head=head) == ["route open: neither errors nor latency take it back"]
+    for enough in ("{}", "{errorRatio: 1.0, latency: {max: 1s}}"):
+        assert told("unguarded-canary", canary(enough)[0], head=head) == []
+    assert told("unused", route, head=head) == ["provider id: is named by nothing"]  # and not the canary's cluster
+
+
+def test_mirrored_credentials(told: Any) -> None:
+    def mirror(more: str) -> str:
+        return public(more=f"filters: [{{type: RequestMirror, cluster: shop{more}}}]")
+
+    assert told("mirrored-credentials", mirror(", withhold: [cookie]")) == [
+        "route open: copies to shop carry authorization"
+    ]
+    assert told("mirrored-credentials", mirror("")) == []
+
+
 def test_retry_write(look: Any, system: Any) -> None:
     before = system(public())
     route = Retried(name="pay", retries={"methods": ["GET", "POST"]})
