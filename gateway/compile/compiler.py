@@ -8,7 +8,7 @@ the snapshot before when its own part of the spec is the same, and built anew wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from gateway.compile.snapshot import CompiledRoute, Snapshot
@@ -22,7 +22,10 @@ from gateway.spec.models import Cluster as ClusterSpec
 from gateway.spec.models import FilterSpec, Spec
 from gateway.spec.models import Store as StoreSpec
 from gateway.upstream.cluster import Cluster
+from gateway.upstream.discovery import Discovery, needs_discovery
+from gateway.upstream.forward import ForwardCluster
 from gateway.upstream.redis_account import Account
+from gateway.upstream.resolver import Resolver, SystemResolver
 from gateway.upstream.store import Store
 from gateway.upstream.tls import UpstreamTls
 
@@ -40,6 +43,8 @@ class Runtime:
     random: Random
     redis: Account | None = None
     """Who we are to the Redis that the supervisor runs, if it runs one."""
+    resolver: Resolver = field(default_factory=SystemResolver)
+    """Who knows the addresses of host names."""
 
 
 def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtime, before: Snapshot) -> Snapshot:
@@ -85,11 +90,29 @@ def _serves(route: CompiledRoute, listener: str) -> bool:
 def _cluster(spec: ClusterSpec, endpoints: Endpoints, runtime: Runtime, before: Snapshot) -> Cluster:
     addresses = tuple(endpoints.get(spec.service, ())) if spec.service else spec.endpoints
     old = before.clusters.get(spec.name)
-    if old is not None and old.spec == spec and tuple(one.address for one in old.endpoints) == addresses:
+    if old is not None and old.spec == spec and _found_the_same(old, addresses):
         return old
     failures = runtime.metrics.upstream_tls_failures
     tls = UpstreamTls(spec.name, spec.tls, failures, runtime.wall) if spec.tls else None
-    return Cluster(spec, addresses, runtime.clock, runtime.random, tls)
+    if spec.forward is not None:
+        resolutions = runtime.metrics.dns_resolutions
+        return ForwardCluster(spec, spec.forward, runtime.resolver, resolutions, runtime.clock, runtime.random, tls)
+    return Cluster(spec, addresses, runtime.clock, runtime.random, tls, _discovery(spec, runtime, old))
+
+
+def _found_the_same(cluster: Cluster, addresses: Sequence[str]) -> bool:
+    """Whether a cluster of an unchanged configuration has the endpoints that it should have."""
+    finds_itself = cluster.discovery is not None or cluster.spec.forward is not None
+    return finds_itself or tuple(one.address for one in cluster.endpoints) == tuple(addresses)
+
+
+def _discovery(spec: ClusterSpec, runtime: Runtime, old: Cluster | None) -> Discovery | None:
+    if not needs_discovery(spec):
+        return None
+    discovery = Discovery(spec, runtime.resolver, runtime.metrics.dns_resolutions)
+    if old is not None and old.discovery is not None and old.spec.dns == spec.dns:
+        discovery.continue_from(old.discovery)
+    return discovery
 
 
 def _provider(name: str, spec: Spec, clusters: Mapping[str, Cluster], runtime: Runtime, before: Snapshot) -> Provider:

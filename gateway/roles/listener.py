@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from gateway.http.identity import ClientCertificate
 from gateway.http.messages import Reply, Request
+from gateway.http.proxying import ProxyConnection
 from gateway.http.server import ServerConnection
 from gateway.roles.admission import Admission
+from gateway.roles.egress import EgressExchange
 from gateway.roles.gate import Gate
 from gateway.roles.worker import Worker
 from gateway.spec.models import Listener as Spec
@@ -36,6 +39,7 @@ class Listener:
         self.closing = False
         self._admission = Admission()
         self._server: asyncio.Server | None = None
+        self._egress: partial[EgressExchange] | None = None
         self._gate = Gate(self) if spec.tls or spec.proxy_protocol else None
         self._has_tls = spec.tls is not None
         self._identities: dict[ServerConnection, ClientCertificate] = {}
@@ -65,6 +69,7 @@ class Listener:
         self.idle_timeout = spec.idle_timeout
         self.body_grace = spec.body_grace
         self.min_body_rate = spec.min_body_rate
+        self._egress = partial(EgressExchange, terms=spec.forward_proxy) if spec.forward_proxy else None
         self._requests_each = spec.max_requests_per_connection
         self.handle = self._count if self._requests_each else self._handle  # without a limit nothing is counted
         self._admission.configure(spec)
@@ -76,7 +81,11 @@ class Listener:
         if self._gate is not None:
             self._gate.start(sock)
             return
-        self._server = await asyncio.get_running_loop().create_server(lambda: ServerConnection(self), sock=sock)
+        self._server = await asyncio.get_running_loop().create_server(self.connection, sock=sock)
+
+    def connection(self) -> ServerConnection:
+        """A new client's connection."""
+        return ServerConnection(self) if self._egress is None else ProxyConnection(self)
 
     def accepts(self, connection: ServerConnection) -> bool:
         """Whether one more connection may stand; those that came through the gate are counted already."""
@@ -118,7 +127,10 @@ class Listener:
     def _handle(self, request: Request, connection: ServerConnection) -> None:
         if self._identities:
             request.client_certificate = self._identities.get(connection)
-        self.worker.handle(request, connection)
+        if self._egress is None:
+            self.worker.handle(request, connection)
+        else:
+            self.worker.handle(request, connection, self._egress)
 
     def refuse(self, reply: Reply, connection: ServerConnection) -> bytes:
         """The answer to bytes that are no request."""

@@ -35,9 +35,12 @@ from gateway.roles.records import access_record, client_span, refusal_record, se
 from gateway.roles.replies import RENDERERS, reply_lines
 from gateway.spec.models import Spec
 from gateway.upstream.redis_account import Account
+from gateway.upstream.resolver import Resolver, SystemResolver
 from gateway.upstream.store import Store
 
 log = logging.getLogger("gateway.worker")
+
+ExchangeKind = Callable[["Worker", Request, ServerConnection], Exchange]
 
 MAX_RECENT: Final = 200
 """Records kept for the control process between two reports."""
@@ -53,13 +56,14 @@ class Worker:
         random: Random,
         state_dir: Path | None,
         redis: Account | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
-        """`redis` is the supervisor's own, if it runs one."""
+        """`redis` is the supervisor's own, if it runs one; `resolver` knows host names, the system's if nobody does."""
         self.name = name
         self.clock = clock
         self.random = random
         self.metrics = Metrics()
-        self.runtime = Runtime(self.metrics, clock, time.time, random, redis)
+        self.runtime = Runtime(self.metrics, clock, time.time, random, redis, resolver or SystemResolver())
         self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
         self.access_log = AccessLog(None)
@@ -99,6 +103,8 @@ class Worker:
         before, self.snapshot = self.snapshot, after  # from here on every new request is decided by it
         self.sample_ratio = after.spec.tracing.sampled if self.exporter else 0.0
         self._open_access_log(after.spec)
+        for found in after.clusters.values():
+            found.start()
         for provider in after.providers.values():
             provider.start()
         clusters, closing = retired(before, after)
@@ -147,12 +153,12 @@ class Worker:
 
     # -- each request ----------------------------------------------------------------------------------------
 
-    def handle(self, request: Request, connection: ServerConnection) -> None:
+    def handle(self, request: Request, connection: ServerConnection, kind: ExchangeKind = Exchange) -> None:
         """Begin an exchange."""
         client = connection.peer if not connection.server.trusted_hops else self._client(request, connection)
         request.client = client
         request.address = self._addresses.get(client) or self.limit_address(client)
-        exchange = connection.exchange = Exchange(self, request, connection)
+        exchange = connection.exchange = kind(self, request, connection)
         self.exchanges.add(exchange)
         exchange.start()
 
