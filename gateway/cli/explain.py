@@ -126,7 +126,9 @@ def _request(method: str, url: str, headers: Iterable[str], claims: dict[str, An
     """The request to ask about; a path is taken as it was typed, dots, slashes and all."""
     pairs = [list(split_header(header)) for header in headers]
     target, host = url, ""
-    if not url.startswith("/"):
+    if method.upper() == "CONNECT":
+        host = url
+    elif not url.startswith("/"):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise click.BadParameter(f"{url!r} is neither a path like /orders nor an address like http://host/orders")

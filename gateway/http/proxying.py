@@ -54,7 +54,9 @@ def _read_connect(head: bytes) -> Request:
     if block.length != NO_BODY or b"transfer-encoding" in block.fields:
         raise Refused(400, "connect_body", "CONNECT has no body (RFC 9110 section 9.3.6)")
     host = line[2].decode("ascii").lower()
-    return Request("CONNECT", "/", "", block.headers, block.fields, host, NO_BODY, "1.1" if http11 else "1.0")
+    request = Request("CONNECT", "/", "", block.headers, block.fields, host, NO_BODY, "1.1" if http11 else "1.0")
+    request.keep_alive = False  # when it is refused: bytes that were meant for the tunnel are no further request
+    return request
 
 
 class ProxyConnection(ServerConnection):

@@ -17,19 +17,22 @@ from __future__ import annotations
 import json
 import logging
 from base64 import urlsafe_b64decode
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Final
 
 from gateway.http.messages import Reply, Request
 from gateway.roles.exchange import Exchange
 from gateway.roles.facts import CONNECTING, TUNNEL
+from gateway.roles.reasons import UNAVAILABLE
+from gateway.upstream.cluster import Unavailable
+from gateway.upstream.forward import ForwardCluster
 
 if TYPE_CHECKING:
     from gateway.compile.snapshot import CompiledRoute
     from gateway.http.client import ClientConnection
     from gateway.http.server import ServerConnection
     from gateway.roles.worker import Worker
-    from gateway.spec.models import ForwardProxy
+    from gateway.spec.models import ForwardProxy, JwtProvider, Spec
     from gateway.upstream.endpoint import Endpoint
 
 log = logging.getLogger("gateway.egress")
@@ -66,28 +69,12 @@ class EgressExchange(Exchange):
     def _connect(self, fresh: bool = False) -> None:
         if not self._cleaned:
             self._cleaned = True
-            refused = self._refused()
+            assert self.route is not None
+            refused = clean(self.request, self.route, self._terms, self.worker.snapshot.spec.providers)
             if refused is not None:
                 self._reply(refused)
                 return
         super()._connect(fresh)
-
-    def _refused(self) -> Reply | None:
-        """Take away what stays inside; what must not be there at all refuses the request."""
-        request, route = self.request, self.route
-        assert route is not None
-        removed = {name.encode("ascii") for name in self._terms.remove_headers}
-        if not self._terms.trace_context:
-            removed.add(b"baggage")
-        if not removed.isdisjoint(request.fields):
-            request.replace_headers([field for field in request.headers if field[0] not in removed])
-        if request.target_scheme == "https" and any(cluster.tls is None for cluster in route.clusters):
-            return PLAIN
-        return INSIDE_TOKEN if carries_token_of(request, self._inside_issuers()) else None
-
-    def _inside_issuers(self) -> Collection[str]:
-        told = self._terms.inside_issuers
-        return {one.issuer for one in self.worker.snapshot.spec.providers} if told is None else told
 
     def _context_lines(self) -> bytes:
         """Who asked is nobody's business outside."""
@@ -145,6 +132,44 @@ DENIALS: Final = frozenset(
 def takes_tunnels(route: CompiledRoute) -> bool:
     """Whether a route is meant for CONNECT, and for nothing else."""
     return all(match.method == "CONNECT" for match in route.spec.matches)
+
+
+def clean(
+    request: Request, route: CompiledRoute, terms: ForwardProxy, providers: Iterable[JwtProvider]
+) -> Reply | None:
+    """Take away what stays inside; what must not be there at all refuses the request."""
+    removed = {name.encode("ascii") for name in terms.remove_headers}
+    if not terms.trace_context:
+        removed.add(b"baggage")
+    if not removed.isdisjoint(request.fields):
+        request.replace_headers([field for field in request.headers if field[0] not in removed])
+    if request.target_scheme == "https" and any(cluster.tls is None for cluster in route.clusters):
+        return PLAIN
+    told = terms.inside_issuers
+    inside = {one.issuer for one in providers} if told is None else told
+    return INSIDE_TOKEN if carries_token_of(request, inside) else None
+
+
+def preview(request: Request, route: CompiledRoute, spec: Spec) -> tuple[str, Reply | None]:
+    """What would be said of a request that leaves by a listener with `forwardProxy`, and the reply when it may not."""
+    listener = next((one for one in spec.listeners if one.name == request.listener), None)
+    terms = listener.forward_proxy if listener is not None else None
+    if terms is None:
+        return "", None
+    if request.method == "CONNECT" and not takes_tunnels(route):
+        return NO_TUNNEL.detail, NO_TUNNEL
+    reply = clean(request, route, terms, spec.providers)
+    if reply is not None:
+        return reply.detail, reply
+    for cluster in route.clusters:
+        if isinstance(cluster, ForwardCluster):
+            try:
+                target = cluster.judge(request)
+            except Unavailable as error:
+                refusal = UNAVAILABLE[error.reason]
+                return f"{request.host}: {refusal.detail}", refusal
+            return f"{target.host}, port {target.port}, may be called; its addresses are judged when it is", None
+    return "to the endpoints of its cluster", None
 
 
 def carries_token_of(request: Request, issuers: Collection[str]) -> bool:

@@ -24,6 +24,7 @@ from gateway.compile.load import load_text
 from gateway.roles.listener import Listener
 from gateway.roles.worker import Worker
 from gateway.spec.models import Spec
+from gateway.upstream.resolver import Resolver
 from tests.gateway.redis_process import RedisProcess
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -192,14 +193,14 @@ async def upstream() -> AsyncIterator[Callable[[bytes | Answer], Awaitable[Upstr
 
 
 @pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[Callable[[str | Spec], Awaitable[Gateway]]]:
+async def gateway(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Gateway]]]:
     """Start a gateway from the text of a configuration; listeners get free ports whatever the text says."""
     running: list[tuple[Gateway, asyncio.Task[None]]] = []
     (tmp_path / "logs").mkdir()
 
-    async def start(text: str | Spec) -> Gateway:
+    async def start(text: str | Spec, resolver: Resolver | None = None) -> Gateway:
         loop = asyncio.get_running_loop()
-        worker = Worker("test-1", loop.time, Random(7), tmp_path)
+        worker = Worker("test-1", loop.time, Random(7), tmp_path, resolver=resolver)
         spec = load_text(dedent(text), "test.yaml", {}) if isinstance(text, str) else text
         worker.apply(spec, {}, 1)
         listeners, ports = {}, {}
