@@ -33,10 +33,13 @@ def read_question(asked: Mapping[str, Any], reader: Callable[[bytes], Request] =
     Raises:
         Refused: the gateway would not even read it.
     """
-    lines = [f"{asked['method']} {asked['target']} HTTP/1.1"]
     headers = [(str(name), str(value)) for name, value in asked.get("headers", ())]
     if not any(name.lower() == "host" for name, _ in headers):
         headers.insert(0, ("Host", asked.get("host", "127.0.0.1")))
+    target = str(asked["target"])
+    if asked["method"] == "CONNECT" and target == "/":  # whoever asks may think in paths: CONNECT names a host only
+        target = next(value for name, value in headers if name.lower() == "host")
+    lines = [f"{asked['method']} {target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers]
     request = reader(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
     request.client = request.address = str(asked.get("client", "127.0.0.1"))

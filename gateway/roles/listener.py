@@ -39,7 +39,8 @@ class Listener:
         self.closing = False
         self._admission = Admission()
         self._server: asyncio.Server | None = None
-        self._egress: partial[EgressExchange] | None = None
+        self._pass: Callable[[Request, ServerConnection], None] = self._handle
+        self._connection: type[ServerConnection] = ServerConnection
         self._gate = Gate(self) if spec.tls or spec.proxy_protocol else None
         self._has_tls = spec.tls is not None
         self._identities: dict[ServerConnection, ClientCertificate] = {}
@@ -69,9 +70,12 @@ class Listener:
         self.idle_timeout = spec.idle_timeout
         self.body_grace = spec.body_grace
         self.min_body_rate = spec.min_body_rate
-        self._egress = partial(EgressExchange, terms=spec.forward_proxy) if spec.forward_proxy else None
+        self._pass, self._connection = self._handle, ServerConnection
+        if spec.forward_proxy is not None:
+            self._pass, self._connection = self._handle_egress, ProxyConnection
+            self._exchange = partial(EgressExchange, terms=spec.forward_proxy)
         self._requests_each = spec.max_requests_per_connection
-        self.handle = self._count if self._requests_each else self._handle  # without a limit nothing is counted
+        self.handle = self._count if self._requests_each else self._pass  # without a limit nothing is counted
         self._admission.configure(spec)
         if self._gate is not None:
             self._gate.configure(spec)
@@ -85,7 +89,7 @@ class Listener:
 
     def connection(self) -> ServerConnection:
         """A new client's connection."""
-        return ServerConnection(self) if self._egress is None else ProxyConnection(self)
+        return self._connection(self)
 
     def accepts(self, connection: ServerConnection) -> bool:
         """Whether one more connection may stand; those that came through the gate are counted already."""
@@ -122,15 +126,17 @@ class Listener:
         connection.requests += 1
         if connection.requests >= self._requests_each:
             request.keep_alive = False
-        self._handle(request, connection)
+        self._pass(request, connection)
 
     def _handle(self, request: Request, connection: ServerConnection) -> None:
         if self._identities:
             request.client_certificate = self._identities.get(connection)
-        if self._egress is None:
-            self.worker.handle(request, connection)
-        else:
-            self.worker.handle(request, connection, self._egress)
+        self.worker.handle(request, connection)
+
+    def _handle_egress(self, request: Request, connection: ServerConnection) -> None:
+        if self._identities:
+            request.client_certificate = self._identities.get(connection)
+        self.worker.handle(request, connection, self._exchange)
 
     def refuse(self, reply: Reply, connection: ServerConnection) -> bytes:
         """The answer to bytes that are no request."""

@@ -71,6 +71,8 @@ class Discovery:
         self._changed = changed
         self._known: dict[str, tuple[str, ...]] = {}
         self._failure = ""
+        self._told: dict[str, str] = {}
+        """What was logged last of each name: the same again every few seconds is no news."""
         self._stopped = False
         self._task: asyncio.Task[None] | None = None
         self.answered = asyncio.Event()
@@ -135,6 +137,8 @@ class Discovery:
             return False
         self._results.add(self.spec.name, "unchanged" if self._known.get(host) == allowed else "changed")
         self._known[host] = allowed
+        if len(allowed) == len(set(found)):
+            self._told.pop(host, None)
         return True
 
     async def _addresses(self, host: str) -> Sequence[str]:
@@ -151,14 +155,19 @@ class Discovery:
         refused = {one: why for one in found if (why := self._policy.refusal(one) if self._policy else "")}
         if refused:
             told = ", ".join(f"{one} ({why})" for one, why in list(refused.items())[:3])
-            log.warning("cluster %s: %s resolves to what is not allowed: %s", self.spec.name, host, told)
+            self._tell_once(host, f"resolves to what is not allowed: {told}")
         return tuple(sorted(set(found) - refused.keys())[: self.spec.dns.max_addresses])
 
     def _missed(self, host: str, reason: str) -> None:
         self._failure = NO_ANSWER
         self._results.add(self.spec.name, reason)
         kept = "; the addresses before stay in use" if host in self._known else ""
-        log.warning("cluster %s: %s is not resolved: %s%s", self.spec.name, host, reason, kept)
+        self._tell_once(host, f"is not resolved: {reason}{kept}")
+
+    def _tell_once(self, host: str, what: str) -> None:
+        if self._told.get(host) != what:
+            self._told[host] = what
+            log.warning("cluster %s: %s %s", self.spec.name, host, what)
 
     def _tell(self, cluster: Cluster) -> None:
         """Give the cluster its endpoints, and those who waited for the first ones a connection or a reason."""

@@ -55,7 +55,9 @@ def endpoint_problem(endpoint: str, *, names: bool = False) -> str:
     try:
         version = ipaddress.ip_address(host[1:-1] if bracketed else host).version
     except ValueError:
-        return "the host is an IP address or a name" if names else "the host is an IP address or localhost"
+        return (
+            "the host is an IP address or a name in lower case" if names else "the host is an IP address or localhost"
+        )
     if (version == 6) != bracketed:
         return "an IPv6 address stands in brackets, like [::1]:8000, and no other does"
     return ""

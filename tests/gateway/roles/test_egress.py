@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import urlsafe_b64encode
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -353,16 +354,17 @@ async def test_explain_says_what_would_be_let_out(house: Any) -> None:
     one = await house()
     snapshot = one.gateway.worker.snapshot
 
-    async def ask(method: str, target: str, *headers: tuple[str, str]) -> tuple[str, str]:
-        told = await explain(snapshot, {"method": method, "target": target, "headers": headers, "host": "x"})
+    async def ask(method: str, target: str, host: str = "x") -> tuple[str, str]:
+        told = await explain(snapshot, {"method": method, "target": target, "host": host})
         return told["outcome"], told.get("reason", "")
 
     assert await ask("GET", f"http://api.example:{one.port}/") == ("forward", "")
     assert await ask("CONNECT", f"api.example:{one.port}") == ("forward", "")
+    assert await ask("CONNECT", "/", f"api.example:{one.port}") == ("forward", "")
     assert await ask("GET", f"http://evil.test:{one.port}/") == ("deny", "egress_host_denied")
     assert await ask("GET", f"https://api.example:{one.port}/") == ("deny", "egress_scheme_denied")
     assert await ask("CONNECT", "api.example:22") == ("deny", "egress_port_denied")
-    assert one.gateway.worker.snapshot.clusters["out"].endpoints == ()
+    assert not one.gateway.worker.snapshot.clusters["out"].endpoints  # nobody was asked
 
 
 async def test_a_listener_may_become_a_way_out_by_a_reload(house: Any) -> None:
@@ -377,3 +379,32 @@ async def test_a_listener_may_become_a_way_out_by_a_reload(house: Any) -> None:
     )
     assert reason(answer) == "egress_host_denied"
     assert b"200 OK" in await one.call("http://evil.test/")
+
+
+async def test_the_ready_configuration_lets_out_what_it_says(gateway: Any, upstream: Any) -> None:
+    """config/egress.yaml, with the ports of this test in place of 9009."""
+    third = await upstream(OK)
+    port = third.address.rpartition(":")[2]
+    text = (Path(__file__).parents[3] / "config" / "egress.yaml").read_text("utf-8").replace("9009", port)
+    names = Names()
+    one = await gateway(text, names)
+
+    async def call(target: str, method: str = "GET", more: str = "") -> bytes:
+        head = f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{more}\r\n"
+        answer: bytes = await one.raw(head.encode(), "egress")
+        return answer
+
+    assert b"200 OK" in await call(f"http://files.partner.example:{port}/", more="X-User-Id: 7\r\n")
+    assert b"x-user-id" not in third.seen[-1].lower()
+    for target, why in (
+        ("http://elsewhere.example/", "egress_host_denied"),
+        ("http://files.partner.example:22/", "egress_port_denied"),
+        ("http://169.254.169.254/latest/meta-data/", "egress_host_denied"),
+        ("http://api.payments.example/v1/charges", "dns_failure"),
+        ("http://api.payments.example/v1/refunds", "egress_host_denied"),
+    ):
+        assert reason(await call(target)) == why, target
+    assert reason(await call("http://files.partner.example/", "POST")) == "no_route"
+    assert reason(await call("elsewhere.example:443", "CONNECT")) == "egress_host_denied"
+    inside = f"Authorization: Bearer {token('https://identity.shop.example')}\r\n"
+    assert reason(await call(f"http://files.partner.example:{port}/", more=inside)) == "egress_credential_denied"
