@@ -21,6 +21,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Final
 
 from gateway.http.messages import Reply, Request
+from gateway.observability.registry import method_label
 from gateway.roles.exchange import Exchange
 from gateway.roles.facts import CONNECTING, TUNNEL
 from gateway.roles.reasons import UNAVAILABLE
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gateway.egress")
 
+MAX_TOLD: Final = 256
+"""Characters of a host name in the log."""
 NO_TUNNEL: Final = Reply(501, "connect_refused", "no route takes CONNECT to this host")
 PLAIN: Final = Reply(
     403, "egress_scheme_denied", "https was asked for, and this route speaks plain HTTP: use CONNECT, or give it tls"
@@ -107,9 +110,9 @@ class EgressExchange(Exchange):
     def _reply(self, reply: Reply) -> None:
         if reply.reason in DENIALS:
             self.worker.metrics.egress_denied.add(reply.reason)
-            route = self.route.name if self.route else ""
-            log.warning("%s %s by %s: %s (route %s)", self.request.method, self.request.host, self.request.client,
-                        reply.reason, route)  # fmt: skip
+            request, route = self.request, self.route.name if self.route else ""
+            method, host = method_label(request.method), request.host[:MAX_TOLD]
+            log.warning("%s %s by %s: %s (route %s)", method, host, request.client, reply.reason, route)
         super()._reply(reply)
 
 

@@ -88,7 +88,7 @@ class Discovery:
 
     def continue_from(self, other: Discovery) -> None:
         """Begin with what was known before a reload, as far as the policy of now allows it."""
-        for host, addresses in other._known.items():
+        for host, addresses in dict(other._known).items():  # compiled in a thread, beside the other's asking
             allowed = self._allowed(host, addresses)
             if allowed:
                 self._known[host] = allowed

@@ -159,6 +159,8 @@ class ForwardCluster(Cluster):
         discovery = Discovery(spec, self._resolver, self._resolutions, lasting=False, changed=self._collect)
         cluster = Cluster(spec, (), self.clock, self._random, self.tls, discovery)
         cluster.start()
+        if self.retired:  # a request of before the reload: it is served, and nothing is kept
+            cluster.retire()
         return _Known(cluster, discovery, now)
 
     def _make_room(self) -> None:

@@ -194,3 +194,21 @@ async def test_one_that_no_longer_wants_is_forgotten() -> None:
     await asyncio.sleep(0.01)
     assert not gone.given.done()
     ways.cluster.retire()
+
+
+async def test_after_a_reload_nothing_is_kept(upstream: Any) -> None:
+    """A request that a filter held up while the configuration changed still goes the old way, and leaves nothing."""
+    shop = await upstream(b"")
+    port = int(shop.address.rpartition(":")[2])
+    names = Names(a_example=["127.0.0.1"])
+    ways = Ways(names, ports=(port,))
+    ways.cluster.retire()
+    connection, endpoint = await ways.ask(f"a.example:{port}")
+    endpoint.released(connection, reusable=True)
+    assert connection.transport.is_closing()
+    (known,) = ways.cluster._known.values()
+    task = known.discovery._task
+    assert task is not None
+    async with asyncio.timeout(5):
+        while not task.done():
+            await asyncio.sleep(0.001)
