@@ -43,7 +43,7 @@ class Target(NamedTuple):
     host: str
     port: int
     tunnel: bool
-    """By CONNECT; never on a connection that has carried requests."""
+    """By CONNECT: apart, so that it never gets a connection that has carried requests; its own are never kept."""
 
 
 class _Asker(Waiter, Protocol):
@@ -127,7 +127,7 @@ class ForwardCluster(Cluster):
         idle = any(endpoint.idle for endpoint in cluster.endpoints)
         if (fresh or not idle) and self._load() >= self.spec.max_connections:
             raise Unavailable("upstream_overflow")
-        return cluster.acquire(waiter, fresh or target.tunnel)
+        return cluster.acquire(waiter, fresh)
 
     def _load(self) -> int:
         return sum(one.cluster.connections + len(one.cluster.pending) for one in self._known.values())

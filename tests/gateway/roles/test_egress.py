@@ -408,3 +408,20 @@ async def test_the_ready_configuration_lets_out_what_it_says(gateway: Any, upstr
     assert reason(await call("elsewhere.example:443", "CONNECT")) == "egress_host_denied"
     inside = f"Authorization: Bearer {token('https://identity.shop.example')}\r\n"
     assert reason(await call(f"http://files.partner.example:{port}/", more=inside)) == "egress_credential_denied"
+
+
+async def test_a_reload_that_leaves_a_way_out_alone_keeps_its_names(house: Any) -> None:
+    one = await house()
+    await one.call(f"http://api.example:{one.port}/")
+    clusters = one.gateway.worker.snapshot.clusters
+    one.gateway.apply(EGRESS.format(port=one.port, terms="{traceContext: true}"))
+    assert one.gateway.worker.snapshot.clusters["out"] is clusters["out"]
+    await one.call(f"http://api.example:{one.port}/")
+    assert one.third.connections == 1
+    assert b"traceparent" in one.sent()
+    one.gateway.apply(
+        EGRESS.format(port=one.port, terms="{}").replace("forward: {", "idleTimeout: 9s\n        forward: {")
+    )
+    assert clusters["out"].retired
+    assert (await one.call(f"http://api.example:{one.port}/")).startswith(b"HTTP/1.1 200 ")
+    assert one.third.connections == 2
