@@ -24,10 +24,12 @@ from gateway.spec.models import Store as StoreSpec
 from gateway.upstream.cluster import Cluster
 from gateway.upstream.discovery import Discovery, needs_discovery
 from gateway.upstream.forward import ForwardCluster
+from gateway.upstream.mesh_tls import MeshTls
 from gateway.upstream.redis_account import Account
 from gateway.upstream.resolver import Resolver, SystemResolver
 from gateway.upstream.store import Store
 from gateway.upstream.tls import UpstreamTls
+from gateway.upstream.workload import Workload
 
 Endpoints = Mapping[str, Sequence[str]]
 """Addresses by service name, as the registry knows them."""
@@ -43,6 +45,10 @@ class Runtime:
     random: Random
     redis: Account | None = None
     """Who we are to the Redis that the supervisor runs, if it runs one."""
+    workload: Workload | None = None
+    """Who we are in the mesh, if there is one."""
+    app_secret: str = field(default="", repr=False)
+    """In a sidecar: what it and its service know."""
     resolver: Resolver = field(default_factory=SystemResolver)
     """Who knows the addresses of host names."""
 
@@ -57,7 +63,15 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
     clusters = {one.name: _cluster(one, endpoints, runtime, before) for one in spec.clusters}
     providers = {one.name: _provider(one.name, spec, clusters, runtime, before) for one in spec.providers}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
-    build = Build(providers, runtime.metrics, runtime.clock, runtime.wall, stores, clusters=clusters)
+    build = Build(
+        providers,
+        runtime.metrics,
+        runtime.clock,
+        runtime.wall,
+        stores,
+        clusters=clusters,
+        app_secret=runtime.app_secret,
+    )
     filters: dict[tuple[str, int], AnyFilter] = {}
 
     def chain_filters(route: str, specs: Sequence[FilterSpec]) -> list[AnyFilter]:
@@ -92,8 +106,7 @@ def _cluster(spec: ClusterSpec, endpoints: Endpoints, runtime: Runtime, before: 
     old = before.clusters.get(spec.name)
     if old is not None and old.spec == spec and _found_the_same(old, addresses):
         return old
-    failures = runtime.metrics.upstream_tls_failures
-    tls = UpstreamTls(spec.name, spec.tls, failures, runtime.wall) if spec.tls else None
+    tls = _tls(spec, runtime)
     if spec.forward is not None:
         resolutions = runtime.metrics.dns_resolutions
         return ForwardCluster(spec, spec.forward, runtime.resolver, resolutions, runtime.clock, runtime.random, tls)
@@ -113,6 +126,19 @@ def _discovery(spec: ClusterSpec, runtime: Runtime, old: Cluster | None) -> Disc
     if old is not None and old.discovery is not None and old.spec.dns == spec.dns:
         discovery.continue_from(old.discovery)
     return discovery
+
+
+def _tls(spec: ClusterSpec, runtime: Runtime) -> UpstreamTls | None:
+    if spec.tls is None:
+        return None
+    metrics = runtime.metrics
+    if spec.tls.identity is None:
+        return UpstreamTls(spec.name, spec.tls, metrics.upstream_tls_failures, runtime.wall)
+    if runtime.workload is None:
+        raise ValueError(f'cluster "{spec.name}" names an identity, and this process has none: it runs in no mesh')
+    return MeshTls(
+        spec.name, spec.tls, metrics.upstream_tls_failures, runtime.wall, runtime.workload, metrics.mesh_revoked
+    )
 
 
 def _provider(name: str, spec: Spec, clusters: Mapping[str, Cluster], runtime: Runtime, before: Snapshot) -> Provider:

@@ -144,6 +144,11 @@ class Response:
         self.keep_alive = keep_alive
         self.rendered: Rendered | None = None
 
+    def replace_headers(self, headers: Headers) -> None:
+        """Set the fields anew, and the lookup with them."""
+        self.headers = headers
+        self.fields = dict(headers)
+
     def __repr__(self) -> str:
         return f"<Response {self.status} length={self.length}>"
 
@@ -154,7 +159,8 @@ class Reply:
 
     `reason` is the stable code of `conventions`: clients and metrics see it. `headers` go out besides those
     that the renderer of the route's error style adds. `policy` is the `file:line` that decided, where it is not
-    that of the filter which replies.
+    that of the filter which replies. `body` is a ready one, whose type stands in `headers`, for filters that answer
+    with content instead of a refusal; an empty `reason` says that nothing was refused.
     """
 
     status: int
@@ -164,6 +170,7 @@ class Reply:
     problem_type: str = ""
     title: str = ""
     policy: str = ""
+    body: bytes | None = None
 
 
 class Refused(Exception):

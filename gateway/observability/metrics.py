@@ -59,6 +59,11 @@ class Metrics:
         self.egress_denied = Counter(
             "gateway_egress_denied", "Calls to the outside that were not let out, by reason.", ("reason",)
         )
+        self.mesh_revoked = Counter(
+            "gateway_mesh_revoked_connections",
+            "Connections ended because the certificate of the other side was revoked, by listener or cluster.",
+            ("where",),
+        )
         self.shadowed = Counter(
             "gateway_shadow_denials", "What filters in shadow mode would have refused.", ("filter", "reason")
         )

@@ -48,9 +48,13 @@ class Ending(Facts):
             bare = self.worker.date_line + field_lines(reply.headers) + self._answer_lines()
             self._begin_answer(bare, AS_STATED, b"", end=True)
             return
-        style = self.route.errors if self.route else "problem"
-        content_type, body = RENDERERS[style](reply, self.decided_by, self.ids.trace_id)
-        fields = reply_lines(reply, content_type, self.worker.date_line) + self._answer_lines()
+        if reply.body is not None:
+            body = reply.body
+            fields = self.worker.date_line + field_lines(reply.headers) + self._answer_lines()
+        else:
+            style = self.route.errors if self.route else "problem"
+            content_type, body = RENDERERS[style](reply, self.decided_by, self.ids.trace_id)
+            fields = reply_lines(reply, content_type, self.worker.date_line) + self._answer_lines()
         self._begin_answer(fields, len(body), b"" if self.request.method == "HEAD" else body, end=True)
 
     def _break(self, reason: str) -> None:

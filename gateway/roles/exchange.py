@@ -7,8 +7,10 @@
     COLLECTING   a filter wants the whole body:    DECIDING's outcomes; DONE when it exceeds the filter's limit
                  it is read and kept
     CONNECTING   the cluster finds a connection    SENDING, or DONE by a local reply
-    SENDING      the request goes out, its body    ANSWERING on the answer's head; CONNECTING once more when a
-                 streams                           kept connection closed before it said anything; DONE
+    SENDING      the request goes out, its body    ANSWERING, or HOLDING, on the answer's head; CONNECTING once more
+                 streams                           when a kept connection closed before it said anything; DONE
+    HOLDING      a filter wants the whole answer:  ANSWERING; DONE when it exceeds the filter's limit
+                 it is read and kept
     ANSWERING    the answer streams back           DONE
     TUNNEL       WebSocket bytes pass both ways    DONE when either side closes
     DONE         counted, logged, traced
@@ -17,8 +19,8 @@ The problem: client, upstream and clock can each end an exchange at any moment, 
 exactly once or visibly broken. The rule: every event is a method; a method that comes after DONE does nothing;
 `_finish` is the only way to DONE, and it counts.
 
-It is written in four parts: what is known (`facts`), how it decides (`deciding`), how it ends (`ending`), and here what
-passes between client and endpoint.
+It is written in five parts: what is known (`facts`), how it decides (`deciding`), what comes back (`returning`), how it
+ends (`ending`), and here what passes between client and endpoint.
 
 Nothing here is a task, except while a filter waits: a common request runs from its first to its last byte in two
 calls from the event loop.
@@ -28,12 +30,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gateway.filters.answers import ask_plain
 from gateway.http.chunked import LAST_CHUNK, encode_chunk
-from gateway.http.hop import VIA, downstream_fields, forwarded_fields, upstream_head
-from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Bound, Reply, Response
-from gateway.roles.deciding import Deciding
-from gateway.roles.facts import ANSWERING, COLLECTING, CONNECTING, DONE, SENDING, TUNNEL
+from gateway.http.hop import forwarded_fields, upstream_head
+from gateway.http.messages import CHUNKED, Bound, Reply
+from gateway.roles.facts import ANSWERING, COLLECTING, CONNECTING, DONE, HOLDING, SENDING, TUNNEL
 from gateway.roles.reasons import UNAVAILABLE
+from gateway.roles.returning import Returning
 from gateway.upstream.cluster import Unavailable
 
 if TYPE_CHECKING:
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
 _IDEMPOTENT: Final = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
 
 
-class Exchange(Deciding):
+class Exchange(Returning):
     """What one request goes through."""
 
     # -- the endpoint's connection ---------------------------------------------------------------------------
@@ -76,6 +79,8 @@ class Exchange(Deciding):
         if self.route.try_timeout:
             self.try_deadline = now + self.route.try_timeout
         request = self.request
+        if self.route.chain.asks_plain:
+            ask_plain(request)
         head = upstream_head(request, request.host or endpoint.authority, self._context_lines())
         if self._early:
             head += b"".join(map(self._framed, self._early))
@@ -92,7 +97,7 @@ class Exchange(Deciding):
     def _context_lines(self) -> bytes:
         """Who asked, under which ids: set by us, whatever the client sent."""
         request, ids = self.request, self.ids
-        span = f"{self.try_span_id}-01" if self.sampled else f"{ids.span_id}-00"
+        span = f"{self.try_span_id}-01" if self.sampled else f"{ids.span_id}-{self.flags}"
         own = f"x-request-id: {ids.request_id}\r\ntraceparent: 00-{ids.trace_id}-{span}\r\n"
         lines = forwarded_fields(request.client, request.host, request.scheme) + own.encode("ascii")
         return lines + b"tracestate: %b\r\n" % self.tracestate if self.tracestate else lines
@@ -115,7 +120,7 @@ class Exchange(Deciding):
         limits = self.request.body_limits
         if limits is not None and self.state < TUNNEL and self.bytes_received > limits.request.bytes:
             self._body_too_large(limits.request)
-        elif self.state in (SENDING, ANSWERING, TUNNEL) and self.upstream is not None:
+        elif self.state in (SENDING, HOLDING, ANSWERING, TUNNEL) and self.upstream is not None:
             self.last_progress = self.worker.clock()
             self.upstream.send_data(self._framed(data))
         elif self.state == COLLECTING:
@@ -177,94 +182,6 @@ class Exchange(Deciding):
         """Go on reading from the client."""
         self.connection.resume_reading()
 
-    def answer_interim(self, interim: Response) -> None:
-        """Pass an informational answer on (RFC 9110 section 15.2), unless it is our business or nobody checked it.
-
-        100 answers an expectation, and the client's ends here (section 10.1.1): we never forward `Expect`, and have
-        sent our own 100 or seen that the body comes without it. Filters that may change answers see only the final
-        one; on their routes an informational answer could say what they take out, so it stays here.
-        """
-        if self.state != SENDING:
-            return
-        assert self.route is not None
-        self.last_progress = self.worker.clock()
-        if self.route.chain.responders or (interim.status == 100 and self.request.expects_continue):
-            return
-        self.connection.send_interim(interim.status, downstream_fields(interim) + VIA)
-
-    def answer_head(self, response: Response, body: bytes, end: bool) -> None:
-        """Begin the answer to the client; a small one goes out whole, in one write."""
-        if self.state != SENDING:
-            return
-        assert self.route is not None
-        limits = self.request.body_limits
-        if limits is not None and max(response.length, len(body)) > limits.response.bytes:
-            self._answer_too_large(limits.response, end)
-            return
-        self.state = ANSWERING
-        self.try_deadline = 0.0
-        self.status = self.upstream_status = response.status
-        if end:
-            self._end_try()
-        if self.route.chain.responders:
-            self.route.chain.respond(self.request, response)
-        bodiless = self.request.method == "HEAD" or response.status in (204, 304)
-        length = AS_STATED if bodiless else CHUNKED if response.length == UNTIL_CLOSE else response.length
-        # RFC 9110 §8.6: a 204 has no Content-Length; that of HEAD and 304 speaks of what GET would answer.
-        fields = downstream_fields(response, keep_length=bodiless and response.status != 204)
-        if b"date" not in response.fields:  # RFC 9110 §6.6.1: then who passes it on says when
-            fields += self.worker.date_line
-        self._begin_answer(fields + self._answer_lines(), length, body, end)
-
-    def answer_upgraded(self, response: Response) -> None:
-        """The endpoint speaks WebSocket now: no more time limit for the whole, only for silence."""
-        if self.state != SENDING:
-            return
-        self.state = TUNNEL
-        self.deadline = self.try_deadline = 0.0
-        self.status = self.upstream_status = 101
-        self._begun_answer = True
-        self.connection.send_upgraded(downstream_fields(response) + self._answer_lines())
-
-    def _end_tunnel(self) -> None:
-        """Either side closed: the other gets what was sent so far, then the end."""
-        upstream = self.upstream
-        if upstream is not None:
-            self._end_try()
-            upstream.close()
-        self._finish()
-        self.connection.send_end()
-
-    def answer_data(self, data: bytes, end: bool) -> None:
-        """Pass a piece of the answer on."""
-        if self.state == TUNNEL and end:
-            self._end_tunnel()
-            return
-        if self.state not in (ANSWERING, TUNNEL):
-            return
-        self.last_progress = self.worker.clock()
-        limits = self.request.body_limits
-        if limits is not None and self.state != TUNNEL and self.bytes_sent + len(data) > limits.response.bytes:
-            self._answer_too_large(limits.response, end)
-            return
-        if data:
-            self.bytes_sent += len(data)
-            self.connection.send_data(data)
-        if end:
-            self._end_try()
-            self._end_answer()
-
-    def _answer_too_large(self, bound: Bound, end: bool) -> None:
-        """Before its head is out the client gets 502; after that, an answer that visibly breaks off."""
-        self.decided_by = bound.where
-        if end:  # the connection is back in its pool already
-            self._end_try()
-        if self._begun_answer:
-            self._break("answer_too_large")
-        else:
-            self._stop_upstream("answer_too_large")
-            self._reply(UNAVAILABLE["answer_too_large"])
-
     def answer_failed(self, reason: str, reused: bool) -> None:
         """The upstream gave no complete answer: try once more, tell the client, or break its answer visibly."""
         if self.upstream is None:
@@ -272,7 +189,7 @@ class Exchange(Deciding):
         self._end_try(reason)
         if self.state in (ANSWERING, TUNNEL):
             self._break(reason)
-        elif self.state == SENDING:
+        elif self.state in (SENDING, HOLDING):
             if reused and not self._retried and self._may_repeat():
                 self._retried = True
                 self.worker.metrics.stale_retries.add()
@@ -285,12 +202,6 @@ class Exchange(Deciding):
         return self.request.method in _IDEMPOTENT and self.request.length == 0
 
     # -- the end of a try ------------------------------------------------------------------------------------
-
-    def _end_try(self, error: str = "") -> None:
-        """One try is over: the connection is no longer ours."""
-        self.upstream = None
-        self.upstream_seconds = self.worker.clock() - self.try_started
-        self.worker.try_ended(self, error)
 
     def _stop_upstream(self, error: str) -> None:
         if self.cluster is not None and self.state == CONNECTING:

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     import asyncio
 
     from gateway.compile.snapshot import CompiledRoute
+    from gateway.filters.answers import Held, Stream
     from gateway.http.client import ClientConnection
     from gateway.http.server import ServerConnection
     from gateway.roles.worker import Worker
     from gateway.upstream.cluster import Cluster
     from gateway.upstream.endpoint import Endpoint
 
-DECIDING, WAITING, COLLECTING, CONNECTING, SENDING, ANSWERING, TUNNEL, DONE = range(8)
+DECIDING, WAITING, COLLECTING, CONNECTING, SENDING, HOLDING, ANSWERING, TUNNEL, DONE = range(9)
 """The states; their table stands in gateway.roles.exchange."""
 
 
@@ -57,6 +58,8 @@ class Facts:
     parent: RemoteContext | None = None
     """The span of a trusted peer that this exchange goes on from."""
     tracestate: bytes = b""
+    flags: str = "00"
+    """The trace flags that go on when no span of ours is recorded: a parent's own, where we only pass them on."""
     upstream_seconds: float = 0.0
     upstream_status: int = 0
     _begun_answer: bool = False
@@ -67,6 +70,10 @@ class Facts:
     _wanted: BodyWanted
     _collected: bytearray
     """What the filter at `_wanted.position` wants to see, so far."""
+    _held: Held | None = None
+    """The answer, as far as it has come, while a filter wants to see all of it first."""
+    _streams: tuple[Stream, ...] = ()
+    """What the answer's body passes through."""
 
     def __init__(self, worker: Worker, request: Request, connection: ServerConnection) -> None:
         self.worker = worker

@@ -37,6 +37,7 @@ from gateway.spec.models import Spec
 from gateway.upstream.redis_account import Account
 from gateway.upstream.resolver import Resolver, SystemResolver
 from gateway.upstream.store import Store
+from gateway.upstream.workload import Workload
 
 log = logging.getLogger("gateway.worker")
 
@@ -56,14 +57,20 @@ class Worker:
         random: Random,
         state_dir: Path | None,
         redis: Account | None = None,
+        workload: Workload | None = None,
+        app_secret: str = "",
         resolver: Resolver | None = None,
     ) -> None:
-        """`redis` is the supervisor's own, if it runs one; `resolver` knows host names, the system's if nobody does."""
+        """`redis` is the supervisor's own, if it runs one; `workload` who we are in the mesh, if there is one;
+        `app_secret` what a sidecar and its service know; `resolver` knows host names, the system's if nobody does.
+        """
         self.name = name
         self.clock = clock
         self.random = random
         self.metrics = Metrics()
-        self.runtime = Runtime(self.metrics, clock, time.time, random, redis, resolver or SystemResolver())
+        self.runtime = Runtime(
+            self.metrics, clock, time.time, random, redis, workload, app_secret, resolver or SystemResolver()
+        )
         self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
         self.access_log = AccessLog(None)
@@ -78,6 +85,8 @@ class Worker:
         self._state_dir = state_dir
         self.sample_ratio = 0.0
         """The share of requests to record."""
+        self.passes_on = False
+        """Whether trace context goes on as it came."""
         self._addresses: dict[str, str] = {}
         self.certificate_expiry: dict[tuple[str, ...], float] = {}
         """Seconds since the epoch by worker, listener and certificate file."""
@@ -101,6 +110,7 @@ class Worker:
     def swap(self, after: Snapshot) -> list[Provider | Store]:
         """Put a snapshot in force; returns providers and stores that are no longer used, for the caller to close."""
         before, self.snapshot = self.snapshot, after  # from here on every new request is decided by it
+        self.passes_on = after.spec.tracing.pass_on
         self.sample_ratio = after.spec.tracing.sampled if self.exporter else 0.0
         self._open_access_log(after.spec)
         for found in after.clusters.values():

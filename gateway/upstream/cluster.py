@@ -182,6 +182,10 @@ class Cluster:
         if connection.transport.is_closing():  # closed by the other side before we could use it
             self._failed(endpoint, waiter, "upstream_reset")
             return
+        if self.tls is not None and not self.tls.admits(connection):
+            connection.transport.abort()
+            self._failed(endpoint, waiter, "upstream_tls_failure")
+            return
         endpoint.connecting -= 1
         endpoint.failures = 0
         endpoint.occupy(connection)
@@ -194,9 +198,11 @@ class Cluster:
         self.connection_freed()
 
     def sweep(self, now: float) -> None:
-        """Close connections that were idle for too long."""
+        """Close connections that were idle for too long, or that should end for another reason."""
         for endpoint in self.endpoints:
             endpoint.sweep(now)
+        if self.tls is not None:
+            self.tls.sweep()
 
     def retire(self) -> None:
         """The configuration no longer knows this cluster: finish what is in flight, keep nothing."""

@@ -73,7 +73,7 @@ async def house(gateway: Any, upstream: Any) -> Any:
         third = await upstream(answer)
         port = third.address.rpartition(":")[2]
         names = Names(api_example=["127.0.0.1"], inside_example=["127.0.0.2"], **more)
-        return House(await gateway(text.format(port=port, terms=terms), names), third)
+        return House(await gateway(text.format(port=port, terms=terms), resolver=names), third)
 
     return build
 
@@ -305,7 +305,7 @@ async def test_tls_begins_here_and_the_name_must_be_proven(gateway: Any, upstrea
             backendRefs: [{{cluster: out}}]
     """
     names = Names(api_example=["127.0.0.1"], pay_example=["127.0.0.1"], wrong_example=["127.0.0.1"])
-    one = await gateway(text, names)
+    one = await gateway(text, resolver=names)
 
     async def call(target: str) -> bytes:
         head = f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -387,7 +387,7 @@ async def test_the_ready_configuration_lets_out_what_it_says(gateway: Any, upstr
     port = third.address.rpartition(":")[2]
     text = (Path(__file__).parents[3] / "config" / "egress.yaml").read_text("utf-8").replace("9009", port)
     names = Names()
-    one = await gateway(text, names)
+    one = await gateway(text, resolver=names)
 
     async def call(target: str, method: str = "GET", more: str = "") -> bytes:
         head = f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{more}\r\n"
