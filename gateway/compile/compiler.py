@@ -24,8 +24,11 @@ from gateway.spec.models import Route as RouteSpec
 from gateway.spec.models import Store as StoreSpec
 from gateway.upstream.canary import Canary
 from gateway.upstream.cluster import Cluster
+from gateway.upstream.discovery import Discovery, needs_discovery
+from gateway.upstream.forward import ForwardCluster
 from gateway.upstream.mesh_tls import MeshTls
 from gateway.upstream.redis_account import Account
+from gateway.upstream.resolver import Resolver, SystemResolver
 from gateway.upstream.store import Store
 from gateway.upstream.tls import UpstreamTls
 from gateway.upstream.workload import Workload
@@ -48,6 +51,8 @@ class Runtime:
     """Who we are in the mesh, if there is one."""
     app_secret: str = field(default="", repr=False)
     """In a sidecar: what it and its service know."""
+    resolver: Resolver = field(default_factory=SystemResolver)
+    """Who knows the addresses of host names."""
 
 
 def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtime, before: Snapshot) -> Snapshot:
@@ -114,9 +119,28 @@ def _serves(route: CompiledRoute, listener: str) -> bool:
 def _cluster(spec: ClusterSpec, endpoints: Endpoints, runtime: Runtime, before: Snapshot) -> Cluster:
     addresses = tuple(endpoints.get(spec.service, ())) if spec.service else spec.endpoints
     old = before.clusters.get(spec.name)
-    if old is not None and old.spec == spec and tuple(one.address for one in old.endpoints) == addresses:
+    if old is not None and old.spec == spec and _found_the_same(old, addresses):
         return old
-    return Cluster(spec, addresses, runtime.clock, runtime.random, _tls(spec, runtime))
+    tls = _tls(spec, runtime)
+    if spec.forward is not None:
+        resolutions = runtime.metrics.dns_resolutions
+        return ForwardCluster(spec, spec.forward, runtime.resolver, resolutions, runtime.clock, runtime.random, tls)
+    return Cluster(spec, addresses, runtime.clock, runtime.random, tls, _discovery(spec, runtime, old))
+
+
+def _found_the_same(cluster: Cluster, addresses: Sequence[str]) -> bool:
+    """Whether a cluster of an unchanged configuration has the endpoints that it should have."""
+    finds_itself = cluster.discovery is not None or cluster.spec.forward is not None
+    return finds_itself or tuple(one.address for one in cluster.endpoints) == tuple(addresses)
+
+
+def _discovery(spec: ClusterSpec, runtime: Runtime, old: Cluster | None) -> Discovery | None:
+    if not needs_discovery(spec):
+        return None
+    discovery = Discovery(spec, runtime.resolver, runtime.metrics.dns_resolutions)
+    if old is not None and old.discovery is not None and old.spec.dns == spec.dns:
+        discovery.continue_from(old.discovery)
+    return discovery
 
 
 def _tls(spec: ClusterSpec, runtime: Runtime) -> UpstreamTls | None:

@@ -161,7 +161,7 @@ class Copy:
         head = upstream_head(request, request.host or endpoint.address, self._context)
         connection.send(self, request, head + (request.body or b""), True)
 
-    def connect_failed(self, reason: str, endpoint: Endpoint) -> None:
+    def connect_failed(self, reason: str, endpoint: Endpoint | None) -> None:
         """Nobody there."""
         self._end("failed")
 

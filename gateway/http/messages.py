@@ -56,6 +56,8 @@ class Request:
     """Whose limit it is: the client's address, for IPv6 its /64 network."""
     scheme: str = "http"
     listener: str = ""
+    target_scheme: str = ""
+    """`http` or `https` where a forward proxy was given a whole address (RFC 9112 section 3.2.2)."""
     keep_alive: bool = True
     expects_continue: bool = False
     upgrade: bool = False

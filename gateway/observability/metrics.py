@@ -51,6 +51,14 @@ class Metrics:
             "Connections to endpoints given up because TLS failed, by reason.",
             ("gateway_cluster", "reason"),
         )
+        self.dns_resolutions = Counter(
+            "gateway_dns_resolutions",
+            "Host names of endpoints resolved, by what came of it.",
+            ("gateway_cluster", "result"),
+        )
+        self.egress_denied = Counter(
+            "gateway_egress_denied", "Calls to the outside that were not let out, by reason.", ("reason",)
+        )
         self.mesh_revoked = Counter(
             "gateway_mesh_revoked_connections",
             "Connections ended because the certificate of the other side was revoked, by listener or cluster.",

@@ -87,7 +87,7 @@ class Exchange(Returning):
         request = self.request
         if self.route.chain.asks_plain:
             ask_plain(request)
-        head = upstream_head(request, request.host or endpoint.address, self._context_lines())
+        head = upstream_head(request, request.host or endpoint.authority, self._context_lines())
         if self._early:
             head += b"".join(map(self._framed, self._early))
             self._early = ()
@@ -111,11 +111,11 @@ class Exchange(Returning):
     def _framed(self, data: bytes) -> bytes:
         return encode_chunk(data) if self.request.length == CHUNKED else data
 
-    def connect_failed(self, reason: str, endpoint: Endpoint) -> None:
+    def connect_failed(self, reason: str, endpoint: Endpoint | None) -> None:
         """No connection: the client learns why."""
         if self.state == CONNECTING:
             self.endpoint = endpoint
-            self.attempts += 1
+            self.attempts += endpoint is not None
             self._reply(UNAVAILABLE[reason])
 
     # -- the client's events ---------------------------------------------------------------------------------

@@ -37,10 +37,13 @@ from gateway.roles.replies import RENDERERS, reply_lines
 from gateway.spec.models import Spec
 from gateway.upstream.canary import Orders
 from gateway.upstream.redis_account import Account
+from gateway.upstream.resolver import Resolver, SystemResolver
 from gateway.upstream.store import Store
 from gateway.upstream.workload import Workload
 
 log = logging.getLogger("gateway.worker")
+
+ExchangeKind = Callable[["Worker", Request, ServerConnection], Exchange]
 
 MAX_RECENT: Final = 200
 """Records kept for the control process between two reports."""
@@ -58,15 +61,18 @@ class Worker:
         redis: Account | None = None,
         workload: Workload | None = None,
         app_secret: str = "",
+        resolver: Resolver | None = None,
     ) -> None:
         """`redis` is the supervisor's own, if it runs one; `workload` who we are in the mesh, if there is one;
-        `app_secret` what a sidecar and its service know.
+        `app_secret` what a sidecar and its service know; `resolver` knows host names, the system's if nobody does.
         """
         self.name = name
         self.clock = clock
         self.random = random
         self.metrics = Metrics()
-        self.runtime = Runtime(self.metrics, clock, time.time, random, redis, workload, app_secret)
+        self.runtime = Runtime(
+            self.metrics, clock, time.time, random, redis, workload, app_secret, resolver or SystemResolver()
+        )
         self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
         self.access_log = AccessLog(None)
@@ -111,6 +117,8 @@ class Worker:
         self.passes_on = after.spec.tracing.pass_on
         self.sample_ratio = after.spec.tracing.sampled if self.exporter else 0.0
         self._open_access_log(after.spec)
+        for found in after.clusters.values():
+            found.start()
         for provider in after.providers.values():
             provider.start()
         clusters, closing = retired(before, after)
@@ -172,12 +180,12 @@ class Worker:
 
     # -- each request ----------------------------------------------------------------------------------------
 
-    def handle(self, request: Request, connection: ServerConnection) -> None:
+    def handle(self, request: Request, connection: ServerConnection, kind: ExchangeKind = Exchange) -> None:
         """Begin an exchange."""
         client = connection.peer if not connection.server.trusted_hops else self._client(request, connection)
         request.client = client
         request.address = self._addresses.get(client) or self.limit_address(client)
-        exchange = connection.exchange = Exchange(self, request, connection)
+        exchange = connection.exchange = kind(self, request, connection)
         self.exchanges.add(exchange)
         exchange.start()
 

@@ -18,6 +18,8 @@ from pydantic.alias_generators import to_camel
 from gateway.spec.fields import (
     AbsolutePath,
     Address,
+    AllowedNetwork,
+    CalledHost,
     Duration,
     File,
     Flag,
@@ -99,6 +101,17 @@ class ProxyProtocol(Model):
     trusted: tuple[Network, ...] = Field(min_length=1)
 
 
+class ForwardProxy(Model):
+    """Clients of this listener are services that call others by name: `GET http://host/path`, and CONNECT."""
+
+    trace_context: Flag = False
+    """Whether x-request-id, traceparent, tracestate and baggage go out."""
+    remove_headers: tuple[HeaderName, ...] = ()
+    """Taken away when the filters have seen them."""
+    inside_issuers: tuple[str, ...] | None = None
+    """Issuers whose tokens never go out; None: those of all providers."""
+
+
 class Listener(Model):
     """Where clients connect. Loopback unless told otherwise."""
 
@@ -121,6 +134,7 @@ class Listener(Model):
     """How many proxies in front of us are ours, counted from the nearest (Envoy: xff_num_trusted_hops)."""
     tls: ListenerTls | None = None
     proxy_protocol: ProxyProtocol | None = None
+    forward_proxy: ForwardProxy | None = None
     audit_accept: AuditAccept = Field(default_factory=dict)
 
     @property
@@ -153,12 +167,50 @@ class JwtProvider(Model):
     audit_accept: AuditAccept = Field(default_factory=dict)
 
 
+class Dns(Model):
+    """How host names become addresses: beside the requests, again and again."""
+
+    refresh: Annotated[Duration, Field(ge=1.0)] = 30.0
+    retry: Annotated[Duration, Field(ge=0.1)] = 5.0
+    """After a failure it is asked again so soon, and what failed is remembered for so long."""
+    timeout: Annotated[Duration, Field(gt=0)] = 5.0
+    family: Literal["any", "ipv4", "ipv6"] = "any"
+    max_addresses: Integer = Field(64, ge=1, le=1_024)
+    """Of one name."""
+    hosts: dict[ServerName, tuple[Address, ...]] = Field(default_factory=dict)
+    """Names that are not asked about (curl: --resolve, docker: extra_hosts). The address policy holds for them too."""
+
+
+class Addresses(Model):
+    """What a resolved address may be: in something that is allowed, and in nothing that is denied."""
+
+    allow: tuple[AllowedNetwork, ...] = Field(("public",), min_length=1)
+    deny: tuple[Network, ...] = ()
+
+
+class Forward(Model):
+    """Whom services may call: the host of the request is the endpoint (Envoy: dynamic_forward_proxy)."""
+
+    hosts: tuple[CalledHost, ...] = Field(min_length=1)
+    ports: tuple[Annotated[Port, Field(ge=1)], ...] = (80, 443)
+    tunnel_ports: tuple[Annotated[Port, Field(ge=1)], ...] = (443,)
+    """For CONNECT."""
+    max_hosts: Integer = Field(256, ge=1, le=10_000)
+    """Names and ports that are known at one time."""
+    forget: Annotated[Duration, Field(ge=1.0)] = 300.0
+    """A name that nobody calls for so long is no longer refreshed."""
+
+
 class Cluster(Model):
-    """A named set of endpoints that do the same work: listed here, or found by service name."""
+    """A named set of endpoints that do the same work: listed here, found by service name, or whatever is called."""
 
     name: Name
     service: Name | None = None
     endpoints: tuple[str, ...] = ()
+    forward: Forward | None = None
+    dns: Dns = Dns()
+    addresses: Addresses | None = None
+    """None: an endpoint may be anywhere; for `forward` only where it is public."""
     load_balancing: Literal["round_robin", "least_request"] = "least_request"
     connect_timeout: Duration = 1.0
     idle_timeout: Duration = 30.0
@@ -372,6 +424,7 @@ Document = Mapping[str, Any]
 
 __all__ = [
     "AccessLog",
+    "Addresses",
     "BackendRef",
     "Canary",
     "CanaryHeader",
@@ -381,9 +434,12 @@ __all__ = [
     "ClientCertificates",
     "Cluster",
     "ClusterTls",
+    "Dns",
     "Document",
     "FilterSpec",
     "FilterTypes",
+    "Forward",
+    "ForwardProxy",
     "HeaderName",
     "JwksSource",
     "JwtProvider",

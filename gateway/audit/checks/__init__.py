@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.audit.checks import (
+    any_address,
     any_token,
     limit_by_header,
     long_lived_tokens,
@@ -20,6 +21,7 @@ from gateway.audit.checks import (
     no_version,
     not_in_gateway,
     not_in_openapi,
+    open_egress,
     plain_listener,
     plain_upstream,
     public_beside_protected,
@@ -56,6 +58,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     mirrored_credentials.CHECK,
     plain_listener.CHECK,
     plain_upstream.CHECK,
+    open_egress.CHECK,
+    any_address.CHECK,
     wide_cors.CHECK,
     wide_websocket.CHECK,
     no_access_log.CHECK,

@@ -219,6 +219,34 @@ class Cors(FilterSpec):
     allow_credentials: bool = False
 
 
+OUT = """\
+listeners: [{name: public, port: 8088, forwardProxy: {}}]
+clusters: [{name: shop, forward: {hosts: ["*.partner.example"]}}]
+"""
+
+
+def test_ways_out(told: Any) -> None:
+    assert told("plain-upstream", public(), head=OUT) == ["cluster shop: plain HTTP to whoever is called"]
+    assert told("plain-upstream", public(), head=OUT.replace("forward:", "tls: {}, forward:")) == []
+    assert told("plain-upstream", public(match="{method: CONNECT}"), head=OUT) == []
+    assert told("open-egress", public(), head=OUT) == []
+    everywhere = OUT.replace('"*.partner.example"', '"*.partner.example", "*"')
+    assert told("open-egress", public(), head=everywhere) == ["cluster shop: every host may be called"]
+
+
+def test_any_address(told: Any) -> None:
+    named = HEAD.replace('["127.0.0.1:9"]', '["127.0.0.1:9", "localhost:8", "api.example:443"]')
+    assert told("any-address", head=HEAD) == []
+    assert told("any-address", head=named) == ["cluster shop: api.example:443 may resolve to any address"]
+    judged = named.replace("endpoints:", "addresses: {allow: [public, 127.0.0.0/8]}, endpoints:")
+    assert told("any-address", head=judged) == []
+    assert told("any-address", public(), head=OUT) == []
+    wide = OUT.replace("forward:", "addresses: {allow: [0.0.0.0/0]}, forward:")
+    assert told("any-address", public(), head=wide) == ["cluster shop: 169.254.169.254 (a cloud's metadata) is allowed"]
+    shut = wide.replace("{allow: [0.0.0.0/0]}", "{allow: [0.0.0.0/0], deny: [169.254.0.0/16]}")
+    assert told("any-address", public(), head=shut) == []
+
+
 def test_wide_cors(look: Any, system: Any) -> None:
     def with_filter(one: Cors) -> System:
         before = system(public())
