@@ -51,6 +51,11 @@ class Metrics:
             ("task",),
             registry=self.registry,
         )
+        self.not_from_sidecar = Counter(
+            "service_requests_not_from_sidecar",
+            "Requests that came past the sidecar, and were refused.",
+            registry=self.registry,
+        )
         self.unexpected_errors = Counter(
             "service_unexpected_errors",
             "Requests that ended in an exception nobody expected.",
