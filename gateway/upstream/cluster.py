@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from random import Random
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from gateway.spec.certificates import Unusable
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.upstream.balancer import BALANCERS
 from gateway.upstream.endpoint import Endpoint, LimitedEndpoint
+from gateway.upstream.retry import Budget
 from gateway.upstream.tls import UpstreamTls
 
 
@@ -61,6 +62,7 @@ class Cluster:
         self.endpoints = tuple(kind(address, self) for address in addresses)
         self.retired = False
         self.pending: deque[Waiter] = deque()
+        self.budget = Budget(spec.retry_budget)
         self._pick = BALANCERS[spec.load_balancing](random)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -72,19 +74,22 @@ class Cluster:
         """Open connections and those being opened."""
         return sum(endpoint.open + endpoint.connecting for endpoint in self.endpoints)
 
-    def acquire(self, waiter: Waiter, fresh: bool = False) -> tuple[ClientConnection, Endpoint] | None:
+    def acquire(
+        self, waiter: Waiter, fresh: bool = False, avoid: Collection[Endpoint] = ()
+    ) -> tuple[ClientConnection, Endpoint] | None:
         """A connection now, or None: then the waiter is told later.
 
         Args:
             waiter: told by `connected` or `connect_failed` when there is none at once.
             fresh: never a kept connection, which may be about to close.
+            avoid: endpoints that were tried already; used only when there is no other.
 
         Raises:
             Unavailable: there is no endpoint, or too many requests wait already.
         """
         if not self.endpoints:
             raise Unavailable("no_endpoint")
-        endpoint = self._pick(self.endpoints)
+        endpoint = self._pick(self.endpoints if not avoid else self._others(avoid) or self.endpoints)
         if not fresh:
             connection = endpoint.take_idle()
             if connection is not None:
@@ -96,6 +101,9 @@ class Cluster:
         else:
             raise Unavailable("upstream_overflow")
         return None
+
+    def _others(self, avoid: Collection[Endpoint]) -> list[Endpoint]:
+        return [one for one in self.endpoints if one not in avoid]
 
     def forget(self, waiter: Waiter) -> None:
         """The waiter no longer wants a connection."""
