@@ -71,11 +71,12 @@ class Exchange(Returning):
             self.connected(*taken)
 
     def _connect_again(self, fresh: bool = False) -> None:
-        """For another try: the same cluster, if possible another endpoint."""
+        """For another try: the same cluster, and an endpoint not tried yet, or at least not the one tried last."""
         assert self.cluster is not None
         self.state = CONNECTING
+        avoid = self._tried if len(self._tried) < len(self.cluster.endpoints) else self._tried[-1:]
         try:
-            taken = self.cluster.acquire(self, fresh, self._tried)
+            taken = self.cluster.acquire(self, fresh, avoid)
         except Unavailable as error:
             self._reply(self._told(error.reason))
             return

@@ -76,7 +76,7 @@ class Facts:
     _retry: tuple[str, Budget] | None = None
     """The class that the try in hand, or the wait for it, is a retry for; and whose budget counts it."""
     _tried: tuple[Endpoint, ...] = ()
-    """Endpoints that a retry avoids."""
+    """Endpoints that a retry avoids, the latest last."""
     _timer: asyncio.TimerHandle | None = None
     """Ends the wait of BACKING_OFF."""
     _kept: bytearray | None = None

@@ -146,8 +146,8 @@ class Retrying(Deciding):
         self._retry = found, self.cluster.budget
         self.try_deadline = 0.0
         self.fault = None
-        if self.endpoint is not None and self.endpoint not in self._tried:
-            self._tried += (self.endpoint,)
+        if self.endpoint is not None:
+            self._tried = (*(one for one in self._tried if one is not self.endpoint), self.endpoint)
         if self._kept:
             self._early = (bytes(self._kept), *self._early)
         self._kept = None

@@ -112,6 +112,7 @@ async def test_a_short_delay_only_delays(upstream: Any, gateway: Any) -> None:
     script.length = 10
     shop = await upstream(script)
     edge = await gateway(config(shop.address, "{delay: {percent: 100, duration: 100ms}}"))
+    edge.worker.watched = True
     reader, writer = await asyncio.open_connection("127.0.0.1", edge.ports["public"])
     began = asyncio.get_running_loop().time()
     writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhello")
@@ -122,6 +123,9 @@ async def test_a_short_delay_only_delays(upstream: Any, gateway: Any) -> None:
     assert statuses(await reader.read()) == [200]
     assert asyncio.get_running_loop().time() - began >= 0.1
     assert script.bodies == [b"helloworld"]
+    (record,) = edge.worker.recent
+    assert (record["attempts"], record["response_flags"]) == (1, "DI")
+    assert record["upstream_duration_ms"] >= 100
     assert edge.total("gateway_faults_injected_total", fault="delay") == 1
     writer.close()
 
@@ -133,8 +137,9 @@ async def test_a_whole_chunked_body_waits_for_the_end_of_the_delay(upstream: Any
 
     shop = await upstream(takes)
     edge = await gateway(config(shop.address, "{delay: {percent: 100, duration: 50ms}}"))
-    post = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-    assert statuses(await edge.raw(post + b"5\r\nhello\r\n0\r\n\r\n")) == [200]
+    post = b"POST / HTTP/1.1\r\nHost: a\r\n%bTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    # The second one gets a kept connection at once, so that its body comes during the delay.
+    assert statuses(await edge.raw(post % b"" + post % b"Connection: close\r\n")) == [200, 200]
 
 
 async def test_a_connection_that_closes_during_the_delay_is_replaced(upstream: Any, gateway: Any) -> None:

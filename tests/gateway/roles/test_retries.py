@@ -79,13 +79,22 @@ async def test_of_two_endpoints_one_is_bad_and_the_request_succeeds(
                 writer.transport.abort()
 
     first, second = await upstream(fail), await upstream(OK)
-    edge = await gateway(config((first.address, second.address)))
-    answers = await edge.raw(get() + get() + last())
-    assert statuses(answers) == [200, 200, 200]
-    assert len(second.seen) == 3
+    by_chance = config((first.address, second.address)).replace("round_robin", "least_request")
+    edge = await gateway(by_chance)
+    answers = await edge.raw(get() * 19 + last())
+    assert statuses(answers) == [200] * 20
+    assert len(second.seen) == 20
     repeated = edge.total("gateway_retries_total", result="success", gateway_cluster="shop", **{"class": name})
     assert repeated == len(first.seen) >= 1
-    assert edge.total("http_client_request_duration_seconds_count") == len(first.seen) + 3
+    assert edge.total("http_client_request_duration_seconds_count") == len(first.seen) + 20
+
+
+async def test_when_all_were_tried_it_is_not_the_last_one_again(upstream: Any, gateway: Any) -> None:
+    one, other = await upstream(BUSY), await upstream(BUSY)
+    text = config((one.address, other.address), "{attempts: 3, on: [gateway-error], backoff: 1ms}")
+    edge = await gateway(text.replace("round_robin", "least_request"))
+    assert statuses(await edge.raw(get() * 9 + last())) == [503] * 10
+    assert (len(one.seen), len(other.seen)) == (20, 20)
 
 
 async def test_nobody_listens_at_one_of_them(upstream: Any, gateway: Any, unused_tcp_port: int) -> None:
@@ -181,7 +190,10 @@ async def test_a_body_that_streams_is_sent_again(upstream: Any, gateway: Any, fr
     shop = await upstream(Script(breaks, takes))
     edge = await gateway(config(shop.address))
     reader, writer = await asyncio.open_connection("127.0.0.1", edge.ports["public"])
-    writer.write(f"PUT /shop HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{framing}\r\n\r\n".encode() + half)
+    writer.write(f"PUT /shop HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{framing}\r\n\r\n".encode())
+    while not shop.seen:  # so that its body comes while the try is under way
+        await asyncio.sleep(0)
+    writer.write(half)
     await asyncio.wait_for(came.wait(), 5)
     writer.write(whole[len(half) :])
     assert statuses(await asyncio.wait_for(reader.read(), 5)) == [200]

@@ -103,11 +103,13 @@ class Reference:
 @given(
     st.floats(0, 100),
     st.integers(0, 10),
+    st.integers(0, 60),
     st.lists(st.tuples(st.sampled_from(("begin", "fail", "wake", "end")), st.integers(0, 1_000)), max_size=200),
 )
-def test_the_budget_is_never_exceeded(percent: float, minimum: int, events: list[tuple[str, int]]) -> None:
+def test_the_budget_is_never_exceeded(percent: float, minimum: int, first: int, events: list[tuple[str, int]]) -> None:
     """Any interleaving of requests that begin, fail and are retried or not, wake up again, and end."""
     budget, reference = Budget(RetryBudget(percent=percent, minimum=minimum)), Reference(percent, minimum)
+    reference.requests += [{"retry": False, "on_endpoint": True} for _ in range(first)]
 
     def requests() -> int:
         return sum(one["on_endpoint"] for one in reference.requests)
@@ -134,6 +136,16 @@ def test_the_budget_is_never_exceeded(percent: float, minimum: int, events: list
                 assert budget.retries <= max(minimum, percent / 100 * firsts)
         assert budget.retries == reference.retries()
     assert budget.retries >= 0
+
+
+def test_the_share_is_of_requests_that_are_no_retries() -> None:
+    """Of 120 under way 20 may be retries: a fifth of the other 100."""
+    budget = Budget(RetryBudget(percent=20, minimum=0))
+    taken = [budget.take(100 + budget.retries) for _ in range(30)]
+    assert taken == [True] * 20 + [False] * 10
+    budget.give_back()
+    assert budget.take(120)
+    assert [Budget(RetryBudget()).take(0), Budget(RetryBudget(minimum=0)).take(4)] == [True, False]
 
 
 @given(st.integers(1, 10), st.lists(st.sampled_from((*NARROWEST, "500", "503", "200")), max_size=40))

@@ -96,7 +96,8 @@ async def test_a_handler_has_no_longer_than_its_caller_waits(service: Any, metri
     assert (4 < seen[0] <= 5, seen[1]) == (True, 0.0)
     assert b"service_deadlines_exceeded_total 0.0" in metrics.exposition("")[0]
     for path in ("/slow", "/late"):
-        answer = await client.get(path, headers={HEADER: "50"})
+        async with asyncio.timeout(5):
+            answer = await client.get(path, headers={HEADER: "50"})
         assert (answer.status, (await answer.json())["reason"]) == (504, "deadline_exceeded")
     assert b"service_deadlines_exceeded_total 2.0" in metrics.exposition("")[0]
 
