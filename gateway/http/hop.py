@@ -46,6 +46,7 @@ _SET_BY_US: Final = frozenset(
         b"x-request-id",
         b"traceparent",
         b"tracestate",
+        b"x-gatehouse-mirror",
         EXPECTED_TIMEOUT,
     )
 )

@@ -40,6 +40,7 @@ from gateway.http.chunked import LAST_CHUNK, encode_chunk
 from gateway.http.hop import forwarded_fields, time_left_line, upstream_head
 from gateway.http.messages import CHUNKED, Bound, Reply
 from gateway.roles.facts import ANSWERING, BACKING_OFF, COLLECTING, CONNECTING, DONE, HOLDING, SENDING, TUNNEL
+from gateway.roles.mirroring import begin_copies
 from gateway.roles.reasons import UNAVAILABLE
 from gateway.roles.returning import Returning
 from gateway.spec.tries import IDEMPOTENT
@@ -61,7 +62,12 @@ class Exchange(Returning):
     def _connect(self) -> None:
         assert self.route is not None
         self.state = CONNECTING
-        cluster = self.cluster = self.route.only_cluster or self.route.pick_cluster(self.worker.random)
+        route = self.route
+        cluster = self.cluster = (  # one that is asked again stays on its side
+            route.only_cluster or self.cluster or route.pick_cluster(self.request, self.worker.random)
+        )
+        if self.request.copies:
+            begin_copies(self, self._early, self._request_complete)
         try:
             taken = cluster.acquire(self)
         except Unavailable as error:
@@ -104,7 +110,7 @@ class Exchange(Returning):
         request = self.request
         if self.route.chain.asks_plain:
             ask_plain(request)
-        head = upstream_head(request, request.host or endpoint.address, self._context_lines())
+        head = upstream_head(request, request.host or endpoint.authority, self._context_lines())
         if self._early:
             head += b"".join(map(self._framed, self._early))
             self._early = ()
@@ -120,7 +126,7 @@ class Exchange(Returning):
     def _context_lines(self) -> bytes:
         """Who asked, under which ids: set by us, whatever the client sent."""
         request, ids = self.request, self.ids
-        span = f"{self.try_span_id}-01" if self.sampled else f"{ids.span_id}-00"
+        span = f"{self.try_span_id}-01" if self.sampled else f"{ids.span_id}-{self.flags}"
         own = f"x-request-id: {ids.request_id}\r\ntraceparent: 00-{ids.trace_id}-{span}\r\n"
         lines = forwarded_fields(request.client, request.host, request.scheme) + own.encode("ascii")
         assert self.route is not None
@@ -138,11 +144,11 @@ class Exchange(Returning):
     def _framed(self, data: bytes) -> bytes:
         return encode_chunk(data) if self.request.length == CHUNKED else data
 
-    def connect_failed(self, reason: str, endpoint: Endpoint) -> None:
+    def connect_failed(self, reason: str, endpoint: Endpoint | None) -> None:
         """No connection: another try, or the client learns why."""
         if self.state == CONNECTING:
             self.endpoint = endpoint
-            self.attempts += 1
+            self.attempts += endpoint is not None
             self._failed(reason)
 
     # -- the client's events ---------------------------------------------------------------------------------
@@ -150,6 +156,8 @@ class Exchange(Returning):
     def request_data(self, data: bytes) -> None:
         """Pass a piece of the body on, or keep it until there is a connection."""
         self.bytes_received += len(data)
+        for copy in self.request.copies:
+            copy.data(data)
         limits = self.request.body_limits
         if limits is not None and self.state < TUNNEL and self.bytes_received > limits.request.bytes:
             self._body_too_large(limits.request)
@@ -171,6 +179,8 @@ class Exchange(Returning):
     def request_end(self) -> None:
         """The body is complete."""
         self._request_complete = True
+        for copy in self.request.copies:
+            copy.complete()
         if self.state == COLLECTING:
             self._decide_with_body()
         elif self.upstream is not None and self.state != BACKING_OFF:

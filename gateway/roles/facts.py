@@ -66,6 +66,8 @@ class Facts:
     parent: RemoteContext | None = None
     """The span of a trusted peer that this exchange goes on from."""
     tracestate: bytes = b""
+    flags: str = "00"
+    """The trace flags that go on when no span of ours is recorded: a parent's own, where we only pass them on."""
     upstream_seconds: float = 0.0
     upstream_status: int = 0
     _begun_answer: bool = False
@@ -102,6 +104,11 @@ class Facts:
 
     def __repr__(self) -> str:
         return f"<Exchange {self.request!r} state={self.state} attempts={self.attempts}>"
+
+    @property
+    def request_complete(self) -> bool:
+        """Whether the client has sent all of its request."""
+        return self._request_complete
 
     @property
     def started_wall(self) -> float:
