@@ -21,6 +21,7 @@ from gateway.spec.models import Listener, Route, Spec
 from gateway.upstream.canary import Canary
 from gateway.upstream.cluster import Cluster
 from gateway.upstream.store import Store
+from gateway.upstream.tries import Tries
 
 Backends = Sequence[tuple[Cluster, int]]
 """Clusters with their weights."""
@@ -39,9 +40,11 @@ class CompiledRoute:
         "name",
         "only_cluster",
         "preflights",
+        "propagate",
         "public",
         "request_timeout",
         "spec",
+        "tries",
         "try_timeout",
         "where",
     )
@@ -58,6 +61,9 @@ class CompiledRoute:
         self.request_timeout = spec.timeouts.request
         self.try_timeout = spec.timeouts.backend_request
         self.idle_timeout = spec.timeouts.idle
+        self.propagate = spec.timeouts.propagate
+        self.tries = Tries.of(spec)
+        """Retries and planted faults; None, and nothing else is asked, where there are none."""
         weighted = [(cluster, weight) for cluster, weight in backends if weight]
         self._backends = tuple(cluster for cluster, _ in weighted)
         self._cumulative = tuple(accumulate(weight for _, weight in weighted))

@@ -42,6 +42,11 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
+        self.deadlines = Counter(
+            "service_deadlines_exceeded",
+            "Requests given up because their caller no longer waits.",
+            registry=self.registry,
+        )
         self.spans = Counter(
             "telemetry_spans", "Spans handed to the collector, by outcome.", ("outcome",), registry=self.registry
         )

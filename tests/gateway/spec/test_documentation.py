@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import api_keys, filters, guards, models
+from gateway.spec import api_keys, filters, guards, models, tries
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -30,6 +30,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`clusters[].dns`": models.Dns,
     "`clusters[].addresses`": models.Addresses,
     "`clusters[].tls`": models.ClusterTls,
+    "`clusters[].retryBudget`": tries.RetryBudget,
     "`stores[]`": models.Store,
     "`stores[].tls`": models.StoreTls,
     "`routes[]`": models.Route,
@@ -42,6 +43,10 @@ SECTIONS: dict[str, type[Model]] = {
     "`routes[].canary.rollback`": models.CanaryRollback,
     "`routes[].canary.rollback.latency`": models.CanaryLatency,
     "`routes[].timeouts`": models.Timeouts,
+    "`routes[].retry`": tries.Retry,
+    "`routes[].faults`": tries.Faults,
+    "`routes[].faults.delay`": tries.DelayFault,
+    "`routes[].faults.abort`": tries.AbortFault,
     "`routes[].webSocket`": models.WebSocket,
     "`tracing`": models.Tracing,
     "`accessLog`": models.AccessLog,
