@@ -47,6 +47,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "canary": Entry("canary", "Show how canaries do, or change what one gets."),
         "limits": Entry("limits", "Show who has used how much of each limit."),
     },
+    "Mesh": {
+        "mesh": Entry("mesh", "See who is in the mesh, who may call whom; shut a service out."),
+    },
     "Requests": {
         "token": Entry("identity", "Print an access token of a user."),
         "call": Entry("identity", "Send a request through the gateway as a user."),
