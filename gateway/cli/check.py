@@ -2,7 +2,8 @@
 
 The problem: "validation failed" sends people searching. The rule: file, line and column as every editor
 understands them, the line itself with a caret under the offending text, and what to write instead. Nothing
-is started, and the very same loader serves `up`, `run` and `reload`.
+is started, and the very same loader serves `up`, `run` and `reload`. What reads well is compiled as a worker would, so
+that a filter of one's own which cannot be made is found here and not after the start.
 """
 
 from __future__ import annotations
@@ -40,10 +41,13 @@ def check(config: Path, as_json: bool) -> None:
       gatehouse check config/shop.yaml
       gatehouse check --json mine.yaml
     """
+    from gateway.cli.offline import not_made
     from gateway.spec.errors import SpecErrors
 
     try:
         spec = load(config)
+        if problem := not_made(spec):
+            raise SpecErrors([_at_its_line(config, problem)])
     except SpecErrors as errors:
         if as_json:
             print_json({"valid": False, "errors": [asdict(error) for error in errors.errors]})
@@ -59,6 +63,17 @@ def check(config: Path, as_json: bool) -> None:
         )
         told = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
         console().print(f"{visible(config)} is good: {told}.")
+
+
+def _at_its_line(config: Path, problem: str) -> SpecError:
+    """`shop.yaml:7: what is wrong`, as an error with its place."""
+    from gateway.spec.errors import SpecError
+
+    found = re.match(rf"{re.escape(config.name)}:(\d+): (.*)", problem, re.DOTALL)
+    line, message = (int(found[1]), found[2]) if found else (1, problem)
+    lines = config.read_text(encoding="utf-8").splitlines()
+    text = lines[line - 1] if line <= len(lines) else ""
+    return SpecError(str(config), line, len(text) - len(text.lstrip(" -")) + 1, "", message, text)
 
 
 def load(config: Path) -> Spec:

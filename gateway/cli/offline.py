@@ -26,10 +26,27 @@ def explain_offline(spec: Spec, request: dict[str, Any]) -> dict[str, Any]:
     """What a gateway with this configuration would say: `request` as in the admin API's question."""
 
     async def ask() -> dict[str, Any]:
-        runtime = Runtime(Metrics(), time.monotonic, time.time, Random())  # noqa: S311 (it spreads load, it keeps no secret)
-        return await explain(compile_spec(without_stores(spec), {}, 0, runtime, Snapshot.empty()), request)
+        return await explain(_compiled(spec), request)
 
     return asyncio.run(ask())
+
+
+def not_made(spec: Spec) -> str:
+    """Why a worker could not compile this, though all of it reads well: a filter that cannot be made; or ""."""
+
+    async def compile_it() -> str:
+        try:
+            _compiled(spec)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    return asyncio.run(compile_it())
+
+
+def _compiled(spec: Spec) -> Snapshot:
+    runtime = Runtime(Metrics(), time.monotonic, time.time, Random())  # noqa: S311 (it spreads load, it keeps no secret)
+    return compile_spec(without_stores(spec), {}, 0, runtime, Snapshot.empty())
 
 
 def without_stores(spec: Spec) -> Spec:

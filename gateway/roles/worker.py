@@ -53,13 +53,14 @@ class Worker:
         random: Random,
         state_dir: Path | None,
         redis: Account | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        """`redis` is the supervisor's own, if it runs one."""
+        """`clock` is monotonic, `wall` counts from 1970, both in seconds; `redis` is the supervisor's own, if any."""
         self.name = name
         self.clock = clock
         self.random = random
         self.metrics = Metrics()
-        self.runtime = Runtime(self.metrics, clock, time.time, random, redis)
+        self.runtime = Runtime(self.metrics, clock, wall, random, redis)
         self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
         self.access_log = AccessLog(None)
