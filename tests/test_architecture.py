@@ -19,6 +19,7 @@ LEVELS = [
     {"control"},
     {"audit"},
     {"cli"},
+    {"testing"},
 ]
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from random import Random
 from typing import Any
 
@@ -49,12 +49,15 @@ def _compiled(spec: Spec) -> Snapshot:
     return compile_spec(without_stores(spec), {}, 0, runtime, Snapshot.empty())
 
 
-def without_stores(spec: Spec) -> Spec:
-    """The same configuration with every limit kept here."""
-    routes = tuple(route.model_copy(update={"filters": _here(route.filters)}) for route in spec.routes)
-    return spec.model_copy(update={"stores": (), "filters": _here(spec.filters), "routes": routes})
+def without_stores(spec: Spec, keep: Collection[str] = ()) -> Spec:
+    """The same configuration with every limit kept here, besides those in the stores to keep."""
+    routes = tuple(route.model_copy(update={"filters": _here(route.filters, keep)}) for route in spec.routes)
+    stores = tuple(one for one in spec.stores if one.name in keep)
+    return spec.model_copy(update={"stores": stores, "filters": _here(spec.filters, keep), "routes": routes})
 
 
-def _here(filters: Sequence[FilterSpec]) -> tuple[FilterSpec, ...]:
+def _here(filters: Sequence[FilterSpec], keep: Collection[str]) -> tuple[FilterSpec, ...]:
     here = {"store": None, "on_store_failure": None}
-    return tuple(one.model_copy(update=here) if isinstance(one, LimitSpec) else one for one in filters)
+    return tuple(
+        one.model_copy(update=here) if isinstance(one, LimitSpec) and one.store not in keep else one for one in filters
+    )

@@ -28,9 +28,10 @@ class FilterClasses(MutableMapping[str, type[AnyFilter]]):
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, type[AnyFilter] | list[EntryPoint]] = {}
+        points: dict[str, list[EntryPoint]] = {}
         for one in entry_points(group=GROUP):
-            self._known.setdefault(one.name, []).append(one)  # type: ignore[union-attr]
+            points.setdefault(one.name, []).append(one)
+        self._known: dict[str, type[AnyFilter] | list[EntryPoint]] = dict(points)
 
     def __getitem__(self, name: str) -> type[AnyFilter]:
         found = self._known[name]
@@ -40,6 +41,17 @@ class FilterClasses(MutableMapping[str, type[AnyFilter]]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._known
+
+    def raw(self, name: str) -> type[AnyFilter] | list[EntryPoint] | None:
+        """What stands under a name, loaded or not; None for nothing. `put_back` takes it."""
+        return self._known.get(name)
+
+    def put_back(self, name: str, before: type[AnyFilter] | list[EntryPoint] | None) -> None:
+        """Undo a change."""
+        if before is None:
+            self._known.pop(name, None)
+        else:
+            self._known[name] = before
 
     def __setitem__(self, name: str, one: type[AnyFilter]) -> None:
         self._known[name] = one
