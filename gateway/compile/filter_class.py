@@ -63,4 +63,4 @@ def class_problem(name: str, found: Any) -> str:
 
 
 def _kind(found: Any) -> str:
-    return "a module" if inspect.ismodule(found) else f"a {type(found).__name__}"
+    return "a module" if inspect.ismodule(found) else f"an object of type {type(found).__name__}"

@@ -207,7 +207,11 @@ class Exchange(Deciding):
         if end:
             self._end_try()
         if self.route.chain.responders:
-            self.route.chain.respond(self.request, response)
+            failed = self.route.chain.respond(self.request, response)
+            if failed is not None:  # fail closed: nobody knows what it would have taken out
+                self._stop_upstream(failed.reply.reason)
+                self._after(failed)
+                return
         bodiless = self.request.method == "HEAD" or response.status in (204, 304)
         length = AS_STATED if bodiless else CHUNKED if response.length == UNTIL_CLOSE else response.length
         # RFC 9110 §8.6: a 204 has no Content-Length; that of HEAD and 304 speaks of what GET would answer.
