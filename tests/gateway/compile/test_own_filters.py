@@ -150,7 +150,7 @@ def test_one_that_cannot_be_made_is_found_by_check(install: Callable[..., None],
     file.write_text(CONFIG)
     result = CliRunner().invoke(cli, ["check", str(file)])
     assert result.exit_code == 2
-    assert "own.yaml:7:9: the filter Own cannot be made: acme_own.py:13: AttributeError: 'Build'" in result.output
+    assert "own.yaml:7:9: the filter Own cannot be made: acme_own.py:14: AttributeError: 'Build'" in result.output
     assert "7 |       - type: Own" in result.output
 
 
