@@ -18,6 +18,7 @@ LEVELS = [
     {"roles"},
     {"control"},
     {"audit"},
+    {"importing"},
     {"cli"},
     {"testing"},
 ]

@@ -104,11 +104,11 @@ def load_or_exit(config: Path) -> Spec:
         raise refusal(errors) from None
 
 
-def refusal(errors: SpecErrors) -> Misuse:
-    """All errors of a file as one message."""
+def refusal(errors: SpecErrors, place: str = "the configuration; nothing is started") -> Misuse:
+    """All errors of a file as one message; `place` says what it is, and that nothing has happened."""
     count = len(errors.errors)
     told = "\n\n".join(picture(error) for error in errors.errors)
-    return Misuse(f"{count} problem{'' if count == 1 else 's'} in the configuration; nothing is started.\n\n{told}")
+    return Misuse(f"{count} problem{'' if count == 1 else 's'} in {place}.\n\n{told}")
 
 
 def picture(error: SpecError) -> str:
