@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,21 +11,12 @@ from gateway.filters.base import Build
 from gateway.http.heads import read_request
 from gateway.http.messages import Request
 from gateway.observability.metrics import Metrics
-
-
-@dataclass
-class Clock:
-    """Time that moves when a test says so."""
-
-    now: float = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from gateway.testing import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_000_000.0)
 
 
 @pytest.fixture
