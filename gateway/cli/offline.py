@@ -26,7 +26,13 @@ def explain_offline(spec: Spec, request: dict[str, Any]) -> dict[str, Any]:
     """What a gateway with this configuration would say: `request` as in the admin API's question."""
 
     async def ask() -> dict[str, Any]:
-        return await explain(_compiled(spec), request)
+        snapshot = _compiled(spec)
+        try:
+            return await explain(snapshot, request)
+        finally:
+            for cluster in snapshot.clusters.values():
+                cluster.retire()  # what a filter has asked somebody over
+            await asyncio.sleep(0)
 
     return asyncio.run(ask())
 

@@ -97,6 +97,19 @@ class Cluster:
             raise Unavailable("upstream_overflow")
         return None
 
+    def acquire_at(self, endpoint: Endpoint, waiter: Waiter) -> ClientConnection | None:
+        """The same at one endpoint: for who could not be connected to another one.
+
+        Raises:
+            Unavailable: there are as many connections as there may be.
+        """
+        connection = endpoint.take_idle()
+        if connection is None:
+            if self.connections >= self.spec.max_connections:
+                raise Unavailable("upstream_overflow")
+            self._open(endpoint, waiter)
+        return connection
+
     def forget(self, waiter: Waiter) -> None:
         """The waiter no longer wants a connection."""
         if waiter in self.pending:

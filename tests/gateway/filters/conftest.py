@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,7 +13,9 @@ from gateway.filters.base import Build
 from gateway.http.heads import read_request
 from gateway.http.messages import Request
 from gateway.observability.metrics import Metrics
+from gateway.spec.models import Cluster as ClusterSpec
 from gateway.testing import Clock
+from gateway.upstream.cluster import Cluster
 
 
 @pytest.fixture
@@ -25,6 +29,21 @@ def build(clock: Clock) -> Callable[..., Build]:
         return Build(providers, Metrics(), clock, clock)
 
     return make
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Callable[..., Cluster]]:
+    """Make clusters of addresses; what they keep open is closed at the end."""
+    made: list[Cluster] = []
+
+    def make(*addresses: str) -> Cluster:
+        made.append(Cluster(ClusterSpec(name="identity", endpoints=addresses), addresses, lambda: 0.0, Random(1)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.retire()
+    await asyncio.sleep(0)
 
 
 @pytest.fixture

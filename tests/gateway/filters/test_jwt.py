@@ -292,7 +292,7 @@ def test_a_key_that_does_not_fit_takes_no_other_down(misfit: dict[str, Any]) -> 
     ],
     ids=["redirect", "too large", "error", "compressed"],
 )
-async def test_a_bad_answer_of_the_issuer(provider: Provider, clock: Any, answer: web.Response) -> None:
+async def test_a_bad_answer_of_the_issuer(provider: Provider, cluster: Any, answer: web.Response) -> None:
     app = web.Application()
     served = []
 
@@ -302,10 +302,7 @@ async def test_a_bad_answer_of_the_issuer(provider: Provider, clock: Any, answer
 
     app.router.add_get("/jwks.json", serve)
     async with TestServer(app) as server:
-        from random import Random
-
-        address = f"127.0.0.1:{server.port}"
-        provider.cluster = Cluster(ClusterSpec(name="identity", endpoints=(address,)), [address], clock, Random(1))
+        provider.cluster = cluster(f"127.0.0.1:{server.port}")
         assert await provider.fetch() is False
     assert served == ["identity"]
     assert set(provider.keys) == {"rsa-1", "ed-1"}
