@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from gateway.filters.base import Build
+from gateway.filters.jwt import JwtFilter
+from gateway.filters.provider import Provider
 from gateway.http.heads import read_request
 from gateway.http.messages import Request
 from gateway.observability.metrics import Metrics
+from gateway.spec.filters import Jwt
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.testing import Clock
 from gateway.upstream.cluster import Cluster
@@ -55,3 +58,18 @@ def ask() -> Callable[..., Request]:
         return request
 
     return make
+
+
+@pytest.fixture
+def provider(clock: Clock) -> Provider:
+    from tests.gateway.filters.tokens import JWKS, make_provider
+
+    return make_provider(clock, "shop", "https://id.test", JWKS)
+
+
+@pytest.fixture
+def check(provider: Provider, build: Callable[..., Build], ask: Callable[..., Request]) -> Callable[..., Any]:
+    """Ask a JWT filter of the shop's about an Authorization header."""
+    from tests.gateway.filters.tokens import checking
+
+    return checking(JwtFilter(Jwt(provider="shop"), build(shop=provider)), ask)
