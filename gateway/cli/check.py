@@ -41,7 +41,7 @@ def check(config: Path, as_json: bool) -> None:
       gatehouse check config/shop.yaml
       gatehouse check --json mine.yaml
     """
-    from gateway.cli.offline import not_made
+    from gateway.compile.trial import not_made
     from gateway.spec.errors import SpecErrors
 
     try:

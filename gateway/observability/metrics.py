@@ -65,7 +65,7 @@ class Metrics:
             ("filter", "store", "decision"),
         )
         self.filter_errors = Counter(
-            "gateway_filter_errors", "Exceptions inside filters; each one denied its request.", ("filter",)
+            "gateway_filter_errors", "Exceptions inside filters; each one denied a request or its answer.", ("filter",)
         )
         self.operations = Counter(
             "gateway_operations",

@@ -15,10 +15,10 @@ from typing import Any, Self
 
 import yaml
 
-from gateway.cli.offline import without_stores
 from gateway.compile.filter_class import class_problem
 from gateway.compile.load import load_text
 from gateway.compile.table import filter_classes
+from gateway.compile.trial import without_stores
 from gateway.filters.chain import AnyFilter
 from gateway.spec.errors import UnusableFilter
 from gateway.spec.models import Cluster, JwksSource, JwtProvider, Spec

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from gateway.cli.main import cli
 from gateway.compile.load import load_text
 from gateway.compile.table import filter_classes
+from gateway.control.supervisor import read_spec
 from gateway.filters.base import Decision, Filter, FilterSpec, Request, Response
 from gateway.spec.errors import SpecErrors
 
@@ -152,6 +153,11 @@ def test_one_that_cannot_be_made_is_found_by_check(install: Callable[..., None],
     assert result.exit_code == 2
     assert "own.yaml:7:9: the filter Own cannot be made: acme_own.py:14: AttributeError: 'Build'" in result.output
     assert "7 |       - type: Own" in result.output
+    told = read_spec.read(file, {})  # what the supervisor asks before it starts anything
+    assert told == {
+        "error": "own.yaml:7: the filter Own cannot be made: acme_own.py:14: AttributeError: "
+        "'Build' object has no attribute 'nothing'"
+    }
 
 
 class FailingSpec(FilterSpec):

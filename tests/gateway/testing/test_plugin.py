@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -74,3 +75,14 @@ def test_it():
     assert not {"pydantic", "aiohttp", "uvloop", "yaml", "cryptography"} & set(sys.modules)
 """
     assert "1 passed" in run(tmp_path, text, *ALONE)
+
+
+def test_the_wheel_carries_it(tmp_path: Path) -> None:
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=root, check=True, capture_output=True, timeout=50)
+    (wheel,) = tmp_path.glob("*.whl")
+    with ZipFile(wheel) as built:
+        points = built.read(next(name for name in built.namelist() if name.endswith("entry_points.txt"))).decode()
+        assert {"gateway/pytest_plugin.py", "gateway/testing/harness.py"} <= set(built.namelist())
+    assert "[pytest11]\ngatehouse = gateway.pytest_plugin\n" in points
