@@ -77,13 +77,21 @@ def _head(method: str, path: str, headers: Mapping[str, str], body: bytes | None
     return f"{method} {path} HTTP/1.1\r\n" + ("" if hosted else "host: {}\r\n"), rest
 
 
+def _host(endpoint: Endpoint) -> str:
+    """What an endpoint is called: by its name, where it is connected to by address and known by name."""
+    if endpoint.authority == endpoint.address:
+        return endpoint.address
+    default = 443 if endpoint.cluster.tls else 80
+    return endpoint.server_name if endpoint.port == default else endpoint.authority
+
+
 class _Question:
     """One question: waits for a connection (see gateway.upstream.cluster.Waiter), then calls on it (Caller)."""
 
     def __init__(self, cluster: Cluster, method: str, head: tuple[str, bytes]) -> None:
         self._cluster = cluster
         self._first, self._rest = head
-        self._request = Request(method, "", "", [], {}, "")
+        self.request = Request(method, "", "", [], {}, "")
         self._tried: list[Endpoint] = []
         self._repeated = False
         self._connection: ClientConnection | None = None
@@ -94,7 +102,7 @@ class _Question:
     def begin(self, *, fresh: bool = False) -> None:
         """Get a connection: now, or told later."""
         try:
-            taken = self._cluster.acquire(self, fresh)
+            taken = self._cluster.acquire(self, fresh, self._tried)
         except Unavailable as error:
             self._fail(error.reason)
             return
@@ -117,24 +125,19 @@ class _Question:
             endpoint.released(connection, reusable=True)
             return
         self._connection = connection
-        connection.send(self, self._request, self._first.format(endpoint.address).encode("latin-1") + self._rest, True)
+        connection.send(self, self.request, self._first.format(_host(endpoint)).encode("latin-1") + self._rest, True)
 
-    def connect_failed(self, reason: str, endpoint: Endpoint) -> None:
+    def connect_failed(self, reason: str, endpoint: Endpoint | None) -> None:
         """To the next endpoint, if there is one that was not tried."""
-        self._tried.append(endpoint)
-        others = [one for one in self._cluster.endpoints if one not in self._tried]
+        if endpoint is not None:
+            self._tried.append(endpoint)
+        others = any(one not in self._tried for one in self._cluster.endpoints)
         if self.answer.done():
             return
-        if not others or len(self._tried) == MAX_TRIES:
+        if endpoint is None or not others or len(self._tried) == MAX_TRIES:
             self._fail(reason)
-            return
-        try:
-            connection = self._cluster.acquire_at(others[0], self)
-        except Unavailable as error:
-            self._fail(error.reason)
-            return
-        if connection is not None:
-            self.connected(connection, others[0])
+        else:
+            self.begin()
 
     # -- the connection --------------------------------------------------------------------------------------
 

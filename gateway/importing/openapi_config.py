@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.audit.openapi import server_url
-from gateway.importing.address import PLACEHOLDER, Address, read_address
+from gateway.importing.address import Address, read_address
 from gateway.importing.openapi_file import OpenApiFile
 from gateway.importing.openapi_operations import Described, read_described, slug
 from gateway.importing.openapi_routes import Names, route_lines
@@ -138,7 +138,7 @@ def _issuer(parts: _Parts) -> tuple[str, str]:
     schemes = components.get("securitySchemes") if isinstance(components, dict) else {}
     for scheme in schemes.values() if isinstance(schemes, dict) else ():
         found += _addresses(scheme) if isinstance(scheme, dict) else ()
-    known = list(dict.fromkeys(found))
+    known = [one for one in dict.fromkeys(found) if _usable(one)]
     if not known:
         return "https://issuer.example", "the document does not say who issues the tokens"
     if len(known) > 1:
@@ -163,10 +163,10 @@ def _addresses(scheme: dict[str, Any]) -> Iterator[str]:
 
 def _clusters(parts: _Parts) -> list[str]:
     said = server_url(parts.document.data)
-    where, look = f"{PLACEHOLDER}:8000", "the document does not say where the service is"
+    where, look = "127.0.0.1:8000", "the document does not say where the service is"
     if parts.wishes.cluster:
         where, look = parts.wishes.cluster, ""
-    elif "://" in said:
+    elif "://" in said and _usable(said):
         where, look = said, ""
     lines = ["clusters:", *_cluster(parts.names.cluster, read_address(where), look)]
     if parts.wants_tokens:
@@ -174,13 +174,20 @@ def _clusters(parts: _Parts) -> list[str]:
     return [*lines, ""]
 
 
+def _usable(text: str) -> bool:
+    """Whether an address of the document is one for us; a wish that is none is refused instead."""
+    try:
+        read_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _cluster(name: str, address: Address, look: str) -> list[str]:
-    if address.name:
-        look = f"the address of {address.name}: endpoints are addresses, not names"
     lines = [f"  - name: {name}", f"    endpoints: [{quoted(address.endpoint)}]"]
     lines[1] += f"  {comment('LOOK: ' + look)}" if look else ""
     if address.tls:
-        lines.append(f"    tls: {{serverName: {quoted(address.name)}}}" if address.name else "    tls: {}")
+        lines.append("    tls: {}  # its certificate must be good for this name")
     return lines
 
 

@@ -143,7 +143,15 @@ def _text_of(config: Config) -> tuple[str, str, Path | None]:
 def _with_clusters(spec: Spec, addresses: Mapping[str, str]) -> Spec:
     _known(addresses, [one.name for one in spec.clusters], "cluster")
     changed = [
-        one.model_copy(update={"endpoints": (addresses[one.name],), "service": None, "tls": None})
+        one.model_copy(
+            update={
+                "endpoints": (addresses[one.name],),
+                "service": None,
+                "tls": None,
+                "forward": None,
+                "addresses": None,
+            }
+        )
         if one.name in addresses
         else one
         for one in spec.clusters

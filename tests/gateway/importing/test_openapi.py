@@ -279,15 +279,22 @@ def test_it_replaces_nothing(tmp_path: Path) -> None:
     assert "is there already" in result.output
 
 
-@pytest.mark.parametrize("cluster", ["shop.example:80", "ftp://127.0.0.1", "http://u:p@127.0.0.1:80", "x"])
+@pytest.mark.parametrize("cluster", ["shop.example", "ftp://127.0.0.1", "http://u:p@127.0.0.1:80", "http://127.1", "x"])
 def test_a_cluster_that_is_no_address(cluster: str) -> None:
     assert run(str(ORDERS), "--cluster", cluster).exit_code == 2
 
 
-def test_a_name_keeps_its_certificate() -> None:
-    output = run(str(ORDERS), "--cluster", "https://orders.example:8443/x").output
-    assert 'endpoints: ["127.0.0.1:8443"]  # LOOK: the address of orders.example' in output
-    assert 'tls: {serverName: "orders.example"}' in output
+def test_a_name_is_an_endpoint_and_https_means_tls() -> None:
+    output = run(str(ORDERS), "--cluster", "https://Orders.example:8443/x").output
+    assert 'endpoints: ["orders.example:8443"]\n    tls: {}' in output
+
+
+def test_a_server_that_is_no_address_is_left_to_people(tmp_path: Path) -> None:
+    file = tmp_path / "doc.yaml"
+    file.write_text("openapi: 3.0.0\nservers: [{url: 'https://{who}/v1'}]\npaths: {/a: {get: {}}}\n")
+    made = configuration(read_openapi(file), Wishes()).text
+    assert 'endpoints: ["127.0.0.1:8000"]  # LOOK: the document does not say where the service is' in made
+    assert 'value: "/v1/a"' in made
 
 
 def test_text_of_the_document_cannot_leave_its_place(tmp_path: Path) -> None:
