@@ -37,10 +37,12 @@ def ps(state_dir: Path | None, as_json: bool) -> None:
       gatehouse ps --json
     """
     instance = find(state_dir)
-    processes = instance.supervisor({"do": "ps"})["processes"]
+    answer = instance.supervisor({"do": "ps"})
+    processes = answer["processes"]
     if as_json:
         print_json(processes)
         return
+    console().print(f"Architecture: {answer['architecture']}\n")
     columns = ("PROCESS", "KIND", "PID", "STATE", "RESTARTS", "UPTIME", "MEMORY", "PORT")
     console().print(table(columns, map(_row, processes), right=("PID", "RESTARTS", "UPTIME", "MEMORY", "PORT")))
     print_console_link(instance)

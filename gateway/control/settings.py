@@ -76,6 +76,10 @@ class ControlSettings(BaseModel):
     otlp_secret: SecretStr = Field(min_length=16)
     control_socket: Path
     supervisor_socket: Path
+    architecture: str = "gateway"
+    """By name: gateway.control.supervisor.architecture."""
+    gateway: bool = True
+    """Whether there are workers to wait for."""
     mesh: MeshSettings | None = None
     lifeline_fd: int | None = None
 

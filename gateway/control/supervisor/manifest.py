@@ -42,6 +42,8 @@ class ServiceEntry:
     """False: it serves nothing, so there is nothing to wait for."""
     sidecar: bool = True
     """Whether it has one in a mesh; what serves and calls nobody needs none."""
+    modules: tuple[str, ...] = ()
+    """Of a monolith: the services whose work it does in their place. It takes the public port itself."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Manifest:
     """Machine clients that are no service of ours."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Given to every service as it is (token issuer, audience)."""
+    monolith: ServiceEntry | None = None
+    """Some of the services in one process; see architecture.py."""
 
     @property
     def own_clients(self) -> tuple[str, ...]:
@@ -87,14 +91,18 @@ def parse_manifest(document: Any) -> Manifest:
         ValueError: what is wrong and where.
     """
     _require_keys(document, {field.name for field in fields(Manifest)}, "top level")
-    services = tuple(_entry(item, index) for index, item in enumerate(document.get("services") or ()))
+    services = tuple(_entry(item, f"services[{index}]") for index, item in enumerate(document.get("services") or ()))
     names = [entry.name for entry in services]
     for entry in services:
         if names.count(entry.name) > 1 or entry.name in _RESERVED:
             raise ValueError(f"service name {entry.name!r} is taken")
         if unknown := set(entry.peers) - set(names):
             raise ValueError(f"{entry.name}: unknown peers {sorted(unknown)}")
+    monolith = _entry(document["monolith"], "monolith") if document.get("monolith") else None
+    if monolith and (monolith.name in {*names, *_RESERVED} or not set(monolith.modules) <= set(names)):
+        raise ValueError(f"monolith: {monolith.name!r} must be a name of its own, and its modules services")
     return Manifest(
+        monolith=monolith,
         services=services,
         users=_texts(document.get("users", ()), "users"),
         clients=_texts(document.get("clients", ()), "clients"),
@@ -102,15 +110,14 @@ def parse_manifest(document: Any) -> Manifest:
     )
 
 
-def _entry(item: Any, index: int) -> ServiceEntry:
-    where = f"services[{index}]"
+def _entry(item: Any, where: str) -> ServiceEntry:
     _require_keys(item, {field.name for field in fields(ServiceEntry)}, where)
     name, module = item.get("name"), item.get("module")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"{where}: name must be a short lower-case word, not {name!r}")
     if not isinstance(module, str) or not _MODULE.fullmatch(module):
         raise ValueError(f"{name}: module must be a Python module's name, not {module!r}")
-    lists = {key: _texts(item.get(key, ()), f"{name}.{key}") for key in ("peers", "redis")}
+    lists = {key: _texts(item.get(key, ()), f"{name}.{key}") for key in ("peers", "redis", "modules")}
     if bad := [rule for rule in lists["redis"] if not _ACL_RULE.fullmatch(rule)]:
         raise ValueError(f"{name}: not Redis ACL rules: {bad}")
     _check_plain(item, name)

@@ -21,12 +21,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.control.supervisor import logs, ports, redis_server, state_dir
+from gateway.control.supervisor.architecture import architecture_of, arranged, without_gateway
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.installation import Installation, open_installation
 from gateway.control.supervisor.manifest import Manifest, load_manifest
 from gateway.control.supervisor.mesh_plan import root_program
 from gateway.control.supervisor.mesh_site import MeshSite, bind_mesh, fresh_intermediate
-from gateway.control.supervisor.options import Options, default_config
+from gateway.control.supervisor.options import Options, ready_config
 from gateway.control.supervisor.plan import LOOPBACK, Site, make_plan
 from gateway.control.supervisor.ports import Need
 from gateway.control.supervisor.process import reduced_environment
@@ -77,13 +78,15 @@ async def prepare(
     lock_fd = state_dir.take_lock(state)
     stack.callback(os.close, lock_fd)
     logs.log_to(state.log("supervisor"))
-    manifest = load_manifest(Path(options.manifest)) if options.manifest else Manifest()
+    architecture = architecture_of(options)
+    manifest = arranged(load_manifest(Path(options.manifest)) if options.manifest else Manifest(), architecture)
     numbers = _assign_ports(options, manifest)
     variables = {**config_variables(environ), **_port_variables(numbers)}
-    config = Path(options.config) if options.config else default_config()
+    config = Path(options.config) if options.config else ready_config(architecture.config)
     mesh = bind_mesh(Path(options.mesh), manifest, stack) if options.mesh else None
     await meanwhile(state, mesh)
     spec, intermediate = await asyncio.gather(read_summary(config, variables), _intermediate(state, mesh))
+    spec = without_gateway(spec, architecture)
     redis = choose_redis(options.redis or spec.redis, environ)
     await _check_ports(state, _needs(spec, numbers, manifest, redis))
     # Of an earlier instance, perhaps of another file (`run` and `up` share a directory): a worker that starts before
@@ -103,7 +106,7 @@ async def prepare(
         manifest=manifest,
         installation=installation,
         listeners={name: bound.fileno() for name, bound in sockets.items()},
-        public_url=_public_url(spec, sockets),
+        public_url=_public_url(spec, sockets) if sockets else f"http://{LOOPBACK}:{numbers['public']}",
         workers=spec.workers,
         drain_timeout=spec.drain_timeout,
         admin_secret=secrets.token_urlsafe(32),
@@ -129,7 +132,8 @@ def _assign_ports(options: Options, manifest: Manifest) -> dict[str, int]:
     base = options.port_base
     if base == 0:
         base = ports.find_block(random.SystemRandom(), ports.is_free, ports.ephemeral_range())
-    return ports.assign(names, base)
+    numbers = ports.assign(names, base)
+    return numbers | {entry.name: numbers["public"] for entry in manifest.services if entry.modules}
 
 
 def config_variables(environ: Mapping[str, str]) -> dict[str, str]:
@@ -245,5 +249,6 @@ def _plans(site: Site, redis: RedisChoice) -> tuple[ProcessPlan, ...]:
 
 
 def _used_ports(site: Site, redis: RedisChoice) -> dict[str, int]:
-    unused = {"public", "internal"} | (set() if redis.binary else {"redis"})
+    whole = any(entry.modules for entry in site.manifest.services)
+    unused = {"internal"} | (set() if whole else {"public"}) | (set() if redis.binary else {"redis"})
     return {name: port for name, port in site.ports.items() if name not in unused}

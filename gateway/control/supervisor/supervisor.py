@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.control.supervisor import handover, logs, memory
+from gateway.control.supervisor.architecture import architecture_of
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.events import Events
 from gateway.control.supervisor.fleet import Fleet, UnknownProcess
@@ -147,6 +148,7 @@ class Supervisor:
         document = {
             "supervisor_pid": os.getpid(),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._began_at)),
+            "architecture": architecture_of(site.options).name,
             "config": str(site.config),
             "admin_url": f"http://{LOOPBACK}:{site.ports['admin']}",
             "admin_secret": site.admin_secret,
@@ -185,7 +187,8 @@ class Supervisor:
         """
         match question:
             case {"do": "ps"}:
-                return {"processes": [*self._fleet_of().describe(), *self._ourselves()]}
+                name = {"architecture": architecture_of(self._options).name}
+                return {**name, "processes": [row | name for row in self._fleet_of().describe() + self._ourselves()]}
             case {"do": "down"}:
                 self._stop.set()
                 return {"ok": True, "pid": os.getpid()}
