@@ -28,7 +28,7 @@ Not defended: what stands in front finds the way and decides nothing. Every oper
 outside, also those meant for other services; nothing is limited. Between the services: plain HTTP, no identities.
 This is for teaching, not for production.""",
     "gateway": """\
-Defended: at the gateway, which operations are open at all, tokens, scopes, limits, and what bodies may hold.
+Defended: at the gateway, as far as its routes say: which operations are open at all, tokens, scopes, limits, bodies.
 Not defended: behind the gateway, the services talk plain HTTP and do not know who calls. Any program on
 this machine can reach their ports directly, past the gateway's limits, and could pose as a service. (They
 do check users' tokens themselves.) `gatehouse up --mesh` gives every service an identity.
@@ -47,6 +47,7 @@ PUBLIC = {
     "gateway": ", and of the services only what its routes lead to",
     "mesh": ", and of the services only what its routes lead to",
 }
+REACH = {"monolith": "by the monolith", "flat": "all of it"}
 WAY_IN = {"flat": "finds the way by path; no policy"}
 MESH_TRIALS = (
     (("mesh", "status"), "who runs with which identity, and for how long"),
@@ -114,7 +115,7 @@ def _shop_rows(instance: Instance) -> Iterator[tuple[str, str, str, str]]:
         yield "gateway", f"http://127.0.0.1:{ports['internal']}", "internal", "routes between services"
     for entry in arranged(load_manifest(default_manifest()), architecture).services:
         if entry.name in ports:
-            by_way = "by its routes" if architecture.gateway else "by way of the monolith"
+            by_way = REACH.get(architecture.name, "by its routes")
             reach = "public" if entry.modules else by_way if entry.public else "internal"
             yield entry.name, f"http://127.0.0.1:{ports[entry.name]}", reach, entry.about
     if "redis" in ports:
