@@ -17,6 +17,7 @@ from gateway.cli.console import Failure, console, duration, mebibytes, print_jso
 from gateway.cli.instance import find
 from gateway.cli.options import json_option, state_dir_option
 from gateway.cli.summary import print_console_link
+from gateway.cli.text import visible
 from gateway.control.supervisor.alive import is_alive
 
 DOWN_WITHIN = 20.0
@@ -37,12 +38,11 @@ def ps(state_dir: Path | None, as_json: bool) -> None:
       gatehouse ps --json
     """
     instance = find(state_dir)
-    answer = instance.supervisor({"do": "ps"})
-    processes = answer["processes"]
+    processes = instance.supervisor({"do": "ps"})["processes"]
     if as_json:
         print_json(processes)
         return
-    console().print(f"Architecture: {answer['architecture']}\n")
+    console().print(f"Architecture: {visible(instance.architecture)}\n")
     columns = ("PROCESS", "KIND", "PID", "STATE", "RESTARTS", "UPTIME", "MEMORY", "PORT")
     console().print(table(columns, map(_row, processes), right=("PID", "RESTARTS", "UPTIME", "MEMORY", "PORT")))
     print_console_link(instance)
