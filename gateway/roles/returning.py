@@ -53,7 +53,7 @@ class Returning(Deciding):
         chain = self.route.chain
         if chain.responders:
             chain.respond(self.request, response)
-        if chain.reads_answers and not self._bodiless(response):
+        if chain.reads_answers and (self.request.mediation is not None or not self._bodiless(response)):
             self._watch(response, body, end)
         else:
             self._pass_on(response, body, end)
@@ -64,6 +64,8 @@ class Returning(Deciding):
     def _pass_on(self, response: Response, body: bytes, end: bool) -> None:
         """Send the answer's head, and what there is of its body."""
         bodiless = self._bodiless(response)
+        if bodiless:
+            body = b""  # of an answer to HEAD that was mediated there is one, and it ends here
         length = AS_STATED if bodiless else CHUNKED if response.length == UNTIL_CLOSE else response.length
         # RFC 9110 §8.6: a 204 has no Content-Length; that of HEAD and 304 speaks of what GET would answer.
         fields = downstream_fields(response, keep_length=bodiless and response.status != 204)
@@ -173,7 +175,7 @@ class Returning(Deciding):
     def _stream(self, response: Response, body: bytes, end: bool) -> None:
         """Let the answer pass, through whatever filters put in its way."""
         assert self.route is not None
-        streams = self._streams = self.route.chain.streams(self.request, response)
+        streams = self._streams = () if self._bodiless(response) else self.route.chain.streams(self.request, response)
         if streams:
             body = feed_all(streams, body, end)
             if end:
