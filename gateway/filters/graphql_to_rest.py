@@ -56,7 +56,7 @@ class GraphQLToRestFilter(MediationFilter[GraphQLToRest]):
         if behind.variables:
             found = self._values(behind.schema, behind.variables, variables, max_errors=1, hide_suggestions=True)
             if isinstance(found, list):
-                raise Unfit(found[0].message[:300])
+                raise Unfit(_in_clients_words(found[0].message, offer)[:300])
         document = {"query": behind.text, "variables": variables}
         if behind.name:
             document["operationName"] = behind.name
@@ -76,9 +76,7 @@ class GraphQLToRestFilter(MediationFilter[GraphQLToRest]):
         except orjson.JSONDecodeError as error:
             raise BadAnswer(f"it is not JSON: {error.msg}") from None
         data, errors = (answer.get("data"), answer.get("errors")) if isinstance(answer, dict) else (None, None)
-        if errors is not None and not (
-            isinstance(errors, list) and errors and all(isinstance(e, dict) for e in errors)
-        ):
+        if errors is not None and not _are_errors(errors):
             raise BadAnswer("its errors are no list of objects")
         if data is not None and not isinstance(data, dict):
             raise BadAnswer("its data is no object")
@@ -105,6 +103,17 @@ class GraphQLToRestFilter(MediationFilter[GraphQLToRest]):
                 return Refusal(rule.status, reason, " ".join(text.split()))
         status = response.status if response.status in PASSED_STATUSES else 502
         return Refusal(status, "graphql_error")
+
+
+def _in_clients_words(message: str, offer: Offer) -> str:
+    """The same sentence with the client's name of a parameter instead of the variable's."""
+    for one in offer.inputs:
+        message = message.replace(f"Variable '${one.target}'", f'"{one.name}"')
+    return message
+
+
+def _are_errors(errors: Any) -> bool:
+    return isinstance(errors, list) and bool(errors) and all(isinstance(one, dict) for one in errors)
 
 
 def _plain(value: Any) -> Any:

@@ -56,4 +56,4 @@ def _reaches(match: Match, method: str, template: str) -> bool:
 
 
 def _segments(path: str) -> list[str]:
-    return path.split("/")[1:] if path != "/" else []
+    return path.rstrip("/").split("/")[1:]
