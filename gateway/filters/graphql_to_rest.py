@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.filters.base import Build
-from gateway.filters.mediation import PASSED_STATUSES, BadAnswer, MediationFilter, Refusal, selected
+from gateway.filters.mediation import COMPLETE, PASSED_STATUSES, BadAnswer, MediationFilter, Refusal, selected
 from gateway.filters.rest_request import Unfit
 from gateway.http.messages import Headers, Reply, Response
 from gateway.spec.mediation import GraphQLToRest
@@ -82,7 +82,7 @@ class GraphQLToRestFilter(MediationFilter[GraphQLToRest]):
             raise BadAnswer("its data is no object")
         if errors:
             return self._with_errors(offer, response, data, errors)
-        if data is None or not 200 <= response.status < 300:
+        if data is None or response.status not in COMPLETE:
             raise BadAnswer(f"status {response.status}, {'no data' if data is None else 'data'} and no errors")
         return data
 

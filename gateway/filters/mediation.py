@@ -25,6 +25,8 @@ from gateway.spec.rest_offer import Offer
 
 M = TypeVar("M", bound=Mediation)
 
+COMPLETE: Final = range(200, 206)
+"""Statuses of answers that are what was asked for, and all of it (206 is a part)."""
 PASSED_STATUSES: Final = frozenset((401, 403, 429, 503))
 """What a service may say by its status alone, without a body that fits."""
 _OF_THE_CLIENT: Final = frozenset(

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.filters.base import Build
-from gateway.filters.mediation import BadAnswer, MediationFilter, Refusal
+from gateway.filters.mediation import COMPLETE, BadAnswer, MediationFilter, Refusal
 from gateway.filters.rest_request import Unfit
 from gateway.http.messages import Headers, Reply, Response
 from gateway.spec.guards import SoapGuard
@@ -92,7 +92,7 @@ class SoapToRestFilter(MediationFilter[SoapToRest]):
         return self._content(offer.behind, response, element)
 
     def _content(self, behind: SoapOperation, response: Response, element: etree._Element) -> Any:
-        if not 200 <= response.status < 300:
+        if response.status not in COMPLETE:
             raise BadAnswer(f"status {response.status}, and no fault")
         if element.tag != behind.answer.tag:
             raise BadAnswer(f"{element.tag} is not the answer to {behind.operation.name}")

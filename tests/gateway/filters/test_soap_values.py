@@ -53,7 +53,8 @@ def nodes(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         "node": st.lists(children, max_size=2),
     }
     one = st.fixed_dictionaries({"text": TEXT}, optional=optional)
-    sides = st.one_of(st.just({}), TEXT.map(lambda text: {"left": text}), TEXT.map(lambda text: {"right": text}))
+    left, right = st.fixed_dictionaries({"left": TEXT}), st.fixed_dictionaries({"right": TEXT})
+    sides: st.SearchStrategy[Any] = st.one_of(st.just({}), left, right)
     return st.tuples(one, sides).map(lambda both: both[0] | both[1])
 
 
