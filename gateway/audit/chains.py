@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from gateway.audit.model import Path, System
+from gateway.spec.mediation import Mediation
 from gateway.spec.models import FilterSpec, Listener, Match, Route
 
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -63,6 +64,11 @@ def by_type(system: System, kind: str) -> Iterator[tuple[Path, str, dict[str, An
         for index, one in enumerate(route.filters):
             if one.type == kind:
                 yield (*path, "filters", index), f"route {route.name}", one.model_dump(mode="json", by_alias=True)
+
+
+def described(system: System, route: Route) -> bool:
+    """Whether the gateway itself describes what the route offers: its paths are not those of the service."""
+    return any(isinstance(one, Mediation) and one.openapi for one in chain(system, route))
 
 
 def listeners_of(system: System, route: Route) -> list[Listener]:
