@@ -22,8 +22,8 @@ NAMESPACE = "https://profiles.shop.example/v1"
 PROFILE = f"""<?xml version='1.0' encoding='UTF-8'?>
 <soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body><p:ReadProfileResponse
 xmlns:p="{NAMESPACE}"><p:profile><p:username>alice</p:username><p:fullName>Alice Archer</p:fullName>
-<p:email>alice@shop.example</p:email><p:phone>+41441234567</p:phone><p:street>Main Street 1</p:street><p:city>Zurich</p:city>
-<p:postcode>8001</p:postcode><p:country>CH</p:country><p:loyaltyPoints>120</p:loyaltyPoints><p:version>1</p:version>
+<p:email>alice@shop.example</p:email><p:phone>+41441234567</p:phone><p:street>Main Street 1</p:street>
+<p:city>Zurich</p:city><p:postcode>8001</p:postcode><p:country>CH</p:country><p:loyaltyPoints>120</p:loyaltyPoints><p:version>1</p:version>
 </p:profile></p:ReadProfileResponse></soap:Body></soap:Envelope>""".encode()
 ITEM = {"id": "1", "name": "A lamp", "price": 4900, "currency": "EUR", "rating": {"average": 4.5, "count": 12}}
 FRONT = {"data": {"products": {"items": [ITEM] * 10, "pageInfo": {"hasNextPage": True, "endCursor": "eyJhIjoxfQ"}}}}

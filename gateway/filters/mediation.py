@@ -109,6 +109,7 @@ class MediationFilter(Filter[M]):
         body, fields = self.message(offer, inputs)
         request.mediation = Mediated(offer, self._told(offer, inputs, len(body)))
         request.target_method, request.target_path, request.query = "POST", self.spec.endpoint, ""
+        request.upgrade = False  # of a WebSocket nothing would be mediated
         request.replace_headers((*(one for one in request.headers if one[0] not in _OF_THE_CLIENT), *fields))
         request.replace_body(body)
         return None

@@ -98,7 +98,7 @@ class SoapToRestFilter(MediationFilter[SoapToRest]):
             raise BadAnswer(f"{element.tag} is not the answer to {behind.operation.name}")
         problem = self._misfit(behind, element)
         if problem:
-            raise BadAnswer(problem)
+            raise BadAnswer(_without_values(problem))
         try:
             return self._values.read_element(element, behind.answer.type)
         except self._values.Unreadable as error:
@@ -132,6 +132,12 @@ class SoapToRestFilter(MediationFilter[SoapToRest]):
         reason = said if _CODE.fullmatch(said) else "soap_fault"
         text = " ".join((fault.findtext("faultstring") or "").split())
         return Refusal(status, reason, text[:_LONGEST] if rule.show_text else "")
+
+
+def _without_values(message: str) -> str:
+    """What libxml2 says of an element, without the value that it quotes: explanations hold nothing of bodies."""
+    element, colon, rest = message.partition("': ")
+    return element + colon + re.sub(r"'.*'(?= (is|has)\b)", "its value", rest, flags=re.DOTALL)
 
 
 def _fits(rule: FaultRule, code: str, detail: etree._Element | None, etree: Any) -> bool:

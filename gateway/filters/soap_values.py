@@ -187,7 +187,7 @@ def _said(kind: Simple, text: str) -> Any:
             return value
     except (ValueError, ArithmeticError):
         pass
-    raise Unreadable(f"{text[:40]!r} has no form in JSON as {kind.name}")
+    raise Unreadable(f"a value of xs:{kind.name} has no form in JSON")
 
 
 # -- answers -------------------------------------------------------------------------------------------------

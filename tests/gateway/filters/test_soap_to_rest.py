@@ -353,7 +353,8 @@ def test_a_reason_that_is_no_code_is_left_out(asked: Any) -> None:
 def test_the_first_rule_that_fits_decides(asked: Any) -> None:
     rules = [{"code": "Client.Authentication", "status": 401}, {"code": "Client", "status": 422, "showText": True}]
     one, request = asked(faults=rules)
-    assert refusal((one, request), 500, fault("s:Client.Authentication.Expired"))["status"] == 401
+    told = refusal((one, request), 500, fault("s:Client.Authentication.Expired"))
+    assert (told["status"], told["detail"]) == (401, "the service refused this")
     told = refusal((one, request), 500, fault("x:Client.Other"))
     assert (told["status"], told["detail"]) == (422, "secret text")
     assert refusal((one, request), 500, fault("s:Clientele"))["status"] == 502
@@ -392,6 +393,15 @@ def test_hostile_answers_are_502_and_nothing_leaks(asked: Any, body: bytes, stat
     assert reply.headers == ()
     assert len(one.explain(request, reply)) < 400  # for the operator, with the cause
     assert one.explain(request, reply) != reply.detail
+
+
+def test_explanations_hold_no_values_of_the_answer(asked: Any) -> None:
+    one, request = asked()
+    for before, after in ((">3<", ">is it' secret<"), ("a@b", "secret' is"), ("alice", "secret!")):
+        reply = one.on_answer(request, answer(200), soap(GOOD.replace(before, after)))
+        told = one.explain(request, reply)
+        assert "secret" not in told
+        assert "Element" in told
 
 
 def test_a_good_answer_under_a_bad_status_is_none(asked: Any) -> None:

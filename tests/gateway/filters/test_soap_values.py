@@ -38,7 +38,7 @@ def nodes(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Values of the type Node."""
     optional = {
         "lang": TEXT,
-        "whole": st.integers(-(10**29), 10**29),
+        "whole": st.integers(-(10**28), 10**28),
         "small": st.integers(-(2**15), 2**15 - 1),
         "exact": DECIMALS,
         "real": st.floats(allow_nan=False, allow_infinity=False),
@@ -95,7 +95,7 @@ def close(one: Any, other: Any) -> bool:
 
 @given(VALUES)
 @example({"text": "", "maybe": None, "pair": [None, True], "tag": ["one"]})
-@example({"text": "a\rb", "real": 5e-324, "whole": 10**29, "exact": Decimal("-0.0001")})
+@example({"text": "a\rb", "real": 5e-324, "whole": 10**28, "exact": Decimal("-0.0001")})
 def test_what_goes_in_comes_out(value: Any) -> None:
     assert close(through(value), complete(value))
 

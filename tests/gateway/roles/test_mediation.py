@@ -230,3 +230,37 @@ async def test_an_explanation_says_what_it_would_become(gateway: Any, upstream: 
     assert details["SoapGuard"].startswith("ReadProfile: ")
     refused = await explain(running.worker.snapshot, {**asked, "target": "/people/alice?x=1"})
     assert refused["reason"] == "rest_invalid"
+
+
+async def test_a_safe_request_is_sent_again_when_a_kept_connection_closes(gateway: Any, upstream: Any) -> None:
+    bodies: list[bytes] = []
+
+    async def once_each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        length = next(int(line[15:]) for line in shop.seen[-1].split(b"\r\n") if line.startswith(b"content-length:"))
+        bodies.append(await reader.readexactly(length))
+        if len(bodies) == 2:
+            writer.transport.abort()  # the second request on the first connection
+            return
+        writer.write(xml(GOOD))
+        await writer.drain()
+
+    shop = await upstream(once_each)
+    running = await gateway(config(shop.address))
+    for _ in range(2):
+        head, _ = await send(running, "GET /people/alice")
+        assert head.startswith(b"http/1.1 200")
+    assert (shop.connections, len(set(bodies)), len(bodies)) == (2, 1, 3)
+    assert running.total("gateway_stale_connection_retries_total") == 1
+
+
+async def test_a_handshake_is_an_ordinary_request(gateway: Any, upstream: Any) -> None:
+    running, reading = await start(gateway, upstream, xml(GOOD))
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.ports["public"])
+    writer.write(
+        b"GET /people/alice HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 200")
+    assert b"upgrade" not in reading.shop.seen[0].lower()
