@@ -72,7 +72,9 @@ class MediationFilter(Filter[M]):
 
     def __init__(self, spec: M, build: Build) -> None:
         super().__init__(spec, build)
-        offers, types, _ = spec.offers()
+        offers, types, wrong = spec.offers()
+        if wrong:  # a file has changed since the configuration was checked
+            raise ValueError(f"{self.where}: {wrong[0][1]}")
         self._protected = build.authenticated
         self._offers = Offers(offers)
         self._document = document(build.route or spec.type, offers, types, protected=build.authenticated)
