@@ -14,12 +14,13 @@ from random import Random
 from gateway.compile.snapshot import CompiledRoute, Snapshot
 from gateway.compile.table import filter_classes
 from gateway.filters.base import Build
+from gateway.filters.cache_store import Zone
 from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
 from gateway.observability.metrics import Metrics
 from gateway.routing.table import RouteTable
+from gateway.spec.models import CacheZone, FilterSpec, Spec
 from gateway.spec.models import Cluster as ClusterSpec
-from gateway.spec.models import FilterSpec, Spec
 from gateway.spec.models import Store as StoreSpec
 from gateway.upstream.cluster import Cluster
 from gateway.upstream.redis_account import Account
@@ -52,7 +53,8 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
     clusters = {one.name: _cluster(one, endpoints, runtime, before) for one in spec.clusters}
     providers = {one.name: _provider(one.name, spec, clusters, runtime, before) for one in spec.providers}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
-    build = Build(providers, runtime.metrics, runtime.clock, runtime.wall, stores, clusters=clusters)
+    caches = {one.name: _cache(one, runtime, before) for one in spec.caches}
+    build = Build(providers, runtime.metrics, runtime.clock, runtime.wall, stores, clusters=clusters, caches=caches)
     filters: dict[tuple[str, int], AnyFilter] = {}
 
     def chain_filters(route: str, specs: Sequence[FilterSpec]) -> list[AnyFilter]:
@@ -74,7 +76,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         listener.name: RouteTable([(one.spec, one) for one in routes if _serves(one, listener.name)])
         for listener in spec.listeners
     }
-    return Snapshot(version, spec, tables, clusters, providers, filters, stores)
+    return Snapshot(version, spec, tables, clusters, providers, filters, stores, caches)
 
 
 def _serves(route: CompiledRoute, listener: str) -> bool:
@@ -114,6 +116,11 @@ def _store(spec: StoreSpec, runtime: Runtime, before: Snapshot) -> Store:
     if old is not None and (old.spec, old.account) == (spec, account):
         return old
     return Store(spec, account, runtime.metrics, runtime.clock)
+
+
+def _cache(spec: CacheZone, runtime: Runtime, before: Snapshot) -> Zone:
+    old = before.caches.get(spec.name)
+    return old if old is not None and old.spec == spec else Zone(spec, runtime.clock)
 
 
 def _filter(spec: FilterSpec, place: tuple[str, int], build: Build, before: Snapshot) -> AnyFilter:

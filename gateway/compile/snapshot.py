@@ -11,7 +11,9 @@ from bisect import bisect
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from random import Random
+from types import MappingProxyType
 
+from gateway.filters.cache_store import Zone
 from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
 from gateway.http.messages import Request
@@ -75,7 +77,7 @@ class CompiledRoute:
 class Snapshot:
     """One version of the configuration, compiled."""
 
-    __slots__ = ("clusters", "filters", "providers", "spec", "stores", "tables", "version")
+    __slots__ = ("caches", "clusters", "filters", "providers", "spec", "stores", "tables", "version")
 
     def __init__(
         self,
@@ -86,6 +88,7 @@ class Snapshot:
         providers: Mapping[str, Provider],
         filters: Mapping[tuple[str, int], AnyFilter],
         stores: Mapping[str, Store],
+        caches: Mapping[str, Zone] = MappingProxyType({}),
     ) -> None:
         self.version = version
         self.spec = spec
@@ -96,6 +99,7 @@ class Snapshot:
         self.filters = filters
         """By route name and position; filters of every route stand under the name ''."""
         self.stores = stores
+        self.caches = caches
 
     @classmethod
     def empty(cls) -> Snapshot:

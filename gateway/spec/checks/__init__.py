@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import chain
 
+from gateway.spec.checks.caching import check_caches
 from gateway.spec.checks.clusters import check_clusters
 from gateway.spec.checks.filters import check_filters
 from gateway.spec.checks.finding import Finding
@@ -37,6 +38,7 @@ def check(spec: Spec, *, authenticating: Collection[str], answering: Collection[
         check_routes(spec, answering),
         check_matches(spec),
         check_filters(spec, authenticating),
+        check_caches(spec),
         check_protection(spec, authenticating),
         check_tls(spec, now),
     )
