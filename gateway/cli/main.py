@@ -45,6 +45,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "explain": Entry("explain", "Say what would happen to a request, or why one was refused."),
         "audit": Entry("audit", "List what there is and where it is weak, with the fix."),
         "limits": Entry("limits", "Show who has used how much of each limit."),
+        "cache": Entry("cache", "Show what the caches hold, or forget it."),
     },
     "Requests": {
         "token": Entry("identity", "Print an access token of a user."),

@@ -71,6 +71,8 @@ class CacheFilter(Filter[Cache]):
         self._clock, self._wall = build.clock, build.wall
         self._requests = build.metrics.cache_requests
         self._under_way: dict[Request, Pending] = {}
+        self._looked: tuple[Request, Look] | None = None
+        """From `decide` to `commit`, which follows at once when nothing has to be waited for."""
         self._turns: dict[Request, Flight] = {}
         """Who has waited and leads now; only from there to `commit`, which follows at once."""
 
@@ -136,6 +138,7 @@ class CacheFilter(Filter[Cache]):
             return NOT_KEPT
         if look.waits and look.flight_key in self.zone.flights:
             return self._wait(request)
+        self._looked = request, look
         return None
 
     def preview(self, request: Request) -> Decision:
@@ -181,7 +184,9 @@ class CacheFilter(Filter[Cache]):
 
     def commit(self, request: Request) -> None:
         """It passes: reduced to its key, with a question about what is kept."""
-        look, led = self._look(request), self._turns.pop(request, None)
+        looked, self._looked = self._looked, None
+        look = looked[1] if looked is not None and looked[0] is request else self._look(request)
+        led = self._turns.pop(request, None)
         pending = self._under_way[request] = Pending(Place(request.host, request.path), self._clock())
         self.zone.pending.add(pending)
         pending.why = look.why

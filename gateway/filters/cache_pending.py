@@ -110,12 +110,8 @@ class Collector:
         """All of it has come: keep it."""
         pending, draft = self._pending, self._pending.draft
         if draft is not None and not pending.tainted:
-            body = b"".join(self._pieces)
-            self._zone.put(
-                Entry(
-                    draft.key, draft.names, draft.variant, draft.status, draft.headers, body, draft.terms, draft.times
-                )
-            )
+            draft.complete(b"".join(self._pieces))
+            self._zone.put(draft)
         if pending.flight is not None:
             pending.flight.land()
         return b""

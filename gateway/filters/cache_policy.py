@@ -9,7 +9,6 @@ may be the fault of one request, and none of the service's own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from gateway.filters.cache_directives import Directives, directives, http_date, seconds, whole_number
@@ -20,8 +19,10 @@ STORABLE: Final = frozenset((200, 203, 300, 301, 302, 307, 308, 404, 410))
 _HEURISTIC: Final = frozenset((200, 203, 300, 301, 308, 404, 410))
 """RFC 9110 section 15.1: those among them that may be kept without being told for how long."""
 _KEYED: Final = frozenset((b"host", b"x-forwarded-host", b"x-forwarded-proto"))
-_CLIENTS_OWN: Final = NOT_UPSTREAM - _KEYED
-"""What the gateway tells the service about this very client; no key holds it."""
+_UNKNOWABLE: Final = (NOT_UPSTREAM - _KEYED) | {b"*"}
+"""What the gateway tells the service about this very client is in no key."""
+
+_NOTHING: Final[frozenset[bytes]] = frozenset()
 
 
 class Times(NamedTuple):
@@ -72,7 +73,10 @@ def values(headers: Headers, name: bytes) -> list[bytes]:
 
 def vary(headers: Headers) -> frozenset[bytes]:
     """The names of the fields by which an answer was chosen, `*` among them perhaps."""
-    listed = b",".join(values(headers, b"vary")).lower().split(b",")
+    found = values(headers, b"vary")
+    if not found:
+        return _NOTHING
+    listed = b",".join(found).lower().split(b",")
     return frozenset(name.strip(b" \t") for name in listed) - {b""}
 
 
@@ -139,20 +143,25 @@ def why_not(status: int, headers: Headers, known: Terms, identified: bool, heuri
         identified: whether whoever asked is somebody.
     """
     said, names = directives(values(headers, b"cache-control")), {name for name, _ in headers}
-    told = lifetime(status, said, headers, 0.0, heuristic) is not None or "no-cache" in said
-    reasons: Sequence[tuple[bool, str]] = (
-        (status not in STORABLE or b"content-range" in names, "status"),
-        ("no-store" in said, "no_store"),
-        ("private" in said, "private"),
-        (b"set-cookie" in names, "set_cookie"),
-        (b"*" in vary(headers), "vary_any"),
-        (bool(vary(headers) & _CLIENTS_OWN), "vary_client"),
-        (any(one.lower() != b"identity" for one in values(headers, b"content-encoding")), "encoded"),
-        (identified and not known.shared, "identity"),
-        (not told, "no_freshness"),
-        (known.always_asks and not names & {b"etag", b"last-modified"} and not _outlives(known), "stale_at_once"),
-    )
-    return next((word for holds, word in reasons if holds), "")
+    if status not in STORABLE or b"content-range" in names:
+        return "status"
+    if "no-store" in said:
+        return "no_store"
+    if "private" in said:
+        return "private"
+    if b"set-cookie" in names:
+        return "set_cookie"
+    if b"vary" in names and vary(headers) & _UNKNOWABLE:
+        return "vary_any" if b"*" in vary(headers) else "vary_client"
+    if b"content-encoding" in names and any(one.lower() != b"identity" for one in values(headers, b"content-encoding")):
+        return "encoded"
+    if identified and not known.shared:
+        return "identity"
+    if lifetime(status, said, headers, 0.0, heuristic) is None and "no-cache" not in said:
+        return "no_freshness"
+    if known.always_asks and not names & {b"etag", b"last-modified"} and not _outlives(known):
+        return "stale_at_once"
+    return ""
 
 
 def _outlives(known: Terms) -> bool:

@@ -9,6 +9,8 @@ from typing import Final
 
 from gateway.audit.checks import (
     any_token,
+    cached_callers,
+    compressed_cookies,
     limit_by_header,
     long_lived_tokens,
     no_access_log,
@@ -53,6 +55,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     plain_listener.CHECK,
     plain_upstream.CHECK,
     wide_cors.CHECK,
+    cached_callers.CHECK,
+    compressed_cookies.CHECK,
     wide_websocket.CHECK,
     no_access_log.CHECK,
     refused_reload.CHECK,
