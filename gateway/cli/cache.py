@@ -26,7 +26,7 @@ NONE = "The running configuration has no cache."
 def cache(
     purge: str | None, everything: bool, name: str | None, top: int, state_dir: Path | None, as_json: bool
 ) -> None:
-    """Show what is kept, or forget it.
+    """Show what the caches hold, or forget it.
 
     Each worker keeps answers for itself; those that were given most often come first. A purge reaches all
     workers, and what they are fetching at this moment is not kept either.

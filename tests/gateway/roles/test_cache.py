@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -66,7 +66,7 @@ class Answer:
         return re.sub(r"ttl=-?\d+", "ttl=_", self.fields[b"cache-status"].decode())
 
 
-Ask = Callable[..., Awaitable[Answer]]
+Ask = Callable[..., Coroutine[Any, Any, Answer]]
 
 
 @pytest.fixture
@@ -548,6 +548,15 @@ async def test_older_answers_on_demand(cached: Any, said: str, asked: int) -> No
     await ask()
     await ask(fields=f"Cache-Control: {said}\r\n")
     assert service.asked == asked
+
+
+@pytest.mark.parametrize("more", ["must-revalidate", "proxy-revalidate", "s-maxage=60", "no-cache"])
+async def test_what_must_be_validated_is_not_given_on_demand_either(cached: Any, more: str) -> None:
+    fields = f'Cache-Control: max-age=60, {more}, stale-while-revalidate=600\r\nAge: 90\r\nETag: "1"\r\n'
+    service, ask, _ = await cached(Service(fields.encode()), cache=", clientDirectives: respect")
+    await ask()
+    await ask(fields="Cache-Control: max-stale\r\n")
+    assert service.asked == 2
 
 
 async def test_only_if_cached(cached: Any) -> None:

@@ -145,7 +145,7 @@ async def test_a_304_has_the_name_that_the_client_knows(gateway: Any, upstream: 
 async def test_a_stream_is_compressed_piece_by_piece(gateway: Any, upstream: Any) -> None:
     async def pieces(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for _ in range(5):
+        for _number in range(5):
             writer.write(b"%x\r\n%b\r\n" % (len(TEXT), TEXT))
             await writer.drain()
             await asyncio.sleep(0.01)  # so that they are not read in one
