@@ -76,7 +76,8 @@ def _show(name: str | None, top: int, state_dir: Path | None, as_json: bool) -> 
 def _rows(cache: dict[str, Any], top: int) -> Iterator[tuple[str, ...]]:
     """A worker's own columns stand in its first row only."""
     for worker in cache["workers"]:
-        holds = f"{worker['entries']} answers, {worker['bytes'] / 1024:.0f} of {worker['max_bytes'] / 1024:.0f} KiB"
+        count = f"{worker['entries']} answer{'' if worker['entries'] == 1 else 's'}"
+        holds = f"{count}, {worker['bytes'] / 1024:.0f} of {worker['max_bytes'] / 1024:.0f} KiB"
         about = (cache["name"], worker["worker"], holds)
         for one in worker["top"][:top] or [None]:
             yield *about, *_answer(one)

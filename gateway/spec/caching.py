@@ -72,6 +72,8 @@ class Compression(FilterSpec):
             "text/html",
             "text/css",
             "text/plain",
+            "text/csv",
+            "text/markdown",
             "text/xml",
             "text/javascript",
             "application/javascript",
