@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from gateway.http.messages import Reply, Request, Response
@@ -58,6 +59,9 @@ class Build:
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     """For filters that ask somebody."""
     caches: Mapping[str, Zone] = field(default_factory=dict)
+    app_secret: str = field(default="", repr=False)
+    """In a sidecar: what it and its service know."""
+    random: Random = field(default_factory=Random)
 
 
 class Filter(Generic[S]):

@@ -92,7 +92,8 @@ class Keys:
         """The key of a GET or HEAD, before any filter behind has changed it."""
         declared = tuple(b", ".join(request.all(name)) for name in self._declared)
         place = Place(request.host, request.path)
-        return Key(place, request.scheme, self.query(request.query), request.route.name, declared)
+        scheme = request.target_scheme or request.scheme
+        return Key(place, scheme, self.query(request.query), request.route.name, declared)
 
     def query(self, query: str) -> str:
         """The part of a query that counts; in its order, since a service may read it so."""

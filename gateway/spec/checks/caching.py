@@ -14,7 +14,7 @@ from gateway.spec.caching import Cache, Compression
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path, duplicates
 from gateway.spec.filters import ExternalAuthorization, RequestHeaderModifier
-from gateway.spec.models import FilterSpec, Spec
+from gateway.spec.models import FilterSpec, Route, Spec
 
 MAY_STAND_BEHIND: Final = frozenset(
     (
@@ -22,7 +22,9 @@ MAY_STAND_BEHIND: Final = frozenset(
         "Quota",
         "RateLimit",
         "RequestHeaderModifier",
+        "RequestMirror",
         "ResponseHeaderModifier",
+        "SidecarSecret",
         "SizeLimit",
         "URLRewrite",
     )
@@ -47,6 +49,16 @@ def check_caches(spec: Spec) -> Iterator[Finding]:
             if isinstance(item, Cache):
                 yield from reference(item.cache, names, "cache", (*path, place, "cache"))
         yield from _check_order(before, own, path)
+    for index, route in enumerate(spec.routes):
+        yield from _check_canary(route, spec.filters, ("routes", index, "canary", "header", "name"))
+
+
+def _check_canary(route: Route, before: tuple[FilterSpec, ...], path: Path) -> Iterator[Finding]:
+    """What chooses the version must be in the key, or one caller's choice is everybody's answer."""
+    header = route.canary.header if route.canary is not None else None
+    caches = [item for item in (*before, *route.filters) if isinstance(item, Cache)]
+    if header is not None and any(header.name not in one.headers for one in caches):
+        yield Finding(path, f'the header "{header.name}" chooses the answer: list it in the `headers` of the Cache')
 
 
 def _check_order(before: tuple[FilterSpec, ...], own: tuple[FilterSpec, ...], path: Path) -> Iterator[Finding]:
