@@ -47,6 +47,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "audit": Entry("audit", "List what there is and where it is weak, with the fix."),
         "canary": Entry("canary", "Show how canaries do, or change what one gets."),
         "limits": Entry("limits", "Show who has used how much of each limit."),
+        "cache": Entry("cache", "Show what the caches hold, or forget it."),
         "import": Entry("importing", "Make a configuration from an OpenAPI document."),
     },
     "Mesh": {

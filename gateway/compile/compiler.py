@@ -14,13 +14,14 @@ from random import Random
 from gateway.compile.snapshot import CanaryRoute, CompiledRoute, Snapshot
 from gateway.compile.table import filter_classes
 from gateway.filters.base import Build
+from gateway.filters.cache_store import Zone
 from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
 from gateway.observability.metrics import Metrics
 from gateway.routing.table import RouteTable
 from gateway.spec.errors import fault
+from gateway.spec.models import CacheZone, FilterSpec, Spec
 from gateway.spec.models import Cluster as ClusterSpec
-from gateway.spec.models import FilterSpec, Spec
 from gateway.spec.models import Route as RouteSpec
 from gateway.spec.models import Store as StoreSpec
 from gateway.upstream.canary import Canary
@@ -66,6 +67,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
     clusters = {one.name: _cluster(one, endpoints, runtime, before) for one in spec.clusters}
     providers = {one.name: _provider(one.name, spec, clusters, runtime, before) for one in spec.providers}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
+    caches = {one.name: _cache(one, runtime, before) for one in spec.caches}
     canaries = {one.name: _canary(one, before) for one in spec.routes if one.canary}
     build = Build(
         providers,
@@ -74,6 +76,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         runtime.wall,
         stores,
         clusters=clusters,
+        caches=caches,
         app_secret=runtime.app_secret,
         random=runtime.random,
     )
@@ -94,7 +97,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         listener.name: RouteTable([(one.spec, one) for one in routes if _serves(one, listener.name)])
         for listener in spec.listeners
     }
-    return Snapshot(version, spec, tables, clusters, providers, filters, stores, canaries)
+    return Snapshot(version, spec, tables, clusters, providers, filters, stores, canaries, caches)
 
 
 def _route(
@@ -179,6 +182,11 @@ def _store(spec: StoreSpec, runtime: Runtime, before: Snapshot) -> Store:
     if old is not None and (old.spec, old.account) == (spec, account):
         return old
     return Store(spec, account, runtime.metrics, runtime.clock)
+
+
+def _cache(spec: CacheZone, runtime: Runtime, before: Snapshot) -> Zone:
+    old = before.caches.get(spec.name)
+    return old if old is not None and old.spec == spec else Zone(spec, runtime.clock)
 
 
 def _filter(spec: FilterSpec, place: tuple[str, int], build: Build, before: Snapshot) -> AnyFilter:

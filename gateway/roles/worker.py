@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from gateway.compile.compiler import Endpoints, Runtime, compile_spec, retired
 from gateway.compile.snapshot import Snapshot
+from gateway.filters.cache_store import Zone
 from gateway.filters.provider import Provider
 from gateway.http.messages import Reply, Request
 from gateway.http.server import ServerConnection
@@ -172,6 +173,14 @@ class Worker:
             ("gateway_cluster", "state"),
             self._connections,
         )
+        named = ("gateway_cache",)
+        self.metrics.gauge(
+            "gateway_cache_bytes", "Memory that kept answers take.", named, lambda: self._kept(lambda one: one.bytes)
+        )
+        self.metrics.gauge("gateway_cache_entries", "Answers kept.", named, lambda: self._kept(len))
+
+    def _kept(self, attribute: Callable[[Zone], int]) -> dict[tuple[str, ...], float]:
+        return {(name,): attribute(one) for name, one in self.snapshot.caches.items()}
 
     def _connections(self) -> dict[tuple[str, ...], float]:
         found: dict[tuple[str, ...], float] = {}

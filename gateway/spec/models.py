@@ -238,6 +238,16 @@ class Store(Model):
     """After a failure nothing is asked for so long: a Redis that is away must not delay every request."""
 
 
+class CacheZone(Model):
+    """Memory in which each worker keeps answers (nginx: the zone of proxy_cache_path)."""
+
+    name: Name
+    max_bytes: Integer = Field(16_777_216, ge=65_536, le=1_073_741_824)
+    max_entries: Integer = Field(10_000, gt=0, le=1_000_000)
+    max_object_bytes: Integer = Field(1_048_576, ge=1_024)
+    """A larger answer passes and is not kept; at most a quarter of `max_bytes`."""
+
+
 class PathMatch(Model):
     """Gateway API HTTPPathMatch; PathPrefix compares whole segments."""
 
@@ -402,6 +412,7 @@ class Spec(Model):
     providers: tuple[JwtProvider, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     stores: tuple[Store, ...] = ()
+    caches: tuple[CacheZone, ...] = ()
     filters: tuple[SerializeAsAny[FilterSpec], ...] = ()
     """Run on every route, before the route's own."""
     routes: tuple[Route, ...] = ()
@@ -422,6 +433,7 @@ __all__ = [
     "AccessLog",
     "Addresses",
     "BackendRef",
+    "CacheZone",
     "Canary",
     "CanaryHeader",
     "CanaryLatency",

@@ -10,6 +10,8 @@ from typing import Final
 from gateway.audit.checks import (
     any_address,
     any_token,
+    cached_callers,
+    compressed_cookies,
     limit_by_header,
     long_lived_tokens,
     mirrored_credentials,
@@ -63,6 +65,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     open_egress.CHECK,
     any_address.CHECK,
     wide_cors.CHECK,
+    cached_callers.CHECK,
+    compressed_cookies.CHECK,
     wide_websocket.CHECK,
     no_access_log.CHECK,
     refused_reload.CHECK,

@@ -233,6 +233,23 @@ class Cors(FilterSpec):
     allow_credentials: bool = False
 
 
+CACHED = HEAD + "caches: [{name: main}]\n"
+
+
+def test_cached_callers(told: Any, look: Any, system: Any) -> None:
+    cache = "{type: Cache, cache: main}"
+    (found,) = look("cached-callers", system(closed(filters=f"{JWT}, {cache}"), CACHED))
+    assert (found.subject, found.path) == ("route closed", ("routes", 0))
+    assert look("cached-callers", system(public(more=f"filters: [{cache}]"), CACHED)) == []
+    assert told("cached-callers", closed()) == []
+
+
+def test_compressed_cookies(told: Any, look: Any, system: Any) -> None:
+    (found,) = look("compressed-cookies", system(public(more="filters: [{type: Compression, cookies: true}]")))
+    assert found.path == ("routes", 0, "filters", 0, "cookies")
+    assert told("compressed-cookies", public(more="filters: [{type: Compression}]")) == []
+
+
 OUT = """\
 listeners: [{name: public, port: 8088, forwardProxy: {}}]
 clusters: [{name: shop, forward: {hosts: ["*.partner.example"]}}]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import api_keys, filters, guards, models, tries
+from gateway.spec import api_keys, caching, filters, guards, models, tries
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -33,6 +33,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`clusters[].retryBudget`": tries.RetryBudget,
     "`stores[]`": models.Store,
     "`stores[].tls`": models.StoreTls,
+    "`caches[]`": models.CacheZone,
     "`routes[]`": models.Route,
     "`routes[].matches[]`": models.Match,
     "`routes[].matches[].path`": models.PathMatch,
@@ -72,6 +73,8 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: ConcurrencyLimit`": filters.ConcurrencyLimit,
     "`type: SizeLimit`": filters.SizeLimit,
     "`key` of `type: RateLimit`, `Quota` and `ConcurrencyLimit`": filters.RateLimitKey,
+    "`type: Cache`": caching.Cache,
+    "`type: Compression`": caching.Compression,
     "`type: RequestMirror`": filters.RequestMirror,
     "`type: RequestHeaderModifier`": filters.RequestHeaderModifier,
     "`type: ResponseHeaderModifier`": filters.ResponseHeaderModifier,
