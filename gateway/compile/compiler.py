@@ -16,10 +16,11 @@ from gateway.compile.table import filter_classes
 from gateway.filters.base import Build
 from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
+from gateway.filters.revocations import Revocations
 from gateway.observability.metrics import Metrics
 from gateway.routing.table import RouteTable
 from gateway.spec.models import Cluster as ClusterSpec
-from gateway.spec.models import FilterSpec, Spec
+from gateway.spec.models import FilterSpec, JwtProvider, Spec
 from gateway.spec.models import Store as StoreSpec
 from gateway.upstream.cluster import Cluster
 from gateway.upstream.redis_account import Account
@@ -50,8 +51,8 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         ValueError: a store of the supervisor's Redis where it runs none.
     """
     clusters = {one.name: _cluster(one, endpoints, runtime, before) for one in spec.clusters}
-    providers = {one.name: _provider(one.name, spec, clusters, runtime, before) for one in spec.providers}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
+    providers = {one.name: _provider(one, clusters, stores, runtime, before) for one in spec.providers}
     build = Build(providers, runtime.metrics, runtime.clock, runtime.wall, stores, clusters=clusters)
     filters: dict[tuple[str, int], AnyFilter] = {}
 
@@ -92,13 +93,20 @@ def _cluster(spec: ClusterSpec, endpoints: Endpoints, runtime: Runtime, before: 
     return Cluster(spec, addresses, runtime.clock, runtime.random, tls)
 
 
-def _provider(name: str, spec: Spec, clusters: Mapping[str, Cluster], runtime: Runtime, before: Snapshot) -> Provider:
-    wanted = next(one for one in spec.providers if one.name == name)
-    cluster = clusters[wanted.jwks.cluster]
-    old = before.providers.get(name)
-    if old is not None and old.spec == wanted and old.cluster is cluster:
+def _provider(
+    spec: JwtProvider,
+    clusters: Mapping[str, Cluster],
+    stores: Mapping[str, Store],
+    runtime: Runtime,
+    before: Snapshot,
+) -> Provider:
+    cluster, old = clusters[spec.jwks.cluster], before.providers.get(spec.name)
+    store = stores[spec.revocation.store] if spec.revocation else None
+    followed = old.revocations.store if old is not None and old.revocations is not None else None
+    if old is not None and old.spec == spec and old.cluster is cluster and followed is store:
         return old
-    return Provider(wanted, cluster, runtime.metrics, runtime.clock)
+    revocations = Revocations(spec, store, runtime.metrics, runtime.clock, runtime.wall) if store else None
+    return Provider(spec, cluster, runtime.metrics, runtime.clock, revocations)
 
 
 def _store(spec: StoreSpec, runtime: Runtime, before: Snapshot) -> Store:

@@ -19,6 +19,7 @@ from typing import Any, Final
 from gateway.compile.compiler import Endpoints, Runtime, compile_spec, retired
 from gateway.compile.snapshot import Snapshot
 from gateway.filters.provider import Provider
+from gateway.filters.revocations import Revocations
 from gateway.http.messages import Reply, Request
 from gateway.http.server import ServerConnection
 from gateway.http.status import status_line
@@ -125,6 +126,18 @@ class Worker:
             lambda: {(self.name,): self.snapshot.version},
         )
         self.metrics.gauge(
+            "gateway_revocation_entries",
+            "Revocations that a worker knows and that no token has outlived.",
+            ("worker", "provider"),
+            lambda: {(self.name, name): float(len(one.revoked)) for name, one in self._revocations()},
+        )
+        self.metrics.gauge(
+            "gateway_revocation_staleness_seconds",
+            "How long ago a worker last heard from the store that it knows all revocations.",
+            ("worker", "provider"),
+            lambda: {(self.name, name): one.staleness for name, one in self._revocations()},
+        )
+        self.metrics.gauge(
             "gateway_certificate_expiry_timestamp_seconds",
             "When the certificate that a worker serves expires.",
             ("worker", "gateway_listener", "certificate"),
@@ -136,6 +149,10 @@ class Worker:
             ("gateway_cluster", "state"),
             self._connections,
         )
+
+    def _revocations(self) -> list[tuple[str, Revocations]]:
+        providers = self.snapshot.providers.items()
+        return [(name, one.revocations) for name, one in providers if one.revocations is not None]
 
     def _connections(self) -> dict[tuple[str, ...], float]:
         found: dict[tuple[str, ...], float] = {}

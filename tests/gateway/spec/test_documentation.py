@@ -23,6 +23,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`listeners[].tls.clientCertificates`": models.ClientCertificates,
     "`listeners[].proxyProtocol`": models.ProxyProtocol,
     "`providers[]`": models.JwtProvider,
+    "`providers[].revocation`": models.Revocation,
     "`providers[].jwks`": models.JwksSource,
     "`clusters[]`": models.Cluster,
     "`clusters[].tls`": models.ClusterTls,
