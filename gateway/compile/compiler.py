@@ -8,7 +8,7 @@ the snapshot before when its own part of the spec is the same, and built anew wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from gateway.compile.snapshot import CompiledRoute, Snapshot
@@ -17,6 +17,7 @@ from gateway.filters.base import Build
 from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
 from gateway.filters.revocations import Revocations
+from gateway.filters.signing import SigningKeys
 from gateway.observability.metrics import Metrics
 from gateway.routing.table import RouteTable
 from gateway.spec.models import Cluster as ClusterSpec
@@ -41,6 +42,7 @@ class Runtime:
     random: Random
     redis: Account | None = None
     """Who we are to the Redis that the supervisor runs, if it runs one."""
+    signing: SigningKeys = field(default_factory=SigningKeys.of_our_own)
 
 
 def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtime, before: Snapshot) -> Snapshot:
@@ -53,7 +55,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
     clusters = {one.name: _cluster(one, endpoints, runtime, before) for one in spec.clusters}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
     providers = {one.name: _provider(one, clusters, stores, runtime, before) for one in spec.providers}
-    build = Build(providers, runtime.metrics, runtime.clock, runtime.wall, stores, clusters=clusters)
+    build = Build(providers, runtime.metrics, runtime.clock, runtime.wall, stores, "", clusters, runtime.signing)
     filters: dict[tuple[str, int], AnyFilter] = {}
 
     def chain_filters(route: str, specs: Sequence[FilterSpec]) -> list[AnyFilter]:

@@ -25,6 +25,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from gateway.filters.signing import SigningKeys
 from gateway.http.messages import Reply, Request, Response
 from gateway.observability.metrics import Metrics
 from gateway.spec.models import FilterSpec
@@ -54,6 +55,8 @@ class Build:
     """Whose filter it is; "" for one that runs on every route."""
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     """For filters that ask somebody."""
+    signing: SigningKeys = field(default_factory=SigningKeys.of_our_own)
+    """The instance's own keys."""
 
 
 class Filter(Generic[S]):

@@ -162,6 +162,8 @@ class Reply:
     problem_type: str = ""
     title: str = ""
     policy: str = ""
+    content: tuple[bytes, bytes] | None = None
+    """Type and bytes of an answer that is no refusal, in place of what the renderer makes."""
 
 
 class Refused(Exception):

@@ -20,7 +20,7 @@ import socket
 import sys
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ import uvloop
 
 from gateway.compile.compiler import Endpoints
 from gateway.compile.snapshot import Snapshot
+from gateway.filters.signing import SigningKeys
 from gateway.observability.export import SpanExporter
 from gateway.roles.channel import Channel, Message, read_spec
 from gateway.roles.listener import Listener
@@ -57,6 +58,8 @@ class Settings:
     otlp: dict[str, Any] | None = None
     redis: dict[str, Any] | None = None
     """The supervisor's own Redis and who we are to it, as an `Account`; None when it runs none."""
+    internal_secret: str = field(default="", repr=False)
+    """What the instance's signing keys are derived from."""
     lifeline_fd: int | None = None
 
 
@@ -69,7 +72,8 @@ class Edge:
         source = random.Random(os.urandom(16))  # noqa: S311  (ids and balancing, no secrets)
         # Not the loop's clock: uvloop rounds it to whole milliseconds.
         redis = Account(**settings.redis) if settings.redis else None
-        self.worker = Worker(settings.worker, time.monotonic, source, state_dir, redis)
+        signing = SigningKeys(settings.internal_secret.encode()) if settings.internal_secret else None
+        self.worker = Worker(settings.worker, time.monotonic, source, state_dir, redis, signing)
         self.listeners: dict[str, Listener] = {}
         self._stopping = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()

@@ -49,7 +49,7 @@ class Ending(Facts):
             self._begin_answer(bare, AS_STATED, b"", end=True)
             return
         style = self.route.errors if self.route else "problem"
-        content_type, body = RENDERERS[style](reply, self.decided_by, self.ids.trace_id)
+        content_type, body = reply.content or RENDERERS[style](reply, self.decided_by, self.ids.trace_id)
         fields = reply_lines(reply, content_type, self.worker.date_line) + self._answer_lines()
         self._begin_answer(fields, len(body), b"" if self.request.method == "HEAD" else body, end=True)
 

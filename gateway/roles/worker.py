@@ -20,6 +20,7 @@ from gateway.compile.compiler import Endpoints, Runtime, compile_spec, retired
 from gateway.compile.snapshot import Snapshot
 from gateway.filters.provider import Provider
 from gateway.filters.revocations import Revocations
+from gateway.filters.signing import SigningKeys
 from gateway.http.messages import Reply, Request
 from gateway.http.server import ServerConnection
 from gateway.http.status import status_line
@@ -54,13 +55,15 @@ class Worker:
         random: Random,
         state_dir: Path | None,
         redis: Account | None = None,
+        signing: SigningKeys | None = None,
     ) -> None:
-        """`redis` is the supervisor's own, if it runs one."""
+        """`redis` is the supervisor's own, if it runs one; `signing` are the keys that all workers of it have."""
         self.name = name
         self.clock = clock
         self.random = random
         self.metrics = Metrics()
-        self.runtime = Runtime(self.metrics, clock, time.time, random, redis)
+        keys = signing or SigningKeys.of_our_own()
+        self.runtime = Runtime(self.metrics, clock, time.time, random, redis, keys)
         self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
         self.access_log = AccessLog(None)

@@ -74,6 +74,10 @@ class Site:
     """Where spans go: endpoint and headers."""
     redis_url: str | None = None
     redis_user_prefix: str = ""
+    internal_url: str | None = None
+    """The listener `internal`, where services find the gateway's keys."""
+    internal_secret: str = field(default="", repr=False)
+    """What the workers' signing keys are derived from; new at each start."""
 
 
 def make_plan(site: Site) -> tuple[ProcessPlan, ...]:
@@ -135,6 +139,7 @@ def _worker(site: Site, name: str) -> ProcessPlan:
         "state_dir": str(state.root),
         "otlp": dict(site.otlp),
         "redis": _gateway_account(site),
+        "internal_secret": site.internal_secret,
     }
     return ProcessPlan(
         name=name,
@@ -158,7 +163,7 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         "host": LOOPBACK,
         "port": port or 0,
         "data_dir": str(site.state.data(entry.name)),
-        "peers": {peer: base_url(site, peer) for peer in entry.peers},
+        "peers": _peers(site, entry),
         "public_url": site.public_url,
         "redis": _redis(site, entry),
         "otlp": dict(site.otlp),
@@ -175,6 +180,12 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         probe=HttpProbe(LOOPBACK, port, "/readyz") if port else None,
         autostart=entry.autostart,
     )
+
+
+def _peers(site: Site, entry: ServiceEntry) -> dict[str, str]:
+    """Whom it may ask, and where: the listed services, and the gateway for its keys."""
+    gateway = {GATEWAY: site.internal_url} if site.internal_url else {}
+    return {peer: base_url(site, peer) for peer in entry.peers} | gateway
 
 
 def _redis(site: Site, entry: ServiceEntry) -> dict[str, str] | None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import api_keys, filters, guards, models
+from gateway.spec import api_keys, filters, guards, models, webhooks
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -43,6 +43,9 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: DPoP`": filters.Dpop,
     "`type: TokenIntrospection`": filters.TokenIntrospection,
     "`type: ApiKey`": filters.ApiKey,
+    "`type: WebhookSignature`": webhooks.WebhookSignature,
+    "`type: InternalToken`": filters.InternalToken,
+    "`type: Jwks`": filters.Jwks,
     "The file of API keys": api_keys.KeyFile,
     "`keys[]` in the file of API keys": api_keys.StoredKey,
     "`type: Authorize`": filters.Authorize,
