@@ -332,9 +332,9 @@ async def test_one_that_is_broken_off_before_it_was_known_is_free_again(workers:
 
 
 async def test_asking_takes_nothing_there(workers: Any, redis: RedisProcess) -> None:
-    one, request = workers(), hook()
-    assert await one.preview(request) is None
-    answered(one, request, None)
+    one = workers()
+    assert await one.preview(hook()) is None  # of a question nobody says that it is over
+    assert one.memory._taken == {}
     assert redis.command("KEYS", "*") == []
 
 
