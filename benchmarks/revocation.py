@@ -1,5 +1,7 @@
 """How long a token stays good after it was taken back: `python -m benchmarks.revocation`, beside `gatehouse up`.
 
+Without `--mesh`, where nobody reaches identity straight.
+
 The problem: a promise of "soon" is none. The rule: tokens are taken back one after the other, straight at identity;
 each was sent over several kept connections before, so that every worker has verified and remembered it, and is sent
 again over each until all refuse it. Told is the time from identity's answer to the last refusal, which holds the time

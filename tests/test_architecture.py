@@ -15,6 +15,7 @@ LEVELS = [
     {"routing", "upstream"},
     {"filters"},
     {"compile"},
+    {"mesh"},
     {"roles"},
     {"control"},
     {"audit"},

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from gateway.compile.snapshot import CompiledRoute, Snapshot
+from gateway.compile.snapshot import CanaryRoute, CompiledRoute, Snapshot
 from gateway.compile.table import filter_classes
 from gateway.filters.base import Build
 from gateway.filters.chain import AnyFilter, Chain
@@ -22,11 +22,18 @@ from gateway.observability.metrics import Metrics
 from gateway.routing.table import RouteTable
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.spec.models import FilterSpec, JwtProvider, Spec
+from gateway.spec.models import Route as RouteSpec
 from gateway.spec.models import Store as StoreSpec
+from gateway.upstream.canary import Canary
 from gateway.upstream.cluster import Cluster
+from gateway.upstream.discovery import Discovery, needs_discovery
+from gateway.upstream.forward import ForwardCluster
+from gateway.upstream.mesh_tls import MeshTls
 from gateway.upstream.redis_account import Account
+from gateway.upstream.resolver import Resolver, SystemResolver
 from gateway.upstream.store import Store
 from gateway.upstream.tls import UpstreamTls
+from gateway.upstream.workload import Workload
 
 Endpoints = Mapping[str, Sequence[str]]
 """Addresses by service name, as the registry knows them."""
@@ -42,7 +49,14 @@ class Runtime:
     random: Random
     redis: Account | None = None
     """Who we are to the Redis that the supervisor runs, if it runs one."""
+    workload: Workload | None = None
+    """Who we are in the mesh, if there is one."""
+    app_secret: str = field(default="", repr=False)
+    """In a sidecar: what it and its service know."""
+    resolver: Resolver = field(default_factory=SystemResolver)
+    """Who knows the addresses of host names."""
     signing: SigningKeys = field(default_factory=SigningKeys.of_our_own)
+    """The instance's own keys."""
 
 
 def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtime, before: Snapshot) -> Snapshot:
@@ -55,7 +69,18 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
     clusters = {one.name: _cluster(one, endpoints, runtime, before) for one in spec.clusters}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
     providers = {one.name: _provider(one, clusters, stores, runtime, before) for one in spec.providers}
-    build = Build(providers, runtime.metrics, runtime.clock, runtime.wall, stores, "", clusters, runtime.signing)
+    canaries = {one.name: _canary(one, before) for one in spec.routes if one.canary}
+    build = Build(
+        providers,
+        runtime.metrics,
+        runtime.clock,
+        runtime.wall,
+        stores,
+        clusters=clusters,
+        app_secret=runtime.app_secret,
+        random=runtime.random,
+        signing=runtime.signing,
+    )
     filters: dict[tuple[str, int], AnyFilter] = {}
 
     def chain_filters(route: str, specs: Sequence[FilterSpec]) -> list[AnyFilter]:
@@ -66,18 +91,29 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
 
     shared = chain_filters("", spec.filters)
     routes = [
-        CompiledRoute(
-            route,
-            Chain([*shared, *chain_filters(route.name, route.filters)], runtime.metrics),
-            [(clusters[ref.cluster], ref.weight) for ref in route.backend_refs],
-        )
+        _route(route, Chain([*shared, *chain_filters(route.name, route.filters)], runtime.metrics), clusters, canaries)
         for route in spec.routes
     ]
     tables = {
         listener.name: RouteTable([(one.spec, one) for one in routes if _serves(one, listener.name)])
         for listener in spec.listeners
     }
-    return Snapshot(version, spec, tables, clusters, providers, filters, stores)
+    return Snapshot(version, spec, tables, clusters, providers, filters, stores, canaries)
+
+
+def _route(
+    spec: RouteSpec, chain: Chain, clusters: Mapping[str, Cluster], canaries: Mapping[str, Canary]
+) -> CompiledRoute:
+    backends = [(clusters[ref.cluster], ref.weight) for ref in spec.backend_refs]
+    if spec.canary is None:
+        return CompiledRoute(spec, chain, backends)
+    return CanaryRoute(spec, chain, backends, canaries[spec.name], clusters[spec.canary.cluster])
+
+
+def _canary(spec: RouteSpec, before: Snapshot) -> Canary:
+    assert spec.canary is not None
+    old = before.canaries.get(spec.name)
+    return old if old is not None and old.spec == spec.canary else Canary(spec.canary)
 
 
 def _serves(route: CompiledRoute, listener: str) -> bool:
@@ -88,11 +124,41 @@ def _serves(route: CompiledRoute, listener: str) -> bool:
 def _cluster(spec: ClusterSpec, endpoints: Endpoints, runtime: Runtime, before: Snapshot) -> Cluster:
     addresses = tuple(endpoints.get(spec.service, ())) if spec.service else spec.endpoints
     old = before.clusters.get(spec.name)
-    if old is not None and old.spec == spec and tuple(one.address for one in old.endpoints) == addresses:
+    if old is not None and old.spec == spec and _found_the_same(old, addresses):
         return old
-    failures = runtime.metrics.upstream_tls_failures
-    tls = UpstreamTls(spec.name, spec.tls, failures, runtime.wall) if spec.tls else None
-    return Cluster(spec, addresses, runtime.clock, runtime.random, tls)
+    tls = _tls(spec, runtime)
+    if spec.forward is not None:
+        resolutions = runtime.metrics.dns_resolutions
+        return ForwardCluster(spec, spec.forward, runtime.resolver, resolutions, runtime.clock, runtime.random, tls)
+    return Cluster(spec, addresses, runtime.clock, runtime.random, tls, _discovery(spec, runtime, old))
+
+
+def _found_the_same(cluster: Cluster, addresses: Sequence[str]) -> bool:
+    """Whether a cluster of an unchanged configuration has the endpoints that it should have."""
+    finds_itself = cluster.discovery is not None or cluster.spec.forward is not None
+    return finds_itself or tuple(one.address for one in cluster.endpoints) == tuple(addresses)
+
+
+def _discovery(spec: ClusterSpec, runtime: Runtime, old: Cluster | None) -> Discovery | None:
+    if not needs_discovery(spec):
+        return None
+    discovery = Discovery(spec, runtime.resolver, runtime.metrics.dns_resolutions)
+    if old is not None and old.discovery is not None and old.spec.dns == spec.dns:
+        discovery.continue_from(old.discovery)
+    return discovery
+
+
+def _tls(spec: ClusterSpec, runtime: Runtime) -> UpstreamTls | None:
+    if spec.tls is None:
+        return None
+    metrics = runtime.metrics
+    if spec.tls.identity is None:
+        return UpstreamTls(spec.name, spec.tls, metrics.upstream_tls_failures, runtime.wall)
+    if runtime.workload is None:
+        raise ValueError(f'cluster "{spec.name}" names an identity, and this process has none: it runs in no mesh')
+    return MeshTls(
+        spec.name, spec.tls, metrics.upstream_tls_failures, runtime.wall, runtime.workload, metrics.mesh_revoked
+    )
 
 
 def _provider(

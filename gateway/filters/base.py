@@ -7,7 +7,8 @@ askable without consequences. The rule: deciding is apart from spending.
   awaitable makes the exchange wait. It may change the request that it was given, and nothing that outlives it.
 - `commit` runs after a request passed `decide`: it spends tokens, counts, remembers.
 - `on_end` hears that the exchange is over, whatever ended it and whether this filter was reached or not.
-- `on_response` sees the head of the upstream's answer, in reverse order of the filters.
+- `on_response` sees the head of the upstream's answer, in reverse order of the filters; `on_answer` and `stream` see
+  its body (gateway.filters.answers).
 - `preview` is `decide` without consequences. It is `decide` itself, except where deciding and spending must be one
   step, as in a store that others share.
 - `explain` says in words what `preview` or `decide` saw, secrets masked (`gateway.observability.masking`), and changes
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from gateway.filters.signing import SigningKeys
@@ -31,6 +33,7 @@ from gateway.observability.metrics import Metrics
 from gateway.spec.models import FilterSpec
 
 if TYPE_CHECKING:
+    from gateway.filters.answers import Stream
     from gateway.filters.provider import Provider
     from gateway.upstream.cluster import Cluster
     from gateway.upstream.store import Store
@@ -55,6 +58,9 @@ class Build:
     """Whose filter it is; "" for one that runs on every route."""
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     """For filters that ask somebody."""
+    app_secret: str = field(default="", repr=False)
+    """In a sidecar: what it and its service know."""
+    random: Random = field(default_factory=Random)
     signing: SigningKeys = field(default_factory=SigningKeys.of_our_own)
     """The instance's own keys."""
 
@@ -70,6 +76,9 @@ class Filter(Generic[S]):
     """Whether it always replies by itself, so that its route needs no cluster."""
     body_limit: int = 0
     """Bytes of the largest body that `decide` takes, whole, as `request.body`; 0: the head is enough for it."""
+
+    answer_limit: int = 0
+    """Bytes of the largest answer that `on_answer` takes whole; 0: the head is enough for it."""
 
     joins: object = None
     """Neighbours in a chain with the same value here become one step, which the first of them makes by `join`."""
@@ -108,6 +117,18 @@ class Filter(Generic[S]):
 
     def on_response(self, request: Request, response: Response) -> None:
         """Change the head of the upstream's answer."""
+
+    def wants_answer(self, request: Request, response: Response) -> bool:
+        """Whether `on_answer` must see this one; where not, its body streams past."""
+        return True
+
+    def on_answer(self, request: Request, response: Response, body: bytes) -> bytes | Reply:
+        """Look at the whole answer: the body to send instead, or what the client gets in its place."""
+        raise NotImplementedError(f"{type(self).__name__} looks at no bodies of answers")
+
+    def stream(self, request: Request, response: Response) -> Stream | None:
+        """What the body of this answer passes through, if it must; the head may still be changed."""
+        return None
 
     def on_end(self, request: Request) -> None:
         """The exchange is over: release what `commit` took for this request, if it did."""

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final
 
+from gateway.filters.answers import ENCODED, Held, Stream, is_encoded
 from gateway.filters.base import Decision, Filter, Verdict
 from gateway.http.messages import Reply, Request, Response
 from gateway.observability.metrics import Metrics
@@ -70,7 +71,17 @@ Step = tuple[Callable[[Request], Decision | BodyWanted], Callable[[Request], Non
 class Chain:
     """A route's filters, in the order in which they run."""
 
-    __slots__ = ("_metrics", "enders", "filters", "responders", "steps")
+    __slots__ = (
+        "_holders",
+        "_metrics",
+        "_streamers",
+        "asks_plain",
+        "enders",
+        "filters",
+        "reads_answers",
+        "responders",
+        "steps",
+    )
 
     def __init__(self, filters: Sequence[AnyFilter], metrics: Metrics) -> None:
         self.filters = tuple(filters)
@@ -85,7 +96,14 @@ class Chain:
             )
             for one in _joined(self.filters)
         )
-        self.responders = tuple(one.on_response for one in reversed(self.filters) if _overrides(one, "on_response"))
+        backwards = self.filters[::-1]
+        self._holders = tuple(one for one in backwards if one.answer_limit)
+        self._streamers = tuple(one for one in backwards if _overrides(one, "stream"))
+        self.reads_answers = bool(self._holders or self._streamers)
+        """Whether any filter looks at the bodies of answers."""
+        self.asks_plain = bool(self._holders)
+        """Whether endpoints must be asked for answers that are not compressed."""
+        self.responders = tuple(one.on_response for one in backwards if _overrides(one, "on_response"))
         self.enders = tuple(one for one in self.filters if _overrides(one, "on_end"))
 
     def __repr__(self) -> str:
@@ -136,6 +154,32 @@ class Chain:
         """Show the upstream's answer to the filters that want to see it, last filter first."""
         for on_response in self.responders:
             on_response(request, response)
+
+    def holding(self, request: Request, response: Response) -> Held | Stopped | None:
+        """Whether filters want to see this answer whole, or one has failed; None when it may stream past."""
+        wanting = [one for one in self._holders if one.wants_answer(request, response)] if self._holders else ()
+        if not wanting:
+            return None
+        held = Held(response, wanting)
+        return Stopped(ENCODED, held.strictest) if is_encoded(response) else held
+
+    def judge(self, request: Request, held: Held) -> bytes | Stopped:
+        """Show a whole answer to the filters that want it, last filter first: what becomes of it."""
+        body = bytes(held.body)
+        for one in held.wanting:
+            try:
+                outcome = one.on_answer(request, held.response, body)
+            except Exception:
+                return self._failed(one)
+            if isinstance(outcome, Reply):
+                return Stopped(outcome, one)
+            body = outcome
+        return body
+
+    def streams(self, request: Request, response: Response) -> tuple[Stream, ...]:
+        """What the body of this answer passes through, last filter first."""
+        found = [one.stream(request, response) for one in self._streamers]
+        return tuple(one for one in found if one is not None)
 
     def end(self, request: Request) -> None:
         """Tell the filters that want to know that the exchange is over; what fails in one is not the others' loss."""

@@ -5,9 +5,13 @@ The rule: it is a filter like any, so that the file says where the keys are, on 
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.filters.base import Build, Decision, Filter, Verdict
 from gateway.http.messages import Reply, Request
 from gateway.spec.identity import Jwks
+
+_FIELDS: Final = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
 
 
 class JwksFilter(Filter[Jwks]):
@@ -23,8 +27,8 @@ class JwksFilter(Filter[Jwks]):
 
     def decide(self, request: Request) -> Decision:
         """The key set."""
-        content = (b"application/json", self._keys.published(self._wall()))
-        return Reply(200, "internal_keys", "the keys that internal tokens are verified with", content=content)
+        keys = self._keys.published(self._wall())
+        return Reply(200, "", "the keys that internal tokens are verified with", _FIELDS, body=keys)
 
     def explain(self, request: Request, reply: Verdict) -> str:
         """Which key signs now."""

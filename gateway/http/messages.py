@@ -56,6 +56,8 @@ class Request:
     """Whose limit it is: the client's address, for IPv6 its /64 network."""
     scheme: str = "http"
     listener: str = ""
+    target_scheme: str = ""
+    """`http` or `https` where a forward proxy was given a whole address (RFC 9112 section 3.2.2)."""
     keep_alive: bool = True
     expects_continue: bool = False
     upgrade: bool = False
@@ -79,6 +81,9 @@ class Request:
     """The whole body, once a filter has asked for it (`Filter.body_limit`); else None: it streams past."""
     operations: tuple[tuple[str, str], ...] = ()
     """What a filter found in the body, as type and name: of few values, since metrics tell them apart."""
+
+    copies: tuple[Any, ...] = ()
+    """Copies for other clusters (gateway.filters.mirror); the exchange tells them of its body."""
 
     def __init__(
         self,
@@ -142,6 +147,11 @@ class Response:
         self.keep_alive = keep_alive
         self.rendered: Rendered | None = None
 
+    def replace_headers(self, headers: Headers) -> None:
+        """Set the fields anew, and the lookup with them."""
+        self.headers = headers
+        self.fields = dict(headers)
+
     def __repr__(self) -> str:
         return f"<Response {self.status} length={self.length}>"
 
@@ -152,7 +162,8 @@ class Reply:
 
     `reason` is the stable code of `conventions`: clients and metrics see it. `headers` go out besides those
     that the renderer of the route's error style adds. `policy` is the `file:line` that decided, where it is not
-    that of the filter which replies.
+    that of the filter which replies. `body` is a ready one, whose type stands in `headers`, for filters that answer
+    with content instead of a refusal; an empty `reason` says that nothing was refused.
     """
 
     status: int
@@ -162,8 +173,7 @@ class Reply:
     problem_type: str = ""
     title: str = ""
     policy: str = ""
-    content: tuple[bytes, bytes] | None = None
-    """Type and bytes of an answer that is no refusal, in place of what the renderer makes."""
+    body: bytes | None = None
 
 
 class Refused(Exception):

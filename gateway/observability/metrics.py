@@ -51,6 +51,19 @@ class Metrics:
             "Connections to endpoints given up because TLS failed, by reason.",
             ("gateway_cluster", "reason"),
         )
+        self.dns_resolutions = Counter(
+            "gateway_dns_resolutions",
+            "Host names of endpoints resolved, by what came of it.",
+            ("gateway_cluster", "result"),
+        )
+        self.egress_denied = Counter(
+            "gateway_egress_denied", "Calls to the outside that were not let out, by reason.", ("reason",)
+        )
+        self.mesh_revoked = Counter(
+            "gateway_mesh_revoked_connections",
+            "Connections ended because the certificate of the other side was revoked, by listener or cluster.",
+            ("where",),
+        )
         self.shadowed = Counter(
             "gateway_shadow_denials", "What filters in shadow mode would have refused.", ("filter", "reason")
         )
@@ -78,6 +91,21 @@ class Metrics:
             "gateway_stale_connection_retries",
             "Idempotent requests sent again because a kept connection closed under them.",
         )
+        self.retries = Counter(
+            "gateway_retries",
+            "Tries that followed a failed one, by the class of that failure and how they ended.",
+            ("http_route", "gateway_cluster", "class", "result"),
+        )
+        self.retries_refused = Counter(
+            "gateway_retries_refused",
+            "Failures of a class that is repeated which no other try followed, by the reason.",
+            ("http_route", "gateway_cluster", "class", "reason"),
+        )
+        self.faults = Counter(
+            "gateway_faults_injected",
+            "Tries that met a fault planted in the configuration.",
+            ("http_route", "gateway_cluster", "fault"),
+        )
         self.jwks = Counter("gateway_jwks_fetches", "Fetches of an issuer's keys.", ("provider", "result"))
         self.tokens = Counter("gateway_token_checks", "Tokens looked at, by how it ended.", ("provider", "result"))
         self.revocation_delays = Histogram(
@@ -97,6 +125,11 @@ class Metrics:
             "gateway_external_authorizations",
             "Services asked whether a request may pass, by what came of it.",
             ("gateway_cluster", "result"),
+        )
+        self.mirrored = Counter(
+            "gateway_mirrored_requests",
+            "Copies of requests for another cluster, by what came of them.",
+            ("http_route", "gateway_cluster", "result"),
         )
         self.key_checks = Counter("gateway_api_key_checks", "API keys looked at, by how it ended.", ("result",))
         self.key_file_loads = Counter("gateway_api_key_file_loads", "Files of API keys read.", ("result",))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from gateway.filters.limit_terms import limit_lines
 from gateway.http.hop import VIA
 from gateway.http.messages import AS_STATED, Reply
-from gateway.roles.facts import CONNECTING, DONE, TUNNEL, WAITING, Facts
+from gateway.roles.facts import BACKING_OFF, CONNECTING, DONE, TUNNEL, WAITING, Facts
 from gateway.roles.reasons import UNAVAILABLE
 from gateway.roles.replies import RENDERERS, field_lines, reply_lines
 
@@ -48,9 +48,13 @@ class Ending(Facts):
             bare = self.worker.date_line + field_lines(reply.headers) + self._answer_lines()
             self._begin_answer(bare, AS_STATED, b"", end=True)
             return
-        style = self.route.errors if self.route else "problem"
-        content_type, body = reply.content or RENDERERS[style](reply, self.decided_by, self.ids.trace_id)
-        fields = reply_lines(reply, content_type, self.worker.date_line) + self._answer_lines()
+        if reply.body is not None:
+            body = reply.body
+            fields = self.worker.date_line + field_lines(reply.headers) + self._answer_lines()
+        else:
+            style = self.route.errors if self.route else "problem"
+            content_type, body = RENDERERS[style](reply, self.decided_by, self.ids.trace_id)
+            fields = reply_lines(reply, content_type, self.worker.date_line) + self._answer_lines()
         self._begin_answer(fields, len(body), b"" if self.request.method == "HEAD" else body, end=True)
 
     def _break(self, reason: str) -> None:
@@ -65,7 +69,7 @@ class Ending(Facts):
         if self.deadline and now >= self.deadline:
             self._out_of_time("request_timeout")
         elif self.try_deadline and now >= self.try_deadline:
-            self._out_of_time("upstream_timeout")
+            self._try_out_of_time()
         elif route is not None and route.idle_timeout and now - self.last_progress > route.idle_timeout:
             self._idle_for_too_long()
         elif not self._request_complete and self.state < DONE and self.connection.body_too_slow(now):
@@ -95,7 +99,7 @@ class Ending(Facts):
         """Count, log and trace, once."""
         if self.state == DONE:
             return
-        if self.upstream is not None or self.state in (CONNECTING, WAITING):
+        if self.upstream is not None or self.state in (CONNECTING, WAITING, BACKING_OFF):
             self._stop_upstream(self.reason)
         self.state = DONE
         self.worker.exchanges.discard(self)
@@ -106,6 +110,10 @@ class Ending(Facts):
     def _stop_upstream(self, error: str) -> None:
         """Whoever works for this exchange may stop."""
         raise NotImplementedError("an exchange that ends also connects")
+
+    def _try_out_of_time(self) -> None:
+        """The time of one try is over."""
+        raise NotImplementedError("an exchange that ends also tries again")
 
     def _end_tunnel(self) -> None:
         """Both sides get what was sent so far, then the end."""

@@ -97,8 +97,9 @@ def _asked(exchange: Facts) -> list[tuple[AnyFilter, str]]:
     """The filters that ran, each with what it said; those behind the one that stopped were not asked."""
     filters = [step[2] for step in exchange.route.chain.steps] if exchange.route else []
     outcome = exchange.outcome
-    if exchange.cluster is not None:
-        return [(one, "pass") for one in filters]
+    if exchange.cluster is not None:  # one of them may still have refused the answer
+        refusing = outcome.filter if isinstance(outcome, Stopped) else None
+        return [(one, "deny" if one is refusing else "pass") for one in filters]
     if isinstance(outcome, Stopped):
         stopped, verdict = outcome.filter, "deny" if outcome.reply.status >= 400 else "answer"
     elif isinstance(outcome, Waiting):
@@ -143,6 +144,7 @@ def _cluster(exchange: Facts) -> dict[str, Any] | None:
         "name": exchange.cluster.name,
         "endpoint": exchange.endpoint.address if exchange.endpoint else "",
         "attempts": exchange.attempts,
+        "planted": "; ".join(exchange.faults),
         "status": exchange.upstream_status,
         "duration_ms": round(exchange.upstream_seconds * 1000, 3),
     }

@@ -1,0 +1,197 @@
+"""What comes back: the endpoint's answer on its way to the client.
+
+The problem: most answers pass as they come, a few must be seen whole before the client gets any of them (does it keep
+to its schema? how is it said in another style?), and some are changed as they pass (compression). The rule: filters
+that look at heads come first, then those that want the whole body, one after the other, then those that see it
+streaming by; what no filter looks at costs one comparison.
+"""
+
+from __future__ import annotations
+
+from gateway.filters.answers import TOO_LARGE, Held, feed_all
+from gateway.filters.chain import Stopped
+from gateway.http.hop import VIA, downstream_fields
+from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Bound, Response
+from gateway.roles.facts import ANSWERING, HOLDING, SENDING, TUNNEL
+from gateway.roles.planted import Planted
+from gateway.roles.reasons import UNAVAILABLE
+
+
+class Returning(Planted):
+    """The part of an exchange that begins with the answer's head."""
+
+    def answer_interim(self, interim: Response) -> None:
+        """Pass an informational answer on (RFC 9110 section 15.2), unless it is our business or nobody checked it.
+
+        100 answers an expectation, and the client's ends here (section 10.1.1): we never forward `Expect`, and have
+        sent our own 100 or seen that the body comes without it. Filters that may change answers see only the final
+        one; on their routes an informational answer could say what they take out, so it stays here.
+        """
+        if self.state != SENDING:
+            return
+        assert self.route is not None
+        self.last_progress = self.worker.clock()
+        chain = self.route.chain
+        if chain.responders or chain.reads_answers or (interim.status == 100 and self.request.expects_continue):
+            return
+        self._repeatable = False  # the client has seen something that belongs to this try (Envoy does the same)
+        self.connection.send_interim(interim.status, downstream_fields(interim) + VIA)
+
+    def answer_head(self, response: Response, body: bytes, end: bool) -> None:
+        """Begin the answer to the client; a small one goes out whole, in one write."""
+        if self.state != SENDING:
+            return
+        assert self.route is not None
+        tries = self.route.tries
+        if tries is not None and self._retries_answer(tries, response, end):
+            return
+        limits = self.request.body_limits
+        if limits is not None and max(response.length, len(body)) > limits.response.bytes:
+            self._answer_too_large(limits.response, end)
+            return
+        self.state = ANSWERING
+        self.try_deadline = 0.0
+        self.status = self.upstream_status = response.status
+        if end:
+            self._end_try()
+        chain = self.route.chain
+        if chain.responders:
+            chain.respond(self.request, response)
+        if chain.reads_answers and not self._bodiless(response):
+            self._watch(response, body, end)
+        else:
+            self._pass_on(response, body, end)
+
+    def _bodiless(self, response: Response) -> bool:
+        return self.request.method == "HEAD" or response.status in (204, 304)
+
+    def _pass_on(self, response: Response, body: bytes, end: bool) -> None:
+        """Send the answer's head, and what there is of its body."""
+        bodiless = self._bodiless(response)
+        length = AS_STATED if bodiless else CHUNKED if response.length == UNTIL_CLOSE else response.length
+        # RFC 9110 §8.6: a 204 has no Content-Length; that of HEAD and 304 speaks of what GET would answer.
+        fields = downstream_fields(response, keep_length=bodiless and response.status != 204)
+        if b"date" not in response.fields:  # RFC 9110 §6.6.1: then who passes it on says when
+            fields += self.worker.date_line
+        self._begin_answer(fields + self._answer_lines(), length, body, end)
+
+    def answer_upgraded(self, response: Response) -> None:
+        """The endpoint speaks WebSocket now: no more time limit for the whole, only for silence."""
+        if self.state != SENDING:
+            return
+        self.state = TUNNEL
+        self.deadline = self.try_deadline = 0.0
+        self.status = self.upstream_status = 101
+        self._begun_answer = True
+        self.connection.send_upgraded(downstream_fields(response) + self._answer_lines())
+
+    def _end_tunnel(self) -> None:
+        """Either side closed: the other gets what was sent so far, then the end."""
+        upstream = self.upstream
+        if upstream is not None:
+            self._end_try()
+            upstream.close()
+        self._finish()
+        self.connection.send_end()
+
+    def answer_data(self, data: bytes, end: bool) -> None:
+        """Pass a piece of the answer on."""
+        if self.state == TUNNEL and end:
+            self._end_tunnel()
+            return
+        if self.state not in (HOLDING, ANSWERING, TUNNEL):
+            return
+        self.last_progress = self.worker.clock()
+        limits = self.request.body_limits
+        came = self.bytes_sent if self._held is None else len(self._held.body)
+        if limits is not None and self.state != TUNNEL and came + len(data) > limits.response.bytes:
+            self._answer_too_large(limits.response, end)
+            return
+        if end:
+            self._end_try()
+        if self.state == HOLDING:
+            self._hold(data, end)
+            return
+        if self._streams:
+            data = feed_all(self._streams, data, end)
+        if data:
+            self.bytes_sent += len(data)
+            self.connection.send_data(data)
+        if end:
+            self._end_answer()
+
+    def _answer_too_large(self, bound: Bound, end: bool) -> None:
+        """Before its head is out the client gets 502; after that, an answer that visibly breaks off."""
+        self.decided_by = bound.where
+        if end:  # the connection is back in its pool already
+            self._end_try()
+        if self._begun_answer:
+            self._break("answer_too_large")
+        else:
+            self._stop_upstream("answer_too_large")
+            self._reply(UNAVAILABLE["answer_too_large"])
+
+    # -- filters that look at bodies -------------------------------------------------------------------------
+
+    def _watch(self, response: Response, body: bytes, end: bool) -> None:
+        """A filter of this route may want to see the body: whole, or passing by, or not this one."""
+        assert self.route is not None
+        held = self.route.chain.holding(self.request, response)
+        if held is None:
+            self._stream(response, body, end)
+        elif isinstance(held, Stopped):
+            self._refuse_answer(held)
+        else:
+            self.state, self._held = HOLDING, held
+            self._hold(body, end)
+
+    def _hold(self, data: bytes, end: bool) -> None:
+        """Keep a piece of the answer; with the last one, let the filters say what becomes of it."""
+        held = self._held
+        assert held is not None
+        held.body += data
+        if max(len(held.body), held.response.length) > held.limit:
+            self._refuse_answer(Stopped(TOO_LARGE, held.strictest))
+        elif end:
+            self._release(held)
+
+    def _release(self, held: Held) -> None:
+        assert self.route is not None
+        self.state, self._held = ANSWERING, None
+        outcome = self.route.chain.judge(self.request, held)
+        if isinstance(outcome, Stopped):
+            self._refuse_answer(outcome)
+            return
+        response = held.response
+        self.status, response.length = response.status, len(outcome)
+        self._stream(response, outcome, end=True)
+
+    def _refuse_answer(self, outcome: Stopped) -> None:
+        """Nothing of the endpoint's answer reaches the client."""
+        self.outcome = outcome
+        self.decided_by = outcome.reply.policy or outcome.filter.where
+        self._held = None
+        self._stop_upstream(outcome.reply.reason)
+        self._reply(outcome.reply)
+
+    def _stream(self, response: Response, body: bytes, end: bool) -> None:
+        """Let the answer pass, through whatever filters put in its way."""
+        assert self.route is not None
+        streams = self._streams = self.route.chain.streams(self.request, response)
+        if streams:
+            body = feed_all(streams, body, end)
+            if end:
+                response.length = len(body)
+            elif not all(one.keeps_length for one in streams):
+                response.length = CHUNKED
+        self._pass_on(response, body, end)
+
+    # -- the end of a try ------------------------------------------------------------------------------------
+
+    def _end_try(self, error: str = "") -> None:
+        """One try is over: the connection is no longer ours."""
+        self.upstream = None
+        self.upstream_seconds = self.worker.clock() - self.try_started
+        self.worker.try_ended(self, error)
+        if self._retry is not None:
+            self._retry_over(error or (str(self.upstream_status) if self.upstream_status >= 500 else ""))
