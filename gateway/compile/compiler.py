@@ -17,10 +17,12 @@ from gateway.filters.base import Build
 from gateway.filters.cache_store import Zone
 from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
+from gateway.filters.revocations import Revocations
+from gateway.filters.signing import SigningKeys
 from gateway.observability.metrics import Metrics
 from gateway.routing.table import RouteTable
 from gateway.spec.errors import fault
-from gateway.spec.models import CacheZone, FilterSpec, Spec
+from gateway.spec.models import CacheZone, FilterSpec, JwtProvider, Spec
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.spec.models import Route as RouteSpec
 from gateway.spec.models import Store as StoreSpec
@@ -55,6 +57,8 @@ class Runtime:
     """In a sidecar: what it and its service know."""
     resolver: Resolver = field(default_factory=SystemResolver)
     """Who knows the addresses of host names."""
+    signing: SigningKeys = field(default_factory=SigningKeys.of_our_own)
+    """The instance's own keys."""
 
 
 def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtime, before: Snapshot) -> Snapshot:
@@ -65,9 +69,9 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         ValueError: a store of the supervisor's Redis where it runs none; a filter that cannot be made.
     """
     clusters = {one.name: _cluster(one, endpoints, runtime, before) for one in spec.clusters}
-    providers = {one.name: _provider(one.name, spec, clusters, runtime, before) for one in spec.providers}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
     caches = {one.name: _cache(one, runtime, before) for one in spec.caches}
+    providers = {one.name: _provider(one, clusters, stores, runtime, before) for one in spec.providers}
     canaries = {one.name: _canary(one, before) for one in spec.routes if one.canary}
     build = Build(
         providers,
@@ -79,6 +83,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         caches=caches,
         app_secret=runtime.app_secret,
         random=runtime.random,
+        signing=runtime.signing,
     )
     filters: dict[tuple[str, int], AnyFilter] = {}
 
@@ -160,13 +165,20 @@ def _tls(spec: ClusterSpec, runtime: Runtime) -> UpstreamTls | None:
     )
 
 
-def _provider(name: str, spec: Spec, clusters: Mapping[str, Cluster], runtime: Runtime, before: Snapshot) -> Provider:
-    wanted = next(one for one in spec.providers if one.name == name)
-    cluster = clusters[wanted.jwks.cluster]
-    old = before.providers.get(name)
-    if old is not None and old.spec == wanted and old.cluster is cluster:
+def _provider(
+    spec: JwtProvider,
+    clusters: Mapping[str, Cluster],
+    stores: Mapping[str, Store],
+    runtime: Runtime,
+    before: Snapshot,
+) -> Provider:
+    cluster, old = clusters[spec.jwks.cluster], before.providers.get(spec.name)
+    store = stores[spec.revocation.store] if spec.revocation else None
+    followed = old.revocations.store if old is not None and old.revocations is not None else None
+    if old is not None and old.spec == spec and old.cluster is cluster and followed is store:
         return old
-    return Provider(wanted, cluster, runtime.metrics, runtime.clock)
+    revocations = Revocations(spec, store, runtime.metrics, runtime.clock, runtime.wall) if store else None
+    return Provider(spec, cluster, runtime.metrics, runtime.clock, revocations)
 
 
 def _store(spec: StoreSpec, runtime: Runtime, before: Snapshot) -> Store:

@@ -114,6 +114,14 @@ class Metrics:
         )
         self.jwks = Counter("gateway_jwks_fetches", "Fetches of an issuer's keys.", ("provider", "result"))
         self.tokens = Counter("gateway_token_checks", "Tokens looked at, by how it ended.", ("provider", "result"))
+        self.revocation_delays = Histogram(
+            "gateway_revocation_delay_seconds",
+            "Time from an issuer's taking a token back to a worker's knowing it.",
+            ("provider",),
+        )
+        self.revocations_unreadable = Counter(
+            "gateway_revocations_unreadable", "Published revocations that could not be understood.", ("provider",)
+        )
         self.introspections = Counter(
             "gateway_token_introspections",
             "Issuers asked about a token, by what came of it.",

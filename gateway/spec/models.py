@@ -145,6 +145,18 @@ class JwksSource(Model):
     cooldown: Duration = 30.0
 
 
+class Revocation(Model):
+    """Where an issuer publishes the tokens that it has taken back before their time (gateway.filters.revocations)."""
+
+    store: Name
+    on_store_failure: Literal["fail_open", "fail_closed"]
+    """What happens while nothing was heard for `max_staleness`: nobody can choose that for others."""
+    name: Name | None = None
+    """Under which name: the stream `revocations:NAME`. None: the provider's own."""
+    max_staleness: Annotated[Duration, Field(ge=5, le=3_600)] = 30.0
+    max_entries: Integer = Field(100_000, gt=0, le=10_000_000)
+
+
 class JwtProvider(Model):
     """An issuer whose tokens are believed (RFC 7519, RFC 8725, RFC 9068)."""
 
@@ -155,6 +167,8 @@ class JwtProvider(Model):
     jwks: JwksSource
     leeway: Annotated[Duration, Field(le=60.0)] = 30.0
     cache_entries: Integer = Field(10_000, gt=0)
+    revocation: Revocation | None = None
+    """None: a token is good until it expires, whatever happened since."""
     audit_accept: AuditAccept = Field(default_factory=dict)
 
 
@@ -457,6 +471,7 @@ __all__ = [
     "Model",
     "PathMatch",
     "ProxyProtocol",
+    "Revocation",
     "Route",
     "Spec",
     "Store",
