@@ -56,6 +56,8 @@ class Request:
     """Whose limit it is: the client's address, for IPv6 its /64 network."""
     scheme: str = "http"
     listener: str = ""
+    target_scheme: str = ""
+    """`http` or `https` where a forward proxy was given a whole address (RFC 9112 section 3.2.2)."""
     keep_alive: bool = True
     expects_continue: bool = False
     upgrade: bool = False
@@ -81,6 +83,9 @@ class Request:
     """What a filter found in the body, as type and name: of few values, since metrics tell them apart."""
     mediation: Any = None
     """What the filter that says the request in another style remembers until its answer comes back."""
+
+    copies: tuple[Any, ...] = ()
+    """Copies for other clusters (gateway.filters.mirror); the exchange tells them of its body."""
 
     def __init__(
         self,

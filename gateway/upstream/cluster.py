@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random
 from typing import Protocol
 
@@ -20,7 +20,9 @@ from gateway.http.client import ClientConnection
 from gateway.spec.certificates import Unusable
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.upstream.balancer import BALANCERS
+from gateway.upstream.discovery import Discovery
 from gateway.upstream.endpoint import Endpoint, LimitedEndpoint
+from gateway.upstream.retry import Budget
 from gateway.upstream.tls import UpstreamTls
 
 
@@ -30,8 +32,8 @@ class Waiter(Protocol):
     def connected(self, connection: ClientConnection, endpoint: Endpoint) -> None:
         """Here is the connection."""
 
-    def connect_failed(self, reason: str, endpoint: Endpoint) -> None:
-        """There will be none, and why."""
+    def connect_failed(self, reason: str, endpoint: Endpoint | None) -> None:
+        """There will be none, and why; without an endpoint when none was found to connect to."""
 
 
 class Unavailable(Exception):
@@ -52,15 +54,24 @@ class Cluster:
         clock: Callable[[], float],
         random: Random,
         tls: UpstreamTls | None = None,
+        discovery: Discovery | None = None,
     ) -> None:
+        """`discovery` finds the endpoints, when it is started; without it they are `addresses`."""
         self.spec = spec
         self.tls = tls
         self.name = spec.name
         self.clock = clock
-        kind = LimitedEndpoint if spec.max_requests_per_connection else Endpoint
-        self.endpoints = tuple(kind(address, self) for address in addresses)
+        self.discovery = discovery
+        self.authorities: Mapping[str, str] = {}
+        """By address: the endpoint as the configuration names it, where that is a host name."""
+        self.absence = "no_endpoint"
+        """Why there is no endpoint, while there is none."""
+        self._kind = LimitedEndpoint if spec.max_requests_per_connection else Endpoint
+        self.endpoints = tuple(self._kind(address, self) for address in addresses) if discovery is None else ()
+        self._leaving: set[Endpoint] = set()
         self.retired = False
         self.pending: deque[Waiter] = deque()
+        self.budget = Budget(spec.retry_budget)
         self._pick = BALANCERS[spec.load_balancing](random)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -70,21 +81,53 @@ class Cluster:
     @property
     def connections(self) -> int:
         """Open connections and those being opened."""
-        return sum(endpoint.open + endpoint.connecting for endpoint in self.endpoints)
+        return sum(endpoint.open + endpoint.connecting for endpoint in (*self.endpoints, *self._leaving))
 
-    def acquire(self, waiter: Waiter, fresh: bool = False) -> tuple[ClientConnection, Endpoint] | None:
+    def start(self) -> None:
+        """Begin to find endpoints, if they are to be found."""
+        if self.discovery is not None:
+            self.discovery.start(self)
+
+    def replace_endpoints(self, addresses: Sequence[str]) -> None:
+        """Other endpoints: those that stay keep their state, those that go are drained."""
+        before = {one.address: one for one in self.endpoints}
+        self.endpoints = tuple(before.pop(one) if one in before else self._kind(one, self) for one in addresses)
+        for gone in before.values():
+            gone.retire()
+            self._leaving.add(gone)
+        self._leaving = {one for one in self._leaving if one.open or one.connecting}
+        if self.retired:
+            self.retire()
+
+    def endpoints_known(self) -> None:
+        """Whoever waited for the first endpoints gets a connection, or gets to know why not."""
+        waiting, self.pending = self.pending, deque()
+        for waiter in waiting:
+            try:
+                taken = self.acquire(waiter)
+            except Unavailable as error:
+                waiter.connect_failed(error.reason, None)
+            else:
+                if taken is not None:
+                    waiter.connected(*taken)
+
+    def acquire(
+        self, waiter: Waiter, fresh: bool = False, avoid: Collection[Endpoint] = ()
+    ) -> tuple[ClientConnection, Endpoint] | None:
         """A connection now, or None: then the waiter is told later.
 
         Args:
             waiter: told by `connected` or `connect_failed` when there is none at once.
             fresh: never a kept connection, which may be about to close.
+            avoid: endpoints that were tried already; used only when there is no other.
 
         Raises:
             Unavailable: there is no endpoint, or too many requests wait already.
         """
         if not self.endpoints:
-            raise Unavailable("no_endpoint")
-        endpoint = self._pick(self.endpoints)
+            self._wait_for_endpoints(waiter)
+            return None
+        endpoint = self._pick(self.endpoints if not avoid else self._others(avoid) or self.endpoints)
         if not fresh:
             connection = endpoint.take_idle()
             if connection is not None:
@@ -96,6 +139,16 @@ class Cluster:
         else:
             raise Unavailable("upstream_overflow")
         return None
+
+    def _others(self, avoid: Collection[Endpoint]) -> list[Endpoint]:
+        return [one for one in self.endpoints if one not in avoid]
+
+    def _wait_for_endpoints(self, waiter: Waiter) -> None:
+        if self.discovery is None or self.discovery.answered.is_set():
+            raise Unavailable(self.absence)
+        if len(self.pending) >= self.spec.max_pending:
+            raise Unavailable("upstream_overflow")
+        self.pending.append(waiter)
 
     def forget(self, waiter: Waiter) -> None:
         """The waiter no longer wants a connection."""
@@ -109,7 +162,7 @@ class Cluster:
 
     def connection_freed(self) -> None:
         """A connection ended: a waiting request may open another."""
-        if self.pending and self.connections < self.spec.max_connections:
+        if self.pending and self.endpoints and self.connections < self.spec.max_connections:
             self._open(self._pick(self.endpoints), self.pending.popleft())
 
     def _open(self, endpoint: Endpoint, waiter: Waiter) -> None:
@@ -122,7 +175,7 @@ class Cluster:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.spec.connect_timeout):
-                options = self.tls.options(endpoint.host) if self.tls else {}
+                options = self.tls.options(endpoint.server_name) if self.tls else {}
                 _, connection = await loop.create_connection(
                     lambda: ClientConnection(endpoint), endpoint.host, endpoint.port, **options
                 )
@@ -162,5 +215,7 @@ class Cluster:
     def retire(self) -> None:
         """The configuration no longer knows this cluster: finish what is in flight, keep nothing."""
         self.retired = True
+        if self.discovery is not None:
+            self.discovery.stop()
         for endpoint in self.endpoints:
-            endpoint.close()
+            endpoint.retire()

@@ -24,11 +24,25 @@ def split_address(address: str) -> tuple[str, int]:
 class Endpoint:
     """An endpoint's address and pool."""
 
-    __slots__ = ("active", "address", "cluster", "connecting", "failures", "host", "idle", "open", "port")
+    __slots__ = (
+        "active",
+        "address",
+        "authority",
+        "cluster",
+        "connecting",
+        "failures",
+        "host",
+        "idle",
+        "open",
+        "port",
+        "retired",
+    )
 
     def __init__(self, address: str, cluster: Cluster) -> None:
         self.address = address
         self.host, self.port = split_address(address)
+        self.authority = cluster.authorities.get(address, address)
+        """Host and port as the configuration names them: what the endpoint is told, and must prove to be."""
         self.cluster = cluster
         self.idle: list[ClientConnection] = []
         self.active = 0
@@ -38,9 +52,16 @@ class Endpoint:
         self.connecting = 0
         self.failures = 0
         """Connection attempts that failed in a row."""
+        self.retired = False
+        """Whether it gets no more requests: what is in flight ends, nothing is kept."""
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.address} active={self.active} idle={len(self.idle)} failures={self.failures}>"
+
+    @property
+    def server_name(self) -> str:
+        """Whose certificate is expected."""
+        return split_address(self.authority)[0]
 
     @property
     def healthy(self) -> bool:
@@ -67,7 +88,7 @@ class Endpoint:
         connection.busy = False
         self.active -= 1
         cluster = self.cluster
-        if not reusable or connection.transport.is_closing() or cluster.retired:
+        if not reusable or connection.transport.is_closing() or self.retired:
             connection.transport.close()
         elif cluster.pending:
             cluster.hand_on(connection, self)
@@ -90,6 +111,11 @@ class Endpoint:
         limit = now - self.cluster.spec.idle_timeout
         while self.idle and self.idle[0].idle_since < limit:
             self.idle.pop(0).transport.close()
+
+    def retire(self) -> None:
+        """Close the kept connections, and keep none from now on."""
+        self.retired = True
+        self.close()
 
     def close(self) -> None:
         """Close the kept connections."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from sample_services.kit.auth import TokenVerifier
+from sample_services.kit.auth import TokenVerifier, Trusted
 from sample_services.kit.background import Tasks
 from sample_services.kit.body import MAX_BYTES
 from sample_services.kit.client import HttpClient
@@ -30,11 +30,13 @@ from sample_services.kit.metrics import Metrics
 from sample_services.kit.observe import Observer
 from sample_services.kit.probes import add_probes
 from sample_services.kit.settings import Settings, read_settings_or_exit
+from sample_services.kit.sidecar import only_from_sidecar
 from sample_services.kit.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+GATEWAY = "gateway"
 FINISH_REQUESTS_S = 1.5
 """How long running requests may take after the stop; the whole stop stays under 3 s."""
 
@@ -65,10 +67,11 @@ class Service:
         self.metrics = Metrics()
         self.telemetry = Telemetry(settings, self.metrics)
         self.http = HttpClient(settings, self.telemetry, self.metrics)
-        self.auth = TokenVerifier(settings.issuer, settings.audience, KeySet(self._fetch_keys))
-        self.app = web.Application(
-            middlewares=[Observer(self.telemetry, self.metrics).middleware()], client_max_size=MAX_BYTES
-        )
+        self.auth = self._verifier()
+        middlewares = [Observer(self.telemetry, self.metrics).middleware()]
+        if settings.secrets.sidecar is not None:
+            middlewares.append(only_from_sidecar(settings.secrets.sidecar, self.metrics))
+        self.app = web.Application(middlewares=middlewares, client_max_size=MAX_BYTES)
         self.app.on_response_prepare.append(_hide_software)
         self.ready_checks = []
         self._tasks = Tasks(log, self.metrics.task_failures)
@@ -111,8 +114,17 @@ class Service:
         if hasattr(self, "db"):
             await self.db.close()
 
-    async def _fetch_keys(self) -> dict[str, Any]:
-        answer = await self.http.request("identity", "GET", "/jwks.json")
+    def _verifier(self) -> TokenVerifier:
+        """Believes identity, and the gateway where there is one that says so."""
+        settings, also = self.settings, []
+        if settings.gateway_issuer and GATEWAY in settings.peers:
+            keys = KeySet(lambda: self._fetch_keys(GATEWAY, "/.well-known/gateway-jwks.json"))
+            also.append(Trusted(settings.gateway_issuer, settings.service, keys))
+        keys = KeySet(lambda: self._fetch_keys("identity", "/jwks.json"))
+        return TokenVerifier(settings.issuer, settings.audience, keys, also=also)
+
+    async def _fetch_keys(self, peer: str, path: str) -> dict[str, Any]:
+        answer = await self.http.request(peer, "GET", path)
         document: dict[str, Any] = answer.expect(200).json()
         return document
 

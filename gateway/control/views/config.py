@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -77,7 +78,13 @@ def config_document(plane: ControlPlane) -> dict[str, Any]:
 def without_secrets(spec: dict[str, Any]) -> dict[str, Any]:
     """The configuration as it may be shown: any local process can read this API."""
     stores = [one | {"password": "***"} if one.get("password") else one for one in spec.get("stores", ())]
-    return {**spec, "stores": stores}
+    routes = [one | {"filters": _without_secrets(one.get("filters", ()))} for one in spec.get("routes", ())]
+    return {**spec, "stores": stores, "routes": routes, "filters": _without_secrets(spec.get("filters", ()))}
+
+
+def _without_secrets(filters: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Whatever a filter calls `secrets` is not for showing."""
+    return [one | {"secrets": ["***"] * len(one["secrets"])} if one.get("secrets") else one for one in filters]
 
 
 def route_document(route: dict[str, Any], plane: ControlPlane) -> dict[str, Any]:
@@ -92,9 +99,16 @@ def route_document(route: dict[str, Any], plane: ControlPlane) -> dict[str, Any]
         "lifecycle": route["lifecycle"],
         "filters": [{"type": one["type"], "where": one["where"]} for one in filters],
         "clusters": [{"name": ref["cluster"], "weight": ref["weight"]} for ref in route["backendRefs"]],
+        "canary": _canary(route, plane),
         "where": route["where"],
         **plane.rates.view(route["name"]),
     }
+
+
+def _canary(route: dict[str, Any], plane: ControlPlane) -> dict[str, Any] | None:
+    """The route's canary and its weight as decided, which is not always that of the file."""
+    watched = plane.canaries.book.watched.get(route["name"])
+    return None if watched is None else {"name": watched.spec.cluster, "weight": watched.decision.weight}
 
 
 def cluster_document(cluster: dict[str, Any], plane: ControlPlane) -> dict[str, Any]:

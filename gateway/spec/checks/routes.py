@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from gateway.spec.checks.canaries import check_canary
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path, duplicates
 from gateway.spec.models import Route, Spec
@@ -19,6 +20,7 @@ def check_routes(spec: Spec, answering: Collection[str]) -> Iterator[Finding]:
         yield from _check_listeners(route, listeners, path)
         for place, backend in enumerate(route.backend_refs):
             yield from reference(backend.cluster, clusters, "cluster", (*path, "backendRefs", place, "cluster"))
+        yield from check_canary(route, clusters, path)
         yield from _check_destination(route, answering, path)
 
 

@@ -85,7 +85,7 @@ def test_weights() -> None:
     assert route is not None
     random, counts = Random(5), {"orders": 0, "canary": 0}
     for _ in range(4_000):
-        counts[route.pick_cluster(random).name] += 1
+        counts[route.pick_cluster(request, random).name] += 1
     assert 2_850 < counts["orders"] < 3_150
     assert counts["orders"] + counts["canary"] == 4_000
 
@@ -151,7 +151,7 @@ def test_the_supervisors_redis_is_used_where_there_is_one() -> None:
 
 def test_the_table_knows_every_filter() -> None:
     assert {"JWT", "Authorize", "RateLimit", "Quota", "URLRewrite", "RequestRedirect"} <= set(filter_classes())
-    assert set(authenticating_types()) == {"ApiKey", "JWT", "TokenIntrospection"}
-    assert set(answering_types()) == {"RequestRedirect"}
+    assert set(authenticating_types()) == {"ApiKey", "JWT", "TokenIntrospection", "WebhookSignature"}
+    assert set(answering_types()) == {"Jwks", "RequestRedirect"}
     for name, one in filter_classes().items():
         assert one.Spec.model_fields["type"].default == name

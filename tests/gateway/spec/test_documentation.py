@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import api_keys, filters, guards, mediation, models
+from gateway.spec import api_keys, caching, filters, guards, mediation, models, tries, webhooks
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -22,18 +22,33 @@ SECTIONS: dict[str, type[Model]] = {
     "`listeners[].tls.certificates[]` and `clusters[].tls.clientCertificate`": models.Certificate,
     "`listeners[].tls.clientCertificates`": models.ClientCertificates,
     "`listeners[].proxyProtocol`": models.ProxyProtocol,
+    "`listeners[].forwardProxy`": models.ForwardProxy,
     "`providers[]`": models.JwtProvider,
+    "`providers[].revocation`": models.Revocation,
     "`providers[].jwks`": models.JwksSource,
     "`clusters[]`": models.Cluster,
+    "`clusters[].forward`": models.Forward,
+    "`clusters[].dns`": models.Dns,
+    "`clusters[].addresses`": models.Addresses,
     "`clusters[].tls`": models.ClusterTls,
+    "`clusters[].retryBudget`": tries.RetryBudget,
     "`stores[]`": models.Store,
     "`stores[].tls`": models.StoreTls,
+    "`caches[]`": models.CacheZone,
     "`routes[]`": models.Route,
     "`routes[].matches[]`": models.Match,
     "`routes[].matches[].path`": models.PathMatch,
     "`routes[].matches[].headers[]` and `queryParams[]`": models.ValueMatch,
     "`routes[].backendRefs[]`": models.BackendRef,
+    "`routes[].canary`": models.Canary,
+    "`routes[].canary.header`": models.CanaryHeader,
+    "`routes[].canary.rollback`": models.CanaryRollback,
+    "`routes[].canary.rollback.latency`": models.CanaryLatency,
     "`routes[].timeouts`": models.Timeouts,
+    "`routes[].retry`": tries.Retry,
+    "`routes[].faults`": tries.Faults,
+    "`routes[].faults.delay`": tries.DelayFault,
+    "`routes[].faults.abort`": tries.AbortFault,
     "`routes[].webSocket`": models.WebSocket,
     "`tracing`": models.Tracing,
     "`accessLog`": models.AccessLog,
@@ -42,6 +57,9 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: DPoP`": filters.Dpop,
     "`type: TokenIntrospection`": filters.TokenIntrospection,
     "`type: ApiKey`": filters.ApiKey,
+    "`type: WebhookSignature`": webhooks.WebhookSignature,
+    "`type: InternalToken`": filters.InternalToken,
+    "`type: Jwks`": filters.Jwks,
     "The file of API keys": api_keys.KeyFile,
     "`keys[]` in the file of API keys": api_keys.StoredKey,
     "`type: Authorize`": filters.Authorize,
@@ -59,6 +77,9 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: ConcurrencyLimit`": filters.ConcurrencyLimit,
     "`type: SizeLimit`": filters.SizeLimit,
     "`key` of `type: RateLimit`, `Quota` and `ConcurrencyLimit`": filters.RateLimitKey,
+    "`type: Cache`": caching.Cache,
+    "`type: Compression`": caching.Compression,
+    "`type: RequestMirror`": filters.RequestMirror,
     "`type: RequestHeaderModifier`": filters.RequestHeaderModifier,
     "`type: ResponseHeaderModifier`": filters.ResponseHeaderModifier,
     "`type: URLRewrite`": filters.UrlRewrite,

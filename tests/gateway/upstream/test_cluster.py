@@ -25,7 +25,7 @@ class Waiter:
     def connected(self, connection: ClientConnection, endpoint: Endpoint) -> None:
         self.given.set_result((connection, endpoint))
 
-    def connect_failed(self, reason: str, endpoint: Endpoint) -> None:
+    def connect_failed(self, reason: str, endpoint: Endpoint | None) -> None:
         self.given.set_result(reason)
 
 
