@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -264,3 +265,38 @@ async def test_a_handshake_is_an_ordinary_request(gateway: Any, upstream: Any) -
     writer.close()
     assert head.startswith(b"HTTP/1.1 200")
     assert b"upgrade" not in reading.shop.seen[0].lower()
+
+
+async def cached(gateway: Any, upstream: Any) -> tuple[Any, Reading]:
+    """The SOAP service behind compression, a cache and mediation, without its guard."""
+    reading = Reading(xml(GOOD, more=b"Cache-Control: max-age=60\r\n"))
+    reading.shop = await upstream(reading)
+    text = config(reading.shop.address).replace(f"      - {{type: SoapGuard, wsdl: {WSDL}}}\n", "")
+    front = "    filters:\n      - {type: Compression, minBytes: 1}\n      - {type: Cache, cache: one}\n"
+    return await gateway("caches: [{name: one}]\n" + text.replace("    filters:\n", front, 1).lstrip()), reading
+
+
+async def test_a_cache_in_front_keeps_the_json(gateway: Any, upstream: Any) -> None:
+    running, reading = await cached(gateway, upstream)
+    answers = [await send(running, f"{method} /people/alice") for method in ("GET", "GET", "HEAD")]
+    assert [body for _, body in answers] == [answers[0][1], answers[0][1], b""]
+    assert json.loads(answers[1][1])["username"] == "alice"
+    assert all(head.startswith(b"http/1.1 200") and b"application/json" in head for head, _ in answers)
+    assert len(reading.shop.seen) == 1
+
+
+async def test_a_head_that_misses_the_cache_is_mediated(gateway: Any, upstream: Any) -> None:
+    running, _ = await cached(gateway, upstream)
+    head, nothing = await send(running, "HEAD /people/alice", "Accept-Encoding: gzip")
+    assert (head[:12], nothing) == (b"http/1.1 200", b"")
+    _, body = await send(running, "GET /people/alice")
+    assert json.loads(body)["username"] == "alice"
+    head, body = await send(running, "GET /people/alice", "Accept-Encoding: gzip")
+    assert b"content-encoding: gzip" in head
+    assert json.loads(gzip.decompress(body))["username"] == "alice"
+
+
+async def test_refusals_are_not_answered_from_the_cache(gateway: Any, upstream: Any) -> None:
+    running, _ = await cached(gateway, upstream)
+    assert (await send(running, "GET /people/alice"))[0].startswith(b"http/1.1 200")
+    assert (await send(running, "GET /people/alice?x=1"))[0].startswith(b"http/1.1 400")
