@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
@@ -14,6 +15,7 @@ from gateway.control.match_text import match_text
 from gateway.control.plane import ControlPlane
 from gateway.control.problems import Problem, answer
 from gateway.control.questions import explain_request, json_object
+from gateway.control.reload import Override, Result
 
 STATUS = {"accepted": 200, "unchanged": 200, "rejected": 422, "rolled_back": 409}
 
@@ -31,11 +33,17 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
         return answer({"clusters": [cluster_document(one, plane) for one in _spec(plane)["clusters"]]})
 
     async def reload(_: web.Request) -> web.Response:
-        result = await plane.reloader.reload("request")
-        if STATUS[result.result] != 200:
-            extra = {name: value for name, value in asdict(result).items() if name != "result"}
-            raise Problem(STATUS[result.result], f"config_{result.result}", "\n".join(result.errors), **extra)
-        return answer(asdict(result))
+        return outcome(await plane.reloader.reload("request"))
+
+    async def override(request: web.Request) -> web.Response:
+        given = await json_object(request)
+        text, why = given.get("text"), given.get("why")
+        if not isinstance(text, str) or not isinstance(why, str) or not 0 < len(why) <= 200:
+            raise Problem(422, "invalid_override", "give the whole configuration as `text`, and `why` in a few words")
+        return outcome(await plane.reloader.replace(Override(text, why, time.time())))
+
+    async def restore(_: web.Request) -> web.Response:
+        return outcome(await plane.reloader.replace(None))
 
     async def explain(request: web.Request) -> web.Response:
         question = explain_request(await json_object(request), _spec(plane)["listeners"])
@@ -51,8 +59,28 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
         web.get("/routes", route_list),
         web.get("/clusters", clusters),
         web.post("/reload", reload),
+        web.put("/override", override),
+        web.delete("/override", restore),
         web.post("/explain", explain),
     ]
+
+
+def outcome(result: Result) -> web.Response:
+    """How a reload ended, as an answer.
+
+    Raises:
+        Problem: `config_rejected` or `config_rolled_back`, with every mistake and its line.
+    """
+    if STATUS[result.result] != 200:
+        extra = {name: value for name, value in asdict(result).items() if name != "result"}
+        raise Problem(STATUS[result.result], f"config_{result.result}", "\n".join(result.errors), **extra)
+    return answer(asdict(result))
+
+
+def override_document(plane: ControlPlane) -> dict[str, Any] | None:
+    """What stands in for the file, and why; None when the file holds."""
+    override = plane.reloader.override
+    return {"why": override.why, "since": override.since} if override else None
 
 
 def _spec(plane: ControlPlane) -> dict[str, Any]:
@@ -68,6 +96,7 @@ def config_document(plane: ControlPlane) -> dict[str, Any]:
         "version": reloader.current.version if reloader.current else None,
         "last_good_version": reloader.good.version if reloader.good else None,
         "file": str(plane.settings.config),
+        "override": override_document(plane),
         "spec": without_secrets(_spec(plane)),
         "endpoints": reloader.current.endpoints if reloader.current else {},
         "workers": worker_views(plane),
