@@ -7,11 +7,11 @@ the snapshot before when its own part of the spec is the same, and built anew wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from random import Random
 
-from gateway.compile.snapshot import CompiledRoute, Snapshot
+from gateway.compile.snapshot import CompiledRoute, Moved, Snapshot
 from gateway.compile.table import filter_classes
 from gateway.filters.base import Build
 from gateway.filters.chain import AnyFilter, Chain
@@ -23,6 +23,7 @@ from gateway.spec.models import FilterSpec, Spec
 from gateway.spec.models import Store as StoreSpec
 from gateway.upstream.cluster import Cluster
 from gateway.upstream.redis_account import Account
+from gateway.upstream.session import session_key
 from gateway.upstream.store import Store
 from gateway.upstream.tls import UpstreamTls
 
@@ -40,6 +41,8 @@ class Runtime:
     random: Random
     redis: Account | None = None
     """Who we are to the Redis that the supervisor runs, if it runs one."""
+    session_key: Callable[[], bytes] = field(default_factory=lambda: session_key(None))
+    """What the cookies of sticky sessions are made with; asked for when a route has any."""
 
 
 def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtime, before: Snapshot) -> Snapshot:
@@ -49,8 +52,10 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         KeyError: a reference that the loader should have refused.
         ValueError: a store of the supervisor's Redis where it runs none.
     """
-    clusters = {one.name: _cluster(one, endpoints, runtime, before) for one in spec.clusters}
-    providers = {one.name: _provider(one.name, spec, clusters, runtime, before) for one in spec.providers}
+    moved: list[Moved] = []
+    clusters = {one.name: _cluster(one, endpoints, runtime, before, moved) for one in spec.clusters}
+    elsewhere = {one.cluster.name for one in moved}
+    providers = {one.name: _provider(one.name, spec, clusters, elsewhere, runtime, before) for one in spec.providers}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
     build = Build(providers, runtime.metrics, runtime.clock, runtime.wall, stores, clusters=clusters)
     filters: dict[tuple[str, int], AnyFilter] = {}
@@ -67,6 +72,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
             route,
             Chain([*shared, *chain_filters(route.name, route.filters)], runtime.metrics),
             [(clusters[ref.cluster], ref.weight) for ref in route.backend_refs],
+            runtime.session_key() if route.session_persistence else b"",
         )
         for route in spec.routes
     ]
@@ -74,7 +80,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         listener.name: RouteTable([(one.spec, one) for one in routes if _serves(one, listener.name)])
         for listener in spec.listeners
     }
-    return Snapshot(version, spec, tables, clusters, providers, filters, stores)
+    return Snapshot(version, spec, tables, clusters, providers, filters, stores, moved)
 
 
 def _serves(route: CompiledRoute, listener: str) -> bool:
@@ -82,21 +88,39 @@ def _serves(route: CompiledRoute, listener: str) -> bool:
     return not route.spec.listeners or listener in route.spec.listeners
 
 
-def _cluster(spec: ClusterSpec, endpoints: Endpoints, runtime: Runtime, before: Snapshot) -> Cluster:
-    addresses = tuple(endpoints.get(spec.service, ())) if spec.service else spec.endpoints
+def _cluster(
+    spec: ClusterSpec, endpoints: Endpoints, runtime: Runtime, before: Snapshot, moved: list[Moved]
+) -> Cluster:
+    """The cluster of the snapshot before, if it differs in nothing but its endpoints: `moved` is told then."""
+    addresses = tuple(endpoints.get(spec.service, ())) if spec.service else spec.addresses
     old = before.clusters.get(spec.name)
-    if old is not None and old.spec == spec and tuple(one.address for one in old.endpoints) == addresses:
+    if old is not None and _without_endpoints(old.spec) == _without_endpoints(spec):
+        if old.spec != spec or tuple(one.address for one in old.endpoints) != addresses:
+            moved.append(Moved(old, spec, addresses))
         return old
     failures = runtime.metrics.upstream_tls_failures
     tls = UpstreamTls(spec.name, spec.tls, failures, runtime.wall) if spec.tls else None
-    return Cluster(spec, addresses, runtime.clock, runtime.random, tls)
+    return Cluster(spec, addresses, runtime.clock, runtime.random, tls, runtime.metrics)
 
 
-def _provider(name: str, spec: Spec, clusters: Mapping[str, Cluster], runtime: Runtime, before: Snapshot) -> Provider:
+def _without_endpoints(spec: ClusterSpec) -> ClusterSpec:
+    """The spec without its endpoints, and without what only an audit reads."""
+    return spec.model_copy(update={"endpoints": (), "audit_accept": {}})
+
+
+def _provider(
+    name: str,
+    spec: Spec,
+    clusters: Mapping[str, Cluster],
+    elsewhere: Collection[str],
+    runtime: Runtime,
+    before: Snapshot,
+) -> Provider:
+    """An issuer that is `elsewhere` now is asked for its keys at once, and nothing is believed of the former one."""
     wanted = next(one for one in spec.providers if one.name == name)
     cluster = clusters[wanted.jwks.cluster]
     old = before.providers.get(name)
-    if old is not None and old.spec == wanted and old.cluster is cluster:
+    if old is not None and old.spec == wanted and old.cluster is cluster and cluster.name not in elsewhere:
         return old
     return Provider(wanted, cluster, runtime.metrics, runtime.clock)
 

@@ -11,14 +11,17 @@ from bisect import bisect
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from random import Random
+from typing import NamedTuple
 
 from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
 from gateway.http.messages import Request
 from gateway.routing.entry import Entry
 from gateway.routing.table import RouteTable
+from gateway.spec.models import Cluster as ClusterSpec
 from gateway.spec.models import Listener, Route, Spec
 from gateway.upstream.cluster import Cluster
+from gateway.upstream.session import Session
 from gateway.upstream.store import Store
 
 
@@ -36,12 +39,15 @@ class CompiledRoute:
         "preflights",
         "public",
         "request_timeout",
+        "session",
         "spec",
         "try_timeout",
         "where",
     )
 
-    def __init__(self, spec: Route, chain: Chain, backends: Sequence[tuple[Cluster, int]]) -> None:
+    def __init__(
+        self, spec: Route, chain: Chain, backends: Sequence[tuple[Cluster, int]], session_key: bytes = b""
+    ) -> None:
         """`backends` are clusters with their weights; those of weight 0 get nothing and are left out."""
         self.spec = spec
         self.name = spec.name
@@ -58,6 +64,8 @@ class CompiledRoute:
         self._cumulative = tuple(accumulate(weight for _, weight in weighted))
         self.only_cluster = self._backends[0] if len(self._backends) == 1 else None
         """The cluster of every request, where there is nothing to choose."""
+        sticky = spec.session_persistence
+        self.session = Session(sticky, spec.name, self._backends, session_key) if sticky else None
 
     def __repr__(self) -> str:
         return f"<Route {self.name} {self.chain} → {', '.join(cluster.name for cluster in self._backends)}>"
@@ -72,10 +80,18 @@ class CompiledRoute:
         return self._backends[bisect(self._cumulative, random.random() * self._cumulative[-1])]
 
 
+class Moved(NamedTuple):
+    """A cluster that is taken over with other endpoints: they are its own as soon as the snapshot is in force."""
+
+    cluster: Cluster
+    spec: ClusterSpec
+    addresses: tuple[str, ...]
+
+
 class Snapshot:
     """One version of the configuration, compiled."""
 
-    __slots__ = ("clusters", "filters", "providers", "spec", "stores", "tables", "version")
+    __slots__ = ("clusters", "filters", "moved", "providers", "spec", "stores", "tables", "version")
 
     def __init__(
         self,
@@ -86,6 +102,7 @@ class Snapshot:
         providers: Mapping[str, Provider],
         filters: Mapping[tuple[str, int], AnyFilter],
         stores: Mapping[str, Store],
+        moved: Sequence[Moved] = (),
     ) -> None:
         self.version = version
         self.spec = spec
@@ -96,6 +113,7 @@ class Snapshot:
         self.filters = filters
         """By route name and position; filters of every route stand under the name ''."""
         self.stores = stores
+        self.moved = moved
 
     @classmethod
     def empty(cls) -> Snapshot:

@@ -55,9 +55,13 @@ class Exchange(Returning):
     def _connect(self, fresh: bool = False) -> None:
         assert self.route is not None
         self.state = CONNECTING
-        cluster = self.cluster = self.route.only_cluster or self.route.pick_cluster(self.worker.random)
+        cluster = self.route.only_cluster or self.route.pick_cluster(self.worker.random)
+        wanted: Endpoint | None = None
+        if self.route.session is not None:
+            cluster, wanted = self.route.session.place(self.request) or (cluster, None)
+        self.cluster = cluster
         try:
-            taken = cluster.acquire(self, fresh)
+            taken = cluster.acquire(self, fresh, wanted=wanted)
         except Unavailable as error:
             self._reply(UNAVAILABLE[error.reason])
             return
@@ -186,7 +190,7 @@ class Exchange(Returning):
         """The upstream gave no complete answer: try once more, tell the client, or break its answer visibly."""
         if self.upstream is None:
             return
-        self._end_try(reason)
+        self._end_try(reason, judged=not reused)
         if self.state in (ANSWERING, TUNNEL):
             self._break(reason)
         elif self.state in (SENDING, HOLDING):

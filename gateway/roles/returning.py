@@ -8,6 +8,8 @@ streaming by; what no filter looks at costs one comparison.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
 from gateway.filters.answers import TOO_LARGE, Held, feed_all
 from gateway.filters.chain import Stopped
 from gateway.http.hop import VIA, downstream_fields
@@ -15,6 +17,11 @@ from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Bound, Respon
 from gateway.roles.deciding import Deciding
 from gateway.roles.facts import ANSWERING, HOLDING, SENDING, TUNNEL
 from gateway.roles.reasons import UNAVAILABLE
+
+if TYPE_CHECKING:
+    from gateway.upstream.outliers import OutlierDetection
+
+_TIME_OUTS: Final = frozenset(("upstream_timeout", "request_timeout"))
 
 
 class Returning(Deciding):
@@ -50,6 +57,8 @@ class Returning(Deciding):
         self.status = self.upstream_status = response.status
         if end:
             self._end_try()
+        if self.route.session is not None:
+            self._remember_endpoint()
         chain = self.route.chain
         if chain.responders:
             chain.respond(self.request, response)
@@ -79,6 +88,7 @@ class Returning(Deciding):
         self.deadline = self.try_deadline = 0.0
         self.status = self.upstream_status = 101
         self._begun_answer = True
+        self._remember_endpoint()
         self.connection.send_upgraded(downstream_fields(response) + self._answer_lines())
 
     def _end_tunnel(self) -> None:
@@ -184,8 +194,21 @@ class Returning(Deciding):
 
     # -- the end of a try ------------------------------------------------------------------------------------
 
-    def _end_try(self, error: str = "") -> None:
-        """One try is over: the connection is no longer ours."""
+    def _end_try(self, error: str = "", judged: bool = True) -> None:
+        """One try is over: the connection is no longer ours. Not `judged`: it says nothing about the endpoint."""
         self.upstream = None
         self.upstream_seconds = self.worker.clock() - self.try_started
         self.worker.try_ended(self, error)
+        if judged and self.cluster is not None and self.cluster.outliers is not None:
+            self._tell_outcome(self.cluster.outliers, error)
+
+    def _tell_outcome(self, outliers: OutlierDetection, error: str) -> None:
+        """Outlier detection hears of every try, unless time was over while the client still sent its body."""
+        if self.endpoint is not None and (self._request_complete or error not in _TIME_OUTS):
+            outliers.result(self.endpoint, self.upstream_status, error)
+
+    def _remember_endpoint(self) -> None:
+        """Where sessions are sticky the client is told whom it comes back to."""
+        assert self.route is not None
+        if self.route.session is not None and self.cluster is not None and self.endpoint is not None:
+            self.route.session.answered(self.request, self.cluster, self.endpoint)

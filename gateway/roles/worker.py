@@ -27,6 +27,7 @@ from gateway.observability.export import SpanExporter
 from gateway.observability.metrics import Metrics
 from gateway.observability.registry import method_label
 from gateway.observability.tracing import Ids, SpanRecord
+from gateway.roles.clusters import add_cluster_gauges, cluster_view
 from gateway.roles.ending import Ending
 from gateway.roles.exchange import Exchange
 from gateway.roles.facts import Facts
@@ -35,6 +36,7 @@ from gateway.roles.records import access_record, client_span, refusal_record, se
 from gateway.roles.replies import RENDERERS, reply_lines
 from gateway.spec.models import Spec
 from gateway.upstream.redis_account import Account
+from gateway.upstream.session import session_key
 from gateway.upstream.store import Store
 
 log = logging.getLogger("gateway.worker")
@@ -59,7 +61,7 @@ class Worker:
         self.clock = clock
         self.random = random
         self.metrics = Metrics()
-        self.runtime = Runtime(self.metrics, clock, time.time, random, redis)
+        self.runtime = Runtime(self.metrics, clock, time.time, random, redis, session_key(state_dir))
         self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
         self.access_log = AccessLog(None)
@@ -104,6 +106,10 @@ class Worker:
         clusters, closing = retired(before, after)
         for cluster in clusters:
             cluster.retire()
+        for cluster, spec, addresses in after.moved:
+            cluster.update(spec, addresses)
+        for cluster in after.clusters.values():
+            cluster.start()
         return closing
 
     def _open_access_log(self, spec: Spec) -> None:
@@ -130,20 +136,7 @@ class Worker:
             ("worker", "gateway_listener", "certificate"),
             lambda: dict(self.certificate_expiry),
         )
-        self.metrics.gauge(
-            "gateway_cluster_connections",
-            "Connections to endpoints.",
-            ("gateway_cluster", "state"),
-            self._connections,
-        )
-
-    def _connections(self) -> dict[tuple[str, ...], float]:
-        found: dict[tuple[str, ...], float] = {}
-        for name, cluster in self.snapshot.clusters.items():
-            idle = sum(len(endpoint.idle) for endpoint in cluster.endpoints)
-            found[name, "idle"] = idle
-            found[name, "active"] = sum(endpoint.open for endpoint in cluster.endpoints) - idle
-        return found
+        add_cluster_gauges(self.metrics, self.name, lambda: self.snapshot.clusters)
 
     # -- each request ----------------------------------------------------------------------------------------
 
@@ -251,24 +244,8 @@ class Worker:
 
     def cluster_view(self) -> dict[str, Any]:
         """The observed state of clusters, for the admin API."""
-        return {
-            name: {
-                "endpoints": [
-                    {
-                        "address": one.address,
-                        "healthy": one.healthy,
-                        "active": one.active,
-                        "idle": len(one.idle),
-                        "open": one.open,
-                        "failures": one.failures,
-                    }
-                    for one in cluster.endpoints
-                ],
-                "pending": len(cluster.pending),
-                "load_balancing": cluster.spec.load_balancing,
-            }
-            for name, cluster in self.snapshot.clusters.items()
-        }
+        now = self.clock()
+        return {name: cluster_view(cluster, now) for name, cluster in self.snapshot.clusters.items()}
 
 
 def _network(client: str) -> str:

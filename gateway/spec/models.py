@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
-from pydantic.alias_generators import to_camel
+from pydantic import Field, SerializeAsAny
 
+from gateway.spec.base import Model
+from gateway.spec.endpoints import HashOn, HealthCheck, ListedEndpoint, OutlierDetection, SessionPersistence
 from gateway.spec.fields import (
     AbsolutePath,
     Address,
@@ -32,16 +33,6 @@ from gateway.spec.fields import (
     ServerName,
     Token,
 )
-
-
-class Model(BaseModel):
-    """A frozen piece of configuration; keys are camelCase in files, snake_case in Python."""
-
-    # Built when first used: a process that imports thirty models needs the validators of two (25 ms of its start).
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, defer_build=True
-    )
-
 
 AuditAccept = dict[Name, Annotated[str, Field(min_length=3, max_length=300)]]
 """Findings of `gatehouse audit` that are wanted here: the check's id and the reason."""
@@ -146,16 +137,28 @@ class Cluster(Model):
 
     name: Name
     service: Name | None = None
-    endpoints: tuple[str, ...] = ()
-    load_balancing: Literal["round_robin", "least_request"] = "least_request"
+    endpoints: tuple[ListedEndpoint, ...] = ()
+    load_balancing: Literal["round_robin", "least_request", "random", "ring_hash"] = "least_request"
+    hash_on: HashOn | None = None
+    """What `ring_hash` goes by."""
     connect_timeout: Duration = 1.0
     idle_timeout: Duration = 30.0
     max_connections: Integer = Field(1_024, gt=0)
     max_pending: Integer = Field(1_024, ge=0)
+    max_requests: Integer = Field(1_024, gt=0)
     max_requests_per_connection: Integer = Field(0, ge=0)
     """After so many a connection is not used again; 0 for no limit (Envoy: max_requests_per_connection)."""
     tls: ClusterTls | None = None
+    panic_threshold: Integer = Field(50, ge=0, le=100)
+    """With fewer percent of its endpoints usable all of them are used (Envoy: healthy_panic_threshold)."""
+    outlier_detection: OutlierDetection | None = None
+    health_check: HealthCheck | None = None
     audit_accept: AuditAccept = Field(default_factory=dict)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Of the endpoints that are listed here."""
+        return tuple(one.address for one in self.endpoints)
 
 
 class StoreTls(Model):
@@ -259,6 +262,7 @@ class Route(Model):
     backend_refs: tuple[BackendRef, ...] = ()
     timeouts: Timeouts = Timeouts()
     web_socket: WebSocket = WebSocket()
+    session_persistence: SessionPersistence | None = None
     owner: str = ""
     version: str = ""
     lifecycle: Literal["experimental", "active", "deprecated", "retired"] = "active"

@@ -13,6 +13,8 @@ from gateway.http.client import ClientConnection
 
 if TYPE_CHECKING:
     from gateway.upstream.cluster import Cluster
+    from gateway.upstream.health import Health
+    from gateway.upstream.outliers import Outlier
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -24,12 +26,16 @@ def split_address(address: str) -> tuple[str, int]:
 class Endpoint:
     """An endpoint's address and pool."""
 
-    __slots__ = ("active", "address", "cluster", "connecting", "failures", "host", "idle", "open", "port")
+    __slots__ = (
+        "active", "address", "cluster", "connecting", "failures", "health", "host", "idle", "open", "outlier", "port",
+        "retired", "usable", "weight",
+    )  # fmt: skip
 
-    def __init__(self, address: str, cluster: Cluster) -> None:
+    def __init__(self, address: str, cluster: Cluster, weight: int = 1) -> None:
         self.address = address
         self.host, self.port = split_address(address)
         self.cluster = cluster
+        self.weight = weight
         self.idle: list[ClientConnection] = []
         self.active = 0
         """Requests in flight."""
@@ -38,14 +44,32 @@ class Endpoint:
         self.connecting = 0
         self.failures = 0
         """Connection attempts that failed in a row."""
+        self.usable = True
+        """Neither ejected nor found unhealthy; only the cluster sets this."""
+        self.retired = False
+        """Whether the cluster no longer has it: what is in flight ends, nothing is kept."""
+        self.outlier: Outlier | None = None
+        """What outlier detection remembers of it, where there is such."""
+        self.health: Health | None = None
+        """What its health checks said, where there are such."""
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.address} active={self.active} idle={len(self.idle)} failures={self.failures}>"
 
     @property
     def healthy(self) -> bool:
-        """Whether the last attempt to connect succeeded, or none was made yet."""
-        return self.failures == 0
+        """Whether nothing speaks against it: the last attempt to connect, health checks, its answers."""
+        return self.usable and self.failures == 0
+
+    def state(self, now: float) -> tuple[str, str]:
+        """`healthy`, `unhealthy`, `ejected` or `unreachable` (still used, since nothing checks it); and why."""
+        if self.health is not None and not self.health.passing:
+            return "unhealthy", f"health check: {self.health.why}"
+        if self.outlier is not None and self.outlier.until:
+            return "ejected", f"{self.outlier.why}, {max(0.0, self.outlier.until - now):.0f} s left"
+        if self.failures:
+            return "unreachable", f"{self.failures} attempt{'s' * (self.failures > 1)} to connect failed"
+        return "healthy", ""
 
     def take_idle(self) -> ClientConnection | None:
         """The youngest kept connection that still stands."""
@@ -67,7 +91,7 @@ class Endpoint:
         connection.busy = False
         self.active -= 1
         cluster = self.cluster
-        if not reusable or connection.transport.is_closing() or cluster.retired:
+        if not reusable or connection.transport.is_closing() or self.retired:
             connection.transport.close()
         elif cluster.pending:
             cluster.hand_on(connection, self)
@@ -83,13 +107,18 @@ class Endpoint:
             self.active -= 1
         elif connection in self.idle:
             self.idle.remove(connection)
-        self.cluster.connection_freed()
+        self.cluster.connection_freed(self)
 
     def sweep(self, now: float) -> None:
         """Close connections that were idle for too long; the oldest stand first."""
         limit = now - self.cluster.spec.idle_timeout
         while self.idle and self.idle[0].idle_since < limit:
             self.idle.pop(0).transport.close()
+
+    def retire(self) -> None:
+        """Nobody will ask for it any more."""
+        self.retired = True
+        self.close()
 
     def close(self) -> None:
         """Close the kept connections."""

@@ -1,4 +1,4 @@
-"""/config, /routes, /clusters: what is in force; /reload and /explain."""
+"""/config, /routes: what is in force; /reload and /explain."""
 
 from __future__ import annotations
 
@@ -26,9 +26,6 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
     async def route_list(_: web.Request) -> web.Response:
         return answer({"routes": [route_document(route, plane) for route in _spec(plane)["routes"]]})
 
-    async def clusters(_: web.Request) -> web.Response:
-        return answer({"clusters": [cluster_document(one, plane) for one in _spec(plane)["clusters"]]})
-
     async def reload(_: web.Request) -> web.Response:
         result = await plane.reloader.reload("request")
         if STATUS[result.result] != 200:
@@ -48,7 +45,6 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
     return [
         web.get("/config", config),
         web.get("/routes", route_list),
-        web.get("/clusters", clusters),
         web.post("/reload", reload),
         web.post("/explain", explain),
     ]
@@ -95,34 +91,3 @@ def route_document(route: dict[str, Any], plane: ControlPlane) -> dict[str, Any]
         "where": route["where"],
         **plane.rates.view(route["name"]),
     }
-
-
-def cluster_document(cluster: dict[str, Any], plane: ControlPlane) -> dict[str, Any]:
-    """A cluster as configured, and its endpoints as the workers see them."""
-    reports = [worker.clusters.get(cluster["name"], {}) for worker in plane.channel.workers]
-    seen = merge_endpoints([report.get("endpoints", []) for report in reports])
-    revision = plane.reloader.current
-    configured = list(cluster["endpoints"])
-    if revision is not None and cluster.get("service"):
-        configured += revision.endpoints.get(cluster["service"], [])
-    for address in configured:
-        seen.setdefault(address, {"address": address})
-    return {
-        "name": cluster["name"],
-        "service": cluster.get("service"),
-        "load_balancing": cluster["loadBalancing"],
-        "endpoints": list(seen.values()),
-    }
-
-
-def merge_endpoints(reports: list[list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """By address: numbers summed over workers; healthy only if every worker says so."""
-    merged: dict[str, dict[str, Any]] = {}
-    for endpoint in (one for report in reports for one in report):
-        total = merged.setdefault(str(endpoint.get("address")), {"address": endpoint.get("address")})
-        for name, value in endpoint.items():
-            if isinstance(value, bool):
-                total[name] = total.get(name, True) and value
-            elif isinstance(value, int | float):
-                total[name] = total.get(name, 0) + value
-    return merged

@@ -32,12 +32,26 @@ def _check_cluster(cluster: Cluster, path: Path) -> Iterator[Finding]:
         yield Finding(path, f'cluster "{cluster.name}" needs a service (found by name) or endpoints (host:port)')
     if cluster.service is not None and cluster.endpoints:
         yield Finding(path, f'cluster "{cluster.name}" has both service and endpoints; keep one')
-    for index, endpoint in enumerate(cluster.endpoints):
+    yield from _check_hash(cluster, path)
+    for index, endpoint in enumerate(cluster.addresses):
         problem = endpoint_problem(endpoint)
         if problem:
             yield Finding((*path, "endpoints", index), f'"{endpoint}" is not an endpoint: {problem}')
-        elif endpoint in cluster.endpoints[:index]:
+        elif endpoint in cluster.addresses[:index]:
             yield Finding((*path, "endpoints", index), f'endpoint "{endpoint}" is listed twice')
+
+
+def _check_hash(cluster: Cluster, path: Path) -> Iterator[Finding]:
+    hash_on = cluster.hash_on
+    if (cluster.load_balancing == "ring_hash") != (hash_on is not None):
+        missing = "ring_hash needs hashOn: what of a request decides its endpoint"
+        yield Finding(path, missing if hash_on is None else "hashOn is for loadBalancing: ring_hash only")
+    if hash_on is None:
+        return
+    if hash_on.type == "Address" and hash_on.name:
+        yield Finding((*path, "hashOn", "name"), "an address has no name")
+    elif hash_on.type != "Address" and not hash_on.name:
+        yield Finding((*path, "hashOn"), f"say which {hash_on.type.lower()}: name")
 
 
 def endpoint_problem(endpoint: str) -> str:

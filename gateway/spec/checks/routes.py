@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path, duplicates
+from gateway.spec.checks.sessions import check_session
 from gateway.spec.models import Route, Spec
 
 
@@ -20,6 +21,7 @@ def check_routes(spec: Spec, answering: Collection[str]) -> Iterator[Finding]:
         for place, backend in enumerate(route.backend_refs):
             yield from reference(backend.cluster, clusters, "cluster", (*path, "backendRefs", place, "cluster"))
         yield from _check_destination(route, answering, path)
+        yield from check_session(route, path)
 
 
 def _check_listeners(route: Route, known: tuple[str, ...], path: Path) -> Iterator[Finding]:

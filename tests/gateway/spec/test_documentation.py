@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import api_keys, filters, guards, models
+from gateway.spec import api_keys, endpoints, filters, guards, models
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -25,6 +25,11 @@ SECTIONS: dict[str, type[Model]] = {
     "`providers[]`": models.JwtProvider,
     "`providers[].jwks`": models.JwksSource,
     "`clusters[]`": models.Cluster,
+    "`clusters[].endpoints[]`": endpoints.ClusterEndpoint,
+    "`clusters[].hashOn`": endpoints.HashOn,
+    "`clusters[].outlierDetection`": endpoints.OutlierDetection,
+    "`clusters[].outlierDetection.successRate`": endpoints.SuccessRate,
+    "`clusters[].healthCheck`": endpoints.HealthCheck,
     "`clusters[].tls`": models.ClusterTls,
     "`stores[]`": models.Store,
     "`stores[].tls`": models.StoreTls,
@@ -34,6 +39,8 @@ SECTIONS: dict[str, type[Model]] = {
     "`routes[].matches[].headers[]` and `queryParams[]`": models.ValueMatch,
     "`routes[].backendRefs[]`": models.BackendRef,
     "`routes[].timeouts`": models.Timeouts,
+    "`routes[].sessionPersistence`": endpoints.SessionPersistence,
+    "`routes[].sessionPersistence.cookieConfig`": endpoints.SessionCookie,
     "`routes[].webSocket`": models.WebSocket,
     "`tracing`": models.Tracing,
     "`accessLog`": models.AccessLog,

@@ -11,13 +11,14 @@ import pytest
 from gateway.http.client import ClientConnection
 from gateway.http.messages import Request
 from gateway.spec.models import Cluster as ClusterSpec
-from gateway.upstream.balancer import least_request, round_robin
 from gateway.upstream.cluster import Cluster, Unavailable
 from gateway.upstream.endpoint import Endpoint, split_address
 
 
 class Waiter:
     """An exchange that only takes what it is given."""
+
+    request = Request("GET", "/", "", [], {}, "a")
 
     def __init__(self) -> None:
         self.given: asyncio.Future[tuple[ClientConnection, Endpoint] | str] = asyncio.get_running_loop().create_future()
@@ -124,28 +125,6 @@ async def test_bytes_that_nobody_asked_for_close_a_kept_connection(upstream: Any
     await asyncio.wait_for(done.wait(), 5)
     assert connection.transport.is_closing()
     assert endpoint.idle == []
-
-
-def endpoints(count: int) -> list[Endpoint]:
-    return list(make([f"127.0.0.1:{port}" for port in range(1, count + 1)]).endpoints)
-
-
-def test_round_robin_takes_turns() -> None:
-    three, pick = endpoints(3), round_robin(Random(1))
-    assert [pick(three).port for _ in range(6)] == [1, 2, 3, 1, 2, 3]
-
-
-def test_least_request_prefers_the_less_busy() -> None:
-    pick = least_request(Random(1))
-    four = endpoints(4)
-    for _ in range(4_000):
-        pick(four).active += 1
-    assert max(one.active for one in four) - min(one.active for one in four) <= 4
-    four[0].active += 1_000
-    for _ in range(900):
-        pick(four).active += 1
-    assert four[0].active < 2_005
-    assert pick(endpoints(1)).port == 1
 
 
 @pytest.mark.parametrize(
