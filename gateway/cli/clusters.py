@@ -19,10 +19,11 @@ from gateway.cli.text import visible
 @state_dir_option
 @json_option
 def clusters(name: str | None, state_dir: Path | None, as_json: bool) -> None:
-    """Show the endpoints of each cluster, or of one, as the workers see them.
+    """Show the endpoints of each cluster, and who of them is well.
 
-    Each worker judges endpoints by its own requests and health checks; where they disagree the table says how many
-    say so. Requests and connections are sums over the workers; a threshold holds for each worker.
+    With NAME only those of one cluster. Each worker judges endpoints by its own requests and health checks; where they
+    disagree the table says how many say so. Requests and connections are sums over the workers; a threshold holds for
+    each worker.
 
     \b
     Examples:

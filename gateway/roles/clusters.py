@@ -76,10 +76,11 @@ def _active(cluster: Cluster) -> Iterator[tuple[tuple[str, ...], float]]:
 
 
 def thresholds(cluster: Cluster) -> dict[str, tuple[int, int]]:
-    """What each threshold counts now, and how far it may go."""
+    """What each threshold counts now, and how far it may go; unused connections make room when one is needed."""
     spec = cluster.spec
+    unused = sum(len(endpoint.idle) for endpoint in cluster.endpoints)
     return {
-        "connections": (cluster.connections, spec.max_connections),
+        "connections": (cluster.connections - unused, spec.max_connections),
         "pending": (len(cluster.pending), spec.max_pending),
         "requests": (cluster.requests, spec.max_requests),
     }

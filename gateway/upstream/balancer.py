@@ -111,7 +111,7 @@ class WeightedRandomChoice(Balancer):
 
     def pick(self, _: Waiter) -> Endpoint:
         """Draw one."""
-        return self.endpoints[bisect(self._ends, self.random.random() * self._ends[-1])]
+        return self.endpoints[bisect(self._ends, int(self.random.random() * self._ends[-1]))]
 
 
 class LeastRequest(Balancer):
@@ -132,9 +132,9 @@ class WeightedLeastRequest(WeightedRandomChoice):
     def pick(self, _: Waiter) -> Endpoint:
         """Draw two, take one."""
         endpoints, ends = self.endpoints, self._ends
-        first = bisect(ends, self.random.random() * ends[-1])
+        first = bisect(ends, int(self.random.random() * ends[-1]))
         one = endpoints[first]
-        drawn = self.random.random() * (ends[-1] - one.weight)  # on the line without the first one's piece
+        drawn = int(self.random.random() * (ends[-1] - one.weight))  # on the line without the first one's piece
         other = endpoints[bisect(ends, drawn if drawn < ends[first] - one.weight else drawn + one.weight)]
         busy, other_busy = one.active + one.connecting, other.active + other.connecting
         return one if busy * other.weight <= other_busy * one.weight else other

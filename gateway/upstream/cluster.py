@@ -121,13 +121,23 @@ class Cluster:
             connection = endpoint.take_idle()
             if connection is not None:
                 return connection, endpoint
-        if self.connections < self.spec.max_connections:
+        if self.connections < self.spec.max_connections or self._made_room():
             self._open(endpoint, waiter)
         elif len(self.pending) < self.spec.max_pending:
             self.pending.append(waiter)
         else:
             self._overflow("pending")
         return None
+
+    def _made_room(self) -> bool:
+        """Whether a connection that is kept for another endpoint could be closed instead: the longest unused one.
+
+        Else a request would wait for connections that nobody uses, until they are closed for their age.
+        """
+        oldest = min((one for one in self.endpoints if one.idle), key=lambda one: one.idle[0].idle_since, default=None)
+        if oldest is not None:
+            oldest.idle.pop(0).transport.close()
+        return oldest is not None
 
     def _pick_for(self, waiter: Waiter, avoid: Collection[Endpoint], wanted: Endpoint | None) -> Endpoint:
         if self._counts_requests:

@@ -42,9 +42,11 @@ class Outlier:
     successes: int = 0
     """Both since the interval began."""
     ejections: int = 0
-    """How often it was ejected; one less for each interval in which it was not."""
+    """How often it was ejected; one less for each interval throughout which it was not."""
     until: float = 0.0
     """When it comes back; 0 while it is not ejected."""
+    back: float = float("-inf")
+    """When it came back last."""
     why: str = ""
 
 
@@ -78,21 +80,22 @@ class OutlierDetection:
                 self._readmit(endpoint, "its time is over")
         if now >= self._interval_ends:
             self._interval_ends = now + self._spec.interval
-            self._end_interval()
+            self._end_interval(now - self._spec.interval)
 
     def good_check(self, endpoint: Endpoint) -> None:
         """An active health check found the endpoint well."""
         if endpoint.outlier is not None and endpoint.outlier.until:
             self._readmit(endpoint, "a health check found it well")
 
-    def _end_interval(self) -> None:
+    def _end_interval(self, began: float) -> None:
         if self._spec.success_rate is not None:
             self._compare(self._spec.success_rate)
         for endpoint in self._cluster.endpoints:
             one = endpoint.outlier
             if one is not None:
                 one.requests = one.successes = 0
-                one.ejections = max(0, one.ejections - (not one.until))
+                if one.ejections and not one.until and one.back <= began:
+                    one.ejections -= 1
 
     def _compare(self, spec: SuccessRate) -> None:
         """Eject those whose success rate is too far below the mean, the worst first."""
@@ -124,7 +127,7 @@ class OutlierDetection:
 
     def _readmit(self, endpoint: Endpoint, why: str) -> None:
         one = _outlier(endpoint)
-        one.until, one.in_a_row = 0.0, 0
+        one.until, one.in_a_row, one.back = 0.0, 0, self._cluster.clock()
         log.info("cluster %s: endpoint %s is no longer ejected: %s", self._cluster.name, endpoint.address, why)
         self._cluster.judge(endpoint)
 

@@ -73,6 +73,25 @@ async def test_waiting_is_bounded_and_in_order(upstream: Any) -> None:
     given[0].cancel()
 
 
+async def test_a_connection_kept_for_another_endpoint_makes_room(upstream: Any) -> None:
+    one, other = await upstream(b""), await upstream(b"")
+    cluster = make([one.address, other.address], max_connections=1, max_pending=0)
+    first, second = cluster.endpoints
+    waiter = Waiter()
+    assert cluster.acquire(waiter, wanted=first) is None
+    given = await waiter.given
+    assert given[1] is first
+    first.released(given[0], reusable=True)  # type: ignore[arg-type]
+    waiter = Waiter()
+    assert cluster.acquire(waiter, wanted=second) is None
+    given = await asyncio.wait_for(waiter.given, 5)
+    assert given[1] is second
+    assert (first.open, first.idle, second.open) == (0, [], 1)
+    with pytest.raises(Unavailable, match="upstream_overflow"):
+        cluster.acquire(Waiter(), wanted=first)
+    given[0].cancel()  # type: ignore[union-attr]
+
+
 async def test_one_that_no_longer_wants_is_forgotten(upstream: Any) -> None:
     shop = await upstream(b"")
     cluster = make([shop.address], max_connections=1)
