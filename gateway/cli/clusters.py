@@ -21,9 +21,8 @@ from gateway.cli.text import visible
 def clusters(name: str | None, state_dir: Path | None, as_json: bool) -> None:
     """Show the endpoints of each cluster, and who of them is well.
 
-    With NAME only those of one cluster. Each worker judges endpoints by its own requests and health checks; where they
-    disagree the table says how many say so. Requests and connections are sums over the workers; a threshold holds for
-    each worker.
+    With NAME only those of one cluster. Each worker judges endpoints by its own requests and health checks; why, stands
+    below the table. Requests in flight and open connections are sums over the workers; a threshold holds for each.
 
     \b
     Examples:
@@ -38,9 +37,9 @@ def clusters(name: str | None, state_dir: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    columns = ("CLUSTER", "POLICY", "ENDPOINT", "WEIGHT", "STATE", "REQUESTS", "CONNECTIONS")
+    columns = ("CLUSTER", "POLICY", "ENDPOINT", "WEIGHT", "STATE", "REQUESTS", "OPEN")
     rows = (row for cluster in found for row in _rows(cluster))
-    console().print(table(columns, rows, right=("WEIGHT", "REQUESTS", "CONNECTIONS")))
+    console().print(table(columns, rows, right=("WEIGHT", "REQUESTS", "OPEN")))
     for line in (line for cluster in found for line in _notes(cluster)):
         click.echo(visible(line))
 
@@ -57,22 +56,18 @@ def _rows(cluster: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _state(endpoint: dict[str, Any]) -> str:
-    """Each state that a worker sees it in, with one worker's reason."""
+    """Each state that a worker sees it in, if it is not healthy for all of them."""
     if "healthy" not in endpoint:
         return "not reported"
-    told: dict[str, list[dict[str, Any]]] = {}
-    for one in endpoint.get("states", ()):
-        told.setdefault(one["state"], []).append(one)
-    workers = [f"{state} ({_count(len(ones))}): {ones[0]['why']}" for state, ones in told.items()]
-    return "; ".join(workers) or "healthy"
-
-
-def _count(workers: int) -> str:
-    return "1 worker" if workers == 1 else f"{workers} workers"
+    states = dict.fromkeys(one["state"] for one in endpoint.get("states", ()))
+    return ", ".join(states) or "healthy"
 
 
 def _notes(cluster: dict[str, Any]) -> Iterator[str]:
     """What is out of the ordinary, below the table."""
+    for endpoint in cluster["endpoints"]:
+        for one in endpoint.get("states", ()):
+            yield f"{cluster['name']}: {endpoint['address']} {one['state']} in {one['worker']}: {one['why']}"
     for name, one in cluster["thresholds"].items():
         if one["open"]:
             yield f"{cluster['name']}: {name} at the threshold of {one['most']} in {', '.join(one['open'])}"

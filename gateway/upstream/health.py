@@ -112,6 +112,8 @@ class HealthChecks:
         health.asked = True
         if why:
             health.why = why
+        else:
+            endpoint.failures = 0  # somebody has connected
         if good is health.passing:
             health.against = 0
         else:

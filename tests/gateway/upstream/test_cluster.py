@@ -13,6 +13,7 @@ from gateway.http.messages import Request
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.upstream.cluster import Cluster, Unavailable
 from gateway.upstream.endpoint import Endpoint, split_address
+from gateway.upstream.outliers import Outlier
 
 
 class Waiter:
@@ -90,6 +91,40 @@ async def test_a_connection_kept_for_another_endpoint_makes_room(upstream: Any) 
     with pytest.raises(Unavailable, match="upstream_overflow"):
         cluster.acquire(Waiter(), wanted=first)
     given[0].cancel()  # type: ignore[union-attr]
+
+
+async def test_a_connection_of_one_that_went_bad_is_not_handed_on(upstream: Any) -> None:
+    bad, good = await upstream(b""), await upstream(b"")
+    cluster = make([bad.address, good.address], max_connections=1)
+    first, second = cluster.endpoints
+    waiter = Waiter()
+    cluster.acquire(waiter, wanted=first)
+    given = await waiter.given
+    assert not isinstance(given, str)
+    waiting = Waiter()
+    assert cluster.acquire(waiting, wanted=first) is None
+    first.outlier = Outlier(until=1.0)
+    cluster.judge(first)
+    first.released(given[0], reusable=True)
+    after = await asyncio.wait_for(waiting.given, 5)
+    assert not isinstance(after, str)
+    assert after[1] is second
+    after[0].cancel()
+
+
+@pytest.mark.parametrize("how", [{}, {"wanted": 0}, {"avoid": 0}])
+async def test_requests_in_flight_are_bounded_whoever_is_asked_for(upstream: Any, how: dict[str, int]) -> None:
+    shop = await upstream(b"")
+    cluster = make([shop.address, shop.address.replace("127.0.0.1", "localhost")], max_requests=1)
+    (endpoint, _) = cluster.endpoints
+    connection, _ = await take(cluster)
+    asked: dict[str, Any] = {name: endpoint if name == "wanted" else [endpoint] for name in how}
+    with pytest.raises(Unavailable, match="upstream_overflow"):
+        cluster.acquire(Waiter(), **asked)
+    connection.cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert cluster.requests == 0
 
 
 async def test_one_that_no_longer_wants_is_forgotten(upstream: Any) -> None:

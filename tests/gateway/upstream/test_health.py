@@ -117,7 +117,9 @@ def test_so_many_in_a_row_and_the_first_at_once() -> None:
     assert after("status 500") is False  # the first one counts at once
     assert after("") is False
     assert after("status 500", "") is False  # not in a row
+    endpoint.failures = 4
     assert after("") is True
+    assert endpoint.state(0.0) == ("healthy", "")
     assert after("a", "b") is True
     assert after("", "a", "b") is True
     assert after("c") is False

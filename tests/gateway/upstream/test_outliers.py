@@ -178,7 +178,8 @@ def test_requests_of_the_interval_before_do_not_count() -> None:
     one = Judged(6)
     rates(one, 0, 0, 0, 0, 0, 60, requests=99)
     one.later(10)
-    one.says(5, 500)
+    for place in range(6):
+        one.says(place, 200)  # the hundredth of each
     one.later(10)
     assert one.ejected == []
 
