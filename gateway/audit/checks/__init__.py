@@ -33,6 +33,7 @@ from gateway.audit.checks import (
     undocumented_traffic,
     unreachable_match,
     unused,
+    unwatched_endpoints,
     wide_cors,
     wide_websocket,
 )
@@ -50,6 +51,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     no_time_out.CHECK,
     slow_clients.CHECK,
     retry_write.CHECK,
+    unwatched_endpoints.CHECK,
     plain_listener.CHECK,
     plain_upstream.CHECK,
     wide_cors.CHECK,
