@@ -16,6 +16,7 @@ LEVELS = [
     {"filters"},
     {"compile"},
     {"roles"},
+    {"mesh"},
     {"control"},
     {"audit"},
     {"cli"},

@@ -22,10 +22,12 @@ from gateway.spec.models import Cluster as ClusterSpec
 from gateway.spec.models import FilterSpec, Spec
 from gateway.spec.models import Store as StoreSpec
 from gateway.upstream.cluster import Cluster
+from gateway.upstream.mesh_tls import MeshTls
 from gateway.upstream.redis_account import Account
 from gateway.upstream.session import session_key
 from gateway.upstream.store import Store
 from gateway.upstream.tls import UpstreamTls
+from gateway.upstream.workload import Workload
 
 Endpoints = Mapping[str, Sequence[str]]
 """Addresses by service name, as the registry knows them."""
@@ -41,6 +43,10 @@ class Runtime:
     random: Random
     redis: Account | None = None
     """Who we are to the Redis that the supervisor runs, if it runs one."""
+    workload: Workload | None = None
+    """Who we are in the mesh, if there is one."""
+    app_secret: str = field(default="", repr=False)
+    """In a sidecar: what it and its service know."""
     session_key: Callable[[], bytes] = field(default_factory=lambda: session_key(None))
     """What the cookies of sticky sessions are made with; asked for when a route has any."""
 
@@ -57,7 +63,15 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
     elsewhere = {one.cluster.name for one in moved}
     providers = {one.name: _provider(one.name, spec, clusters, elsewhere, runtime, before) for one in spec.providers}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
-    build = Build(providers, runtime.metrics, runtime.clock, runtime.wall, stores, clusters=clusters)
+    build = Build(
+        providers,
+        runtime.metrics,
+        runtime.clock,
+        runtime.wall,
+        stores,
+        clusters=clusters,
+        app_secret=runtime.app_secret,
+    )
     filters: dict[tuple[str, int], AnyFilter] = {}
 
     def chain_filters(route: str, specs: Sequence[FilterSpec]) -> list[AnyFilter]:
@@ -98,9 +112,20 @@ def _cluster(
         if old.spec != spec or tuple(one.address for one in old.endpoints) != addresses:
             moved.append(Moved(old, spec, addresses))
         return old
-    failures = runtime.metrics.upstream_tls_failures
-    tls = UpstreamTls(spec.name, spec.tls, failures, runtime.wall) if spec.tls else None
-    return Cluster(spec, addresses, runtime.clock, runtime.random, tls, runtime.metrics)
+    return Cluster(spec, addresses, runtime.clock, runtime.random, _tls(spec, runtime), runtime.metrics)
+
+
+def _tls(spec: ClusterSpec, runtime: Runtime) -> UpstreamTls | None:
+    if spec.tls is None:
+        return None
+    metrics = runtime.metrics
+    if spec.tls.identity is None:
+        return UpstreamTls(spec.name, spec.tls, metrics.upstream_tls_failures, runtime.wall)
+    if runtime.workload is None:
+        raise ValueError(f'cluster "{spec.name}" names an identity, and this process has none: it runs in no mesh')
+    return MeshTls(
+        spec.name, spec.tls, metrics.upstream_tls_failures, runtime.wall, runtime.workload, metrics.mesh_revoked
+    )
 
 
 def _without_endpoints(spec: ClusterSpec) -> ClusterSpec:

@@ -56,6 +56,8 @@ class Build:
     """Whose filter it is; "" for one that runs on every route."""
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     """For filters that ask somebody."""
+    app_secret: str = field(default="", repr=False)
+    """In a sidecar: what it and its service know."""
 
 
 class Filter(Generic[S]):

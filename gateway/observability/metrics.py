@@ -51,6 +51,11 @@ class Metrics:
             "Connections to endpoints given up because TLS failed, by reason.",
             ("gateway_cluster", "reason"),
         )
+        self.mesh_revoked = Counter(
+            "gateway_mesh_revoked_connections",
+            "Connections ended because the certificate of the other side was revoked, by listener or cluster.",
+            ("where",),
+        )
         self.shadowed = Counter(
             "gateway_shadow_denials", "What filters in shadow mode would have refused.", ("filter", "reason")
         )

@@ -59,6 +59,10 @@ class Deciding(Ending):
         if inherited.parent is not None:
             self.parent, self.tracestate = inherited.parent, inherited.tracestate
             self.ids.trace_id = inherited.parent.trace_id
+            if self.worker.passes_on:
+                self.ids.span_id = inherited.parent.span_id
+                self.flags = "01" if inherited.parent.sampled else "00"
+                return
             self.sampled = inherited.parent.sampled and self.worker.exporter is not None
 
     def _after(self, outcome: Outcome) -> None:

@@ -101,7 +101,7 @@ class Exchange(Returning):
     def _context_lines(self) -> bytes:
         """Who asked, under which ids: set by us, whatever the client sent."""
         request, ids = self.request, self.ids
-        span = f"{self.try_span_id}-01" if self.sampled else f"{ids.span_id}-00"
+        span = f"{self.try_span_id}-01" if self.sampled else f"{ids.span_id}-{self.flags}"
         own = f"x-request-id: {ids.request_id}\r\ntraceparent: 00-{ids.trace_id}-{span}\r\n"
         lines = forwarded_fields(request.client, request.host, request.scheme) + own.encode("ascii")
         return lines + b"tracestate: %b\r\n" % self.tracestate if self.tracestate else lines

@@ -58,6 +58,8 @@ class Facts:
     parent: RemoteContext | None = None
     """The span of a trusted peer that this exchange goes on from."""
     tracestate: bytes = b""
+    flags: str = "00"
+    """The trace flags that go on when no span of ours is recorded: a parent's own, where we only pass them on."""
     upstream_seconds: float = 0.0
     upstream_status: int = 0
     _begun_answer: bool = False

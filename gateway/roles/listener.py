@@ -17,6 +17,7 @@ from gateway.http.messages import Reply, Request
 from gateway.http.server import ServerConnection
 from gateway.roles.admission import Admission
 from gateway.roles.gate import Gate
+from gateway.roles.mesh_peers import MeshPeers
 from gateway.roles.worker import Worker
 from gateway.spec.models import Listener as Spec
 
@@ -38,6 +39,7 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._gate = Gate(self) if spec.tls or spec.proxy_protocol else None
         self._has_tls = spec.tls is not None
+        self._mesh = MeshPeers(spec.name, worker) if spec.tls and spec.tls.mesh else None
         self._identities: dict[ServerConnection, ClientCertificate] = {}
         self._requests_each = 0
         self.handle: Callable[[Request, ServerConnection], None] = self._handle
@@ -50,6 +52,8 @@ class Listener:
         Raises:
             ValueError: it needs a restart: what speaks plainly now would have to speak TLS, or the other way round.
         """
+        if (self._mesh is None) == bool(spec.tls and spec.tls.mesh):
+            raise ValueError(f"listener {self.name}: to join or leave the mesh it needs a restart")
         if self._has_tls != (spec.tls is not None) or (self._gate is None) != (
             spec.tls is None and spec.proxy_protocol is None
         ):
@@ -66,7 +70,8 @@ class Listener:
         self.body_grace = spec.body_grace
         self.min_body_rate = spec.min_body_rate
         self._requests_each = spec.max_requests_per_connection
-        self.handle = self._count if self._requests_each else self._handle  # without a limit nothing is counted
+        # Without a limit nothing is counted.
+        self.handle = self._count if self._requests_each or self._mesh is not None else self._handle
         self._admission.configure(spec)
         if self._gate is not None:
             self._gate.configure(spec)
@@ -81,6 +86,8 @@ class Listener:
     def accepts(self, connection: ServerConnection) -> bool:
         """Whether one more connection may stand; those that came through the gate are counted already."""
         if self.closing or not (connection in self._admission or self.admits(connection)):
+            return False
+        if self._mesh is not None and not self._mesh.admits(connection):
             return False
         self.connections.add(connection)
         if self._has_tls:
@@ -107,12 +114,16 @@ class Listener:
         self._admission.leave(connection)
         if self._identities:
             self._identities.pop(connection, None)
+        if self._mesh is not None:
+            self._mesh.left(connection)
 
     def _count(self, request: Request, connection: ServerConnection) -> None:
         """The last request that a connection may bring is answered with `Connection: close` (RFC 9112 §9.6)."""
         connection.requests += 1
-        if connection.requests >= self._requests_each:
+        if self._requests_each and connection.requests >= self._requests_each:
             request.keep_alive = False
+        if self._mesh is not None:
+            self._mesh.notice(request, connection)
         self._handle(request, connection)
 
     def _handle(self, request: Request, connection: ServerConnection) -> None:
@@ -128,6 +139,8 @@ class Listener:
         """Close what is overdue, and take up renewed certificates."""
         if self._gate is not None:
             self._gate.renew()
+        if self._mesh is not None:
+            self._mesh.sweep()
         now = self.clock()
         for connection in list(self.connections):
             connection.sweep(now)

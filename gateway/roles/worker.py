@@ -38,6 +38,7 @@ from gateway.spec.models import Spec
 from gateway.upstream.redis_account import Account
 from gateway.upstream.session import session_key
 from gateway.upstream.store import Store
+from gateway.upstream.workload import Workload
 
 log = logging.getLogger("gateway.worker")
 
@@ -55,13 +56,19 @@ class Worker:
         random: Random,
         state_dir: Path | None,
         redis: Account | None = None,
+        workload: Workload | None = None,
+        app_secret: str = "",
     ) -> None:
-        """`redis` is the supervisor's own, if it runs one."""
+        """`redis` is the supervisor's own, if it runs one; `workload` who we are in the mesh, if there is one;
+        `app_secret` what a sidecar and its service know.
+        """
         self.name = name
         self.clock = clock
         self.random = random
         self.metrics = Metrics()
-        self.runtime = Runtime(self.metrics, clock, time.time, random, redis, session_key(state_dir))
+        self.runtime = Runtime(
+            self.metrics, clock, time.time, random, redis, workload, app_secret, session_key(state_dir)
+        )
         self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
         self.access_log = AccessLog(None)
@@ -76,6 +83,8 @@ class Worker:
         self._state_dir = state_dir
         self.sample_ratio = 0.0
         """The share of requests to record."""
+        self.passes_on = False
+        """Whether trace context goes on as it came."""
         self._addresses: dict[str, str] = {}
         self.certificate_expiry: dict[tuple[str, ...], float] = {}
         """Seconds since the epoch by worker, listener and certificate file."""
@@ -99,6 +108,7 @@ class Worker:
     def swap(self, after: Snapshot) -> list[Provider | Store]:
         """Put a snapshot in force; returns providers and stores that are no longer used, for the caller to close."""
         before, self.snapshot = self.snapshot, after  # from here on every new request is decided by it
+        self.passes_on = after.spec.tracing.pass_on
         self.sample_ratio = after.spec.tracing.sampled if self.exporter else 0.0
         self._open_access_log(after.spec)
         for provider in after.providers.values():

@@ -123,6 +123,13 @@ ServerName = Annotated[
         to_lower=True,
     ),
 ]
+SpiffeId = Annotated[
+    str,
+    Field(max_length=2_048),
+    spelled(
+        r"spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)+", "an identity like spiffe://gatehouse.local/ns/shop/sa/orders"
+    ),
+]
 Token = Annotated[str, spelled(_WORD + "{1,64}", "a method; write GET, POST, …")]
 HeaderName = Annotated[str, spelled(_WORD + "+", "a header name (RFC 9110 section 5.6.2)", to_lower=True)]
 Origin = Annotated[

@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -21,7 +21,7 @@ from gateway.spec.checks import check
 from gateway.spec.errors import nearest
 from gateway.spec.models import FilterSpec, FilterTypes, Spec
 from gateway.spec.reading import parse, plain
-from gateway.spec.source import PathTuple, Source
+from gateway.spec.source import PathTuple
 
 AUTHENTICATING: Final = frozenset({"ApiKey", "JWT", "TokenIntrospection"})
 ANSWERING: Final = frozenset({"RequestRedirect"})
@@ -52,8 +52,7 @@ def load(
         SpecErrors: every mistake of the first step that found any.
     """
     source = parse(text, file, variables)
-    document = _Document(source, filter_types, (folder or Path()).absolute())
-    spec = document.validate()
+    spec = load_data(plain(source), source, filter_types, folder or Path())
     source.stop_on_errors()
     assert spec is not None  # a failed validation has reported why
     judged_at = time.time() if now is None else now
@@ -61,6 +60,21 @@ def load(
         source.report(finding.path, finding.message, finding.suggestion)
     source.stop_on_errors()
     return spec
+
+
+class Places(Protocol):
+    """Who knows where in a file a value stands."""
+
+    def report(self, path: PathTuple, message: str, suggestion: str | None = None, *, key: bool = False) -> None:
+        """Note a mistake in the value at `path`, or in its key."""
+
+    def where(self, path: PathTuple) -> str:
+        """`file:line` of a value."""
+
+
+def load_data(data: Any, places: Places, filter_types: FilterTypes, folder: Path) -> Spec | None:
+    """The Spec of plain data; None when mistakes were reported to `places`."""
+    return _Document(places, filter_types, folder.absolute()).validate(data)
 
 
 def _with_digest(model: FilterSpec) -> FilterSpec:
@@ -79,14 +93,13 @@ def _with_digest(model: FilterSpec) -> FilterSpec:
 class _Document:
     """The plain data of one file on its way to a Spec."""
 
-    def __init__(self, source: Source, filter_types: FilterTypes, folder: Path) -> None:
+    def __init__(self, source: Places, filter_types: FilterTypes, folder: Path) -> None:
         self._source = source
         self._types = filter_types
         self._context = {"folder": str(folder)}  # also tells fields that they stand in a file
 
-    def validate(self) -> Spec | None:
+    def validate(self, data: Any) -> Spec | None:
         """The Spec, or None when mistakes were reported."""
-        data = plain(self._source)
         if isinstance(data, dict):
             data = self._prepared(data)
         return self._model(Spec, data, ())

@@ -31,6 +31,7 @@ from gateway.spec.fields import (
     Port,
     Secret,
     ServerName,
+    SpiffeId,
     Token,
 )
 
@@ -55,11 +56,18 @@ class ClientCertificates(Model):
 class ListenerTls(Model):
     """TLS towards clients; the certificate is chosen by the name that the client asks for (SNI, RFC 6066 section 3)."""
 
-    certificates: tuple[Certificate, ...] = Field(min_length=1)
+    certificates: tuple[Certificate, ...] = ()
     """The first one serves clients that ask for no name or for one that no certificate has."""
+    mesh: Flag = False
+    """Instead of files: the certificate that this process has in the mesh; clients must show one of the mesh, too."""
     min_version: Literal["1.2", "1.3"] = "1.2"
     client_certificates: ClientCertificates | None = None
     handshake_timeout: Annotated[Duration, Field(gt=0)] = 10.0
+
+    @property
+    def asks_for_certificates(self) -> bool:
+        """Whether clients can show who they are."""
+        return self.mesh or self.client_certificates is not None
 
 
 class ClusterTls(Model):
@@ -70,6 +78,8 @@ class ClusterTls(Model):
     server_name: ServerName | None = None
     """Asked for (SNI) and looked for in the certificate instead of the endpoint's host."""
     client_certificate: Certificate | None = None
+    identity: SpiffeId | None = None
+    """Who exactly the endpoints must be in the mesh; this process shows its own certificate of the mesh."""
 
 
 class ProxyProtocol(Model):
@@ -274,6 +284,8 @@ class Tracing(Model):
     """Which share of requests is recorded as spans. Context always travels on."""
 
     sampled: Percent = 1.0
+    pass_on: Flag = False
+    """Send on the trace context of trusted peers as it came, as if we were not there: no span of ours is in between."""
 
 
 class AccessLog(Model):

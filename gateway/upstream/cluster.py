@@ -275,6 +275,10 @@ class Cluster:
         if connection.transport.is_closing():  # closed by the other side before we could use it
             self._failed(endpoint, waiter, "upstream_reset")
             return
+        if self.tls is not None and not self.tls.admits(connection):
+            connection.transport.abort()
+            self._failed(endpoint, waiter, "upstream_tls_failure")
+            return
         endpoint.connecting -= 1
         endpoint.failures = 0
         endpoint.occupy(connection)
@@ -294,9 +298,11 @@ class Cluster:
             self.health.start()
 
     def sweep(self, now: float) -> None:
-        """Once a second: close connections that were idle for too long, let ejected endpoints come back."""
+        """Once a second: close connections that are idle too long or should end; let ejected endpoints come back."""
         for endpoint in self.endpoints:
             endpoint.sweep(now)
+        if self.tls is not None:
+            self.tls.sweep()
         if self.outliers is not None:
             self.outliers.sweep(now)
 

@@ -91,15 +91,14 @@ class HealthChecks:
         spec, tls = self._spec, self._cluster.tls
         try:
             async with asyncio.timeout(spec.timeout):
-                options = tls.options(endpoint.host) if tls else {}
-                status = await probe(endpoint, spec.path, spec.host or endpoint.address, options)
+                status = await probe(endpoint, spec.path, spec.host or endpoint.address, tls)
         except TimeoutError:
             return "timeout", f"no answer within {spec.timeout:g} s"
         except (OSError, Unusable) as error:
             by_tls = tls is not None and tls.failed(error)
             return ("tls_failure", "TLS failed") if by_tls else ("connect_failure", "no connection")
         except Failed as error:
-            return "broken_answer", str(error)
+            return ("tls_failure", "TLS failed") if error.by_tls else ("broken_answer", str(error))
         except Exception:  # a fault of ours: told, counted, and no reason to stop asking
             log.exception("cluster %s: the health check of %s failed", self._cluster.name, endpoint.address)
             return "fault", "the check itself failed"

@@ -8,17 +8,23 @@ all of it; only the head is read, within the bound for heads, and then the conne
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.http.client import ClientConnection
 from gateway.http.messages import Request, Response
 
 if TYPE_CHECKING:
     from gateway.upstream.endpoint import Endpoint
+    from gateway.upstream.tls import UpstreamTls
 
 
 class Failed(Exception):
-    """There was no readable answer; the reason is one that exchanges know, too."""
+    """There was no readable answer of the endpoint itself; the reason is one that exchanges know, too."""
+
+    @property
+    def by_tls(self) -> bool:
+        """Whether somebody else was there."""
+        return self.args == ("upstream_tls_failure",)
 
 
 class _Probe:
@@ -50,12 +56,12 @@ class _Probe:
     def lost(self, connection: ClientConnection) -> None: ...
 
 
-async def probe(endpoint: Endpoint, path: str, host: str, tls: dict[str, Any]) -> int:
+async def probe(endpoint: Endpoint, path: str, host: str, tls: UpstreamTls | None) -> int:
     """The status with which an endpoint answers `GET path`; whoever asks sets the time limit.
 
     Raises:
         OSError, Unusable: no connection, or none that could prove who it is.
-        Failed: no answer, or an unreadable one.
+        Failed: somebody else is there than should be, or there is no answer, or an unreadable one.
     """
     one = _Probe()
     head = (
@@ -63,10 +69,13 @@ async def probe(endpoint: Endpoint, path: str, host: str, tls: dict[str, Any]) -
         "accept: */*\r\nconnection: close\r\n\r\n"
     )
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(lambda: ClientConnection(one), endpoint.host, endpoint.port, **tls)
+    options = tls.options(endpoint.host) if tls else {}
+    _, connection = await loop.create_connection(lambda: ClientConnection(one), endpoint.host, endpoint.port, **options)
     try:
         if connection.transport.is_closing():  # closed by the other side before we could use it
             raise Failed("upstream_reset")
+        if tls is not None and not tls.admits(connection):
+            raise Failed("upstream_tls_failure")
         connection.send(one, Request("GET", path, "", [], {}, host), head.encode("latin-1"), end=True)
         return await one.status
     finally:

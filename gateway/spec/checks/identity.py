@@ -92,7 +92,7 @@ def _check_headers(item: Jwt | ApiKey | TokenIntrospection, path: Path) -> Itera
 
 def check_certificates(spec: Spec) -> Iterator[Finding]:
     """Whatever asks for a client's certificate stands on a route where some listener asks clients for one."""
-    asking = {one.name for one in spec.listeners if one.tls is not None and one.tls.client_certificates is not None}
+    asking = {one.name for one in spec.listeners if one.tls is not None and one.tls.asks_for_certificates}
     for index, route in enumerate(spec.routes):
         if asking and (not route.listeners or asking & set(route.listeners)):
             continue

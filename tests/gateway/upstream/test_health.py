@@ -105,6 +105,13 @@ async def test_checks_go_over_the_clusters_tls(secure: tuple[Any, str]) -> None:
     assert await check(address, {"ca": str(known.file), "server_name": "else.example"}) == ("tls_failure", "TLS failed")
 
 
+async def test_a_stranger_is_not_well(secure: tuple[Any, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a mesh the certificate is good, but it is somebody else's: `admits` says no."""
+    monkeypatch.setattr(UpstreamTls, "admits", lambda *_: False)
+    known, address = secure
+    assert await check(address, {"ca": str(known.file), "server_name": "shop.example"}) == ("tls_failure", "TLS failed")
+
+
 def test_so_many_in_a_row_and_the_first_at_once() -> None:
     one, checks = made("127.0.0.1:1", unhealthy_threshold=3, healthy_threshold=2)
     (endpoint,) = one.endpoints
