@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from statistics import fmean, pstdev
+from math import sqrt
 from typing import TYPE_CHECKING, Final
 
 from gateway.spec.endpoints import OutlierDetection as Spec
@@ -106,8 +106,9 @@ class OutlierDetection:
         }
         if len(rates) < spec.endpoints:
             return
-        mean = fmean(rates.values())
-        least = mean - spec.deviations * pstdev(rates.values())
+        mean = sum(rates.values()) / len(rates)
+        deviation = sqrt(sum((rate - mean) ** 2 for rate in rates.values()) / len(rates))
+        least = mean - spec.deviations * deviation
         for endpoint, rate in sorted(rates.items(), key=lambda pair: pair[1]):
             if rate < least:
                 self._eject(endpoint, "success_rate", f"{rate:.0%} of requests succeeded, {mean:.0%} on average")
