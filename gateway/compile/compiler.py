@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from gateway.compile.snapshot import CompiledRoute, Moved, Snapshot
+from gateway.compile.snapshot import CanaryRoute, CompiledRoute, Moved, Snapshot
 from gateway.compile.table import filter_classes
 from gateway.filters.base import Build
 from gateway.filters.chain import AnyFilter, Chain
@@ -20,11 +20,16 @@ from gateway.observability.metrics import Metrics
 from gateway.routing.table import RouteTable
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.spec.models import FilterSpec, Spec
+from gateway.spec.models import Route as RouteSpec
 from gateway.spec.models import Store as StoreSpec
+from gateway.upstream.canary import Canary
 from gateway.upstream.cluster import Cluster
+from gateway.upstream.discovery import Discovery, needs_discovery
+from gateway.upstream.forward import ForwardCluster
 from gateway.upstream.mesh_tls import MeshTls
 from gateway.upstream.redis_account import Account
-from gateway.upstream.session import session_key
+from gateway.upstream.resolver import Resolver, SystemResolver
+from gateway.upstream.session import Session, session_key
 from gateway.upstream.store import Store
 from gateway.upstream.tls import UpstreamTls
 from gateway.upstream.workload import Workload
@@ -47,6 +52,8 @@ class Runtime:
     """Who we are in the mesh, if there is one."""
     app_secret: str = field(default="", repr=False)
     """In a sidecar: what it and its service know."""
+    resolver: Resolver = field(default_factory=SystemResolver)
+    """Who knows the addresses of host names."""
     session_key: Callable[[], bytes] = field(default_factory=lambda: session_key(None))
     """What the cookies of sticky sessions are made with; asked for when a route has any."""
 
@@ -63,6 +70,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
     elsewhere = {one.cluster.name for one in moved}
     providers = {one.name: _provider(one.name, spec, clusters, elsewhere, runtime, before) for one in spec.providers}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
+    canaries = {one.name: _canary(one, before) for one in spec.routes if one.canary}
     build = Build(
         providers,
         runtime.metrics,
@@ -71,6 +79,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         stores,
         clusters=clusters,
         app_secret=runtime.app_secret,
+        random=runtime.random,
     )
     filters: dict[tuple[str, int], AnyFilter] = {}
 
@@ -82,11 +91,12 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
 
     shared = chain_filters("", spec.filters)
     routes = [
-        CompiledRoute(
+        _route(
             route,
             Chain([*shared, *chain_filters(route.name, route.filters)], runtime.metrics),
-            [(clusters[ref.cluster], ref.weight) for ref in route.backend_refs],
-            runtime.session_key() if route.session_persistence else b"",
+            clusters,
+            canaries,
+            runtime.session_key,
         )
         for route in spec.routes
     ]
@@ -94,7 +104,30 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         listener.name: RouteTable([(one.spec, one) for one in routes if _serves(one, listener.name)])
         for listener in spec.listeners
     }
-    return Snapshot(version, spec, tables, clusters, providers, filters, stores, moved)
+    return Snapshot(version, spec, tables, clusters, providers, filters, stores, canaries, moved)
+
+
+def _route(
+    spec: RouteSpec,
+    chain: Chain,
+    clusters: Mapping[str, Cluster],
+    canaries: Mapping[str, Canary],
+    session_key: Callable[[], bytes],
+) -> CompiledRoute:
+    backends = [(clusters[ref.cluster], ref.weight) for ref in spec.backend_refs]
+    if spec.canary is None:
+        made = CompiledRoute(spec, chain, backends)
+    else:
+        made = CanaryRoute(spec, chain, backends, canaries[spec.name], clusters[spec.canary.cluster])
+    if spec.session_persistence is not None:
+        made.session = Session(spec.session_persistence, spec.name, made.clusters, session_key())
+    return made
+
+
+def _canary(spec: RouteSpec, before: Snapshot) -> Canary:
+    assert spec.canary is not None
+    old = before.canaries.get(spec.name)
+    return old if old is not None and old.spec == spec.canary else Canary(spec.canary)
 
 
 def _serves(route: CompiledRoute, listener: str) -> bool:
@@ -106,13 +139,35 @@ def _cluster(
     spec: ClusterSpec, endpoints: Endpoints, runtime: Runtime, before: Snapshot, moved: list[Moved]
 ) -> Cluster:
     """The cluster of the snapshot before, if it differs in nothing but its endpoints: `moved` is told then."""
-    addresses = tuple(endpoints.get(spec.service, ())) if spec.service else spec.addresses
+    addresses = tuple(endpoints.get(spec.service, ())) if spec.service else spec.listed
     old = before.clusters.get(spec.name)
-    if old is not None and _without_endpoints(old.spec) == _without_endpoints(spec):
+    if old is not None and _finds_itself(old):
+        if old.spec == spec:
+            return old
+    elif old is not None and not needs_discovery(spec) and _without_endpoints(old.spec) == _without_endpoints(spec):
         if old.spec != spec or tuple(one.address for one in old.endpoints) != addresses:
             moved.append(Moved(old, spec, addresses))
         return old
-    return Cluster(spec, addresses, runtime.clock, runtime.random, _tls(spec, runtime), runtime.metrics)
+    tls, metrics, clock, random = _tls(spec, runtime), runtime.metrics, runtime.clock, runtime.random
+    if spec.forward is not None:
+        return ForwardCluster(
+            spec, spec.forward, runtime.resolver, metrics.dns_resolutions, clock, random, tls, metrics
+        )
+    return Cluster(spec, addresses, clock, random, tls, _discovery(spec, runtime, old), metrics)
+
+
+def _finds_itself(cluster: Cluster) -> bool:
+    """Whether its endpoints are what names resolve to, so that nobody gives it any."""
+    return cluster.discovery is not None or cluster.spec.forward is not None
+
+
+def _discovery(spec: ClusterSpec, runtime: Runtime, old: Cluster | None) -> Discovery | None:
+    if not needs_discovery(spec):
+        return None
+    discovery = Discovery(spec, runtime.resolver, runtime.metrics.dns_resolutions)
+    if old is not None and old.discovery is not None and old.spec.dns == spec.dns:
+        discovery.continue_from(old.discovery)
+    return discovery
 
 
 def _tls(spec: ClusterSpec, runtime: Runtime) -> UpstreamTls | None:

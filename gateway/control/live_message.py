@@ -67,10 +67,15 @@ def _route_view(name: str, route: dict[str, Any] | None, plane: ControlPlane) ->
     return {
         "name": name,
         "public": route["public"] if route else None,
-        "clusters": [ref["cluster"] for ref in route["backendRefs"]] if route else [],
+        "clusters": _clusters(route) if route else [],
         "match": ", ".join(match_text(match) for match in route["matches"]) if route else "",
         **plane.rates.view(name),
     }
+
+
+def _clusters(route: dict[str, Any]) -> list[str]:
+    canary = route.get("canary")
+    return [ref["cluster"] for ref in route["backendRefs"]] + ([canary["cluster"]] if canary else [])
 
 
 def config_view(plane: ControlPlane) -> dict[str, Any]:

@@ -56,6 +56,7 @@ class Source:
     load: Loader
     variables: Mapping[str, str] = field(default_factory=dict)
     endpoints: Endpoints = field(default_factory=dict)
+    """As they are now; in a mesh they change while this instance runs."""
 
 
 class Reloader:
@@ -189,6 +190,11 @@ class Reloader:
             task = asyncio.get_running_loop().create_task(self._keep(self.current))
             self._saving.add(task)
             task.add_done_callback(self._saving.discard)
+
+    @property
+    def settled(self) -> bool:
+        """Whether no configuration is on its way to the workers, so that the current one is in force."""
+        return self._rollout is None
 
     def ready(self) -> bool:
         """Whether workers are connected and all of them serve what is in force."""

@@ -7,6 +7,8 @@ endpoint cannot be connected to, the next is tried. Whatever goes wrong is one e
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -56,8 +58,7 @@ async def ask(
     """
     import aiohttp
 
-    if not cluster.endpoints:
-        raise Unanswered("its cluster has no endpoint")
+    await _found(cluster, timeout)
     limit = aiohttp.ClientTimeout(total=timeout)
     last: Exception | None = None
     plain = {"Accept-Encoding": "identity"}  # what is inflated has no size before it has taken its memory
@@ -72,6 +73,16 @@ async def ask(
     raise Unanswered(str(last)) from last
 
 
+async def _found(cluster: Cluster, timeout: float) -> None:
+    """Endpoints are there; those that are found by name may need a moment at the start."""
+    if not cluster.endpoints and cluster.discovery is not None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await cluster.discovery.answered.wait()
+    if not cluster.endpoints:
+        raise Unanswered("its cluster has no endpoint")
+
+
 async def _once(
     session: aiohttp.ClientSession,
     cluster: Cluster,
@@ -83,7 +94,10 @@ async def _once(
 ) -> Answer:
     from yarl import URL
 
-    tls = cluster.tls.options(endpoint.host) if cluster.tls else {}
+    tls = cluster.tls.options(endpoint.server_name) if cluster.tls else {}
+    if endpoint.authority != endpoint.address:  # connected to by address, spoken to by name
+        host = endpoint.server_name if endpoint.port == (443 if tls else 80) else endpoint.authority
+        headers = {"host": host, **(headers or {})}
     url = URL(f"{'https' if tls else 'http'}://{endpoint.address}{path}", encoded=True)
     async with session.request(method, url, headers=headers, data=body, allow_redirects=False, **tls) as answer:
         content = await answer.content.read(MAX_BYTES + 1)

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from gateway.http.messages import Reply, Request, Response
@@ -58,6 +59,7 @@ class Build:
     """For filters that ask somebody."""
     app_secret: str = field(default="", repr=False)
     """In a sidecar: what it and its service know."""
+    random: Random = field(default_factory=Random)
 
 
 class Filter(Generic[S]):

@@ -43,6 +43,7 @@ _SET_BY_US: Final = frozenset(
         b"x-request-id",
         b"traceparent",
         b"tracestate",
+        b"x-gatehouse-mirror",
     )
 )
 NOT_UPSTREAM: Final = HOP_BY_HOP | _SET_BY_US

@@ -56,6 +56,8 @@ class Request:
     """Whose limit it is: the client's address, for IPv6 its /64 network."""
     scheme: str = "http"
     listener: str = ""
+    target_scheme: str = ""
+    """`http` or `https` where a forward proxy was given a whole address (RFC 9112 section 3.2.2)."""
     keep_alive: bool = True
     expects_continue: bool = False
     upgrade: bool = False
@@ -79,6 +81,9 @@ class Request:
     """The whole body, once a filter has asked for it (`Filter.body_limit`); else None: it streams past."""
     operations: tuple[tuple[str, str], ...] = ()
     """What a filter found in the body, as type and name: of few values, since metrics tell them apart."""
+
+    copies: tuple[Any, ...] = ()
+    """Copies for other clusters (gateway.filters.mirror); the exchange tells them of its body."""
 
     def __init__(
         self,

@@ -161,9 +161,7 @@ class Enrolment:
             context.load_verify_locations(cadata=self._settings.bundle)
         reader, writer = await asyncio.open_connection(self._host, self._port, ssl=context, limit=LONGEST)
         try:
-            peer = self.workload.peer(writer.get_extra_info("peercert"))
-            if peer.identity != AUTHORITY:
-                raise Stranger("wrong_identity")
+            self.workload.expect(AUTHORITY, writer.get_extra_info("peercert"))
             yield reader, writer
         finally:
             writer.close()

@@ -51,6 +51,14 @@ class Metrics:
             "Connections to endpoints given up because TLS failed, by reason.",
             ("gateway_cluster", "reason"),
         )
+        self.dns_resolutions = Counter(
+            "gateway_dns_resolutions",
+            "Host names of endpoints resolved, by what came of it.",
+            ("gateway_cluster", "result"),
+        )
+        self.egress_denied = Counter(
+            "gateway_egress_denied", "Calls to the outside that were not let out, by reason.", ("reason",)
+        )
         self.mesh_revoked = Counter(
             "gateway_mesh_revoked_connections",
             "Connections ended because the certificate of the other side was revoked, by listener or cluster.",
@@ -107,6 +115,11 @@ class Metrics:
             "gateway_external_authorizations",
             "Services asked whether a request may pass, by what came of it.",
             ("gateway_cluster", "result"),
+        )
+        self.mirrored = Counter(
+            "gateway_mirrored_requests",
+            "Copies of requests for another cluster, by what came of them.",
+            ("http_route", "gateway_cluster", "result"),
         )
         self.key_checks = Counter("gateway_api_key_checks", "API keys looked at, by how it ended.", ("result",))
         self.key_file_loads = Counter("gateway_api_key_file_loads", "Files of API keys read.", ("result",))

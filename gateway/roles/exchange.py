@@ -35,6 +35,7 @@ from gateway.http.chunked import LAST_CHUNK, encode_chunk
 from gateway.http.hop import forwarded_fields, upstream_head
 from gateway.http.messages import CHUNKED, Bound, Reply
 from gateway.roles.facts import ANSWERING, COLLECTING, CONNECTING, DONE, HOLDING, SENDING, TUNNEL
+from gateway.roles.mirroring import begin_copies
 from gateway.roles.reasons import UNAVAILABLE
 from gateway.roles.returning import Returning
 from gateway.upstream.cluster import Unavailable
@@ -55,11 +56,16 @@ class Exchange(Returning):
     def _connect(self, fresh: bool = False) -> None:
         assert self.route is not None
         self.state = CONNECTING
-        cluster = self.route.only_cluster or self.route.pick_cluster(self.worker.random)
+        route = self.route
+        cluster = (  # one that is asked again stays on its side
+            route.only_cluster or self.cluster or route.pick_cluster(self.request, self.worker.random)
+        )
         wanted: Endpoint | None = None
-        if self.route.session is not None:
-            cluster, wanted = self.route.session.place(self.request) or (cluster, None)
+        if route.session is not None:
+            cluster, wanted = route.placed(self.request) or (cluster, None)
         self.cluster = cluster
+        if self.request.copies:
+            begin_copies(self, self._early, self._request_complete)
         try:
             taken = cluster.acquire(self, fresh, wanted=wanted)
         except Unavailable as error:
@@ -85,7 +91,7 @@ class Exchange(Returning):
         request = self.request
         if self.route.chain.asks_plain:
             ask_plain(request)
-        head = upstream_head(request, request.host or endpoint.address, self._context_lines())
+        head = upstream_head(request, request.host or endpoint.authority, self._context_lines())
         if self._early:
             head += b"".join(map(self._framed, self._early))
             self._early = ()
@@ -109,11 +115,11 @@ class Exchange(Returning):
     def _framed(self, data: bytes) -> bytes:
         return encode_chunk(data) if self.request.length == CHUNKED else data
 
-    def connect_failed(self, reason: str, endpoint: Endpoint) -> None:
+    def connect_failed(self, reason: str, endpoint: Endpoint | None) -> None:
         """No connection: the client learns why."""
         if self.state == CONNECTING:
             self.endpoint = endpoint
-            self.attempts += 1
+            self.attempts += endpoint is not None
             self._reply(UNAVAILABLE[reason])
 
     # -- the client's events ---------------------------------------------------------------------------------
@@ -121,6 +127,8 @@ class Exchange(Returning):
     def request_data(self, data: bytes) -> None:
         """Pass a piece of the body on, or keep it until there is a connection."""
         self.bytes_received += len(data)
+        for copy in self.request.copies:
+            copy.data(data)
         limits = self.request.body_limits
         if limits is not None and self.state < TUNNEL and self.bytes_received > limits.request.bytes:
             self._body_too_large(limits.request)
@@ -140,6 +148,8 @@ class Exchange(Returning):
     def request_end(self) -> None:
         """The body is complete."""
         self._request_complete = True
+        for copy in self.request.copies:
+            copy.complete()
         if self.state == COLLECTING:
             self._decide_with_body()
         elif self.upstream is not None:

@@ -8,7 +8,7 @@ decide (whether a record is yours) is said as well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ from gateway.filters.chain import AnyFilter, BodyWanted, lacks_body
 from gateway.http.heads import read_request
 from gateway.http.identity import ClientCertificate
 from gateway.http.messages import CHUNKED, Refused, Reply, Request
+from gateway.http.proxying import read_proxy_request
+from gateway.roles.egress import preview
 from gateway.roles.reasons import NO_ROUTE
 from gateway.routing.explain import explain as considered
 from gateway.upstream.cluster import Cluster
@@ -28,19 +30,22 @@ MOST_TOLD: Final = 10
 """Unhealthy endpoints of one cluster."""
 
 
-def read_question(asked: Mapping[str, Any]) -> Request:
+def read_question(asked: Mapping[str, Any], reader: Callable[[bytes], Request] = read_request) -> Request:
     """The request that is asked about: {"method", "target", "headers", "body", "claims", "client", "principals",
     "listener"}.
 
     Raises:
         Refused: the gateway would not even read it.
     """
-    lines = [f"{asked['method']} {asked['target']} HTTP/1.1"]
     headers = [(str(name), str(value)) for name, value in asked.get("headers", ())]
     if not any(name.lower() == "host" for name, _ in headers):
         headers.insert(0, ("Host", asked.get("host", "127.0.0.1")))
+    target = str(asked["target"])
+    if asked["method"] == "CONNECT" and target == "/":  # whoever asks may think in paths: CONNECT names a host only
+        target = next(value for name, value in headers if name.lower() == "host")
+    lines = [f"{asked['method']} {target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers]
-    request = read_request(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+    request = reader(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
     request.client = request.address = str(asked.get("client", "127.0.0.1"))
     request.claims = asked.get("claims")
     if asked.get("body") is not None:
@@ -64,11 +69,13 @@ async def explain(snapshot: Snapshot, asked: Mapping[str, Any]) -> Explanation:
         "cluster": None,
         "not_decided_here": [],
     }
+    listener = asked.get("listener") or next(iter(snapshot.tables))
+    proxies = {one.name for one in snapshot.spec.listeners if one.forward_proxy is not None}
     try:
-        request = read_question(asked)
+        request = read_question(asked, read_proxy_request if listener in proxies else read_request)
     except Refused as refusal:
         return {**result, **_end("deny", refusal.reply)}
-    request.listener = asked.get("listener") or next(iter(snapshot.tables))
+    request.listener = listener
     route = snapshot.match(request)
     if route is None:
         return {**result, **_end("no_route", NO_ROUTE), "candidates": _candidates(snapshot, request)}
@@ -83,7 +90,13 @@ async def explain(snapshot: Snapshot, asked: Mapping[str, Any]) -> Explanation:
             return {**result, **_end("deny" if reply.status >= 400 else "local_reply", reply)}
         if told["verdict"] == "unknown":
             unseen.append(f"whether {told['filter']} lets the body pass: give it with the question")
-    forward = _forward(route)
+    told_of_egress, refused = preview(request, route, snapshot.spec)
+    if told_of_egress:
+        verdict = "pass" if refused is None else "deny"
+        result["steps"].append({"filter": "egress", "verdict": verdict, "detail": told_of_egress, "where": route.where})
+    if refused is not None:
+        return {**result, **_end("deny", refused)}
+    forward = _forward(route, request)
     return {**result, **forward, "not_decided_here": [*unseen, *forward["not_decided_here"]]}
 
 
@@ -119,9 +132,10 @@ def route_facts(route: CompiledRoute, request: Request) -> dict[str, Any]:
     }
 
 
-def _forward(route: CompiledRoute) -> Explanation:
-    clusters = [health_facts(cluster) for cluster in route.clusters]
-    names = " or ".join(cluster.name for cluster in route.clusters)
+def _forward(route: CompiledRoute, request: Request) -> Explanation:
+    possible = route.possible(request)
+    clusters = [health_facts(cluster) for cluster in possible]
+    names = " or ".join(cluster.name for cluster in possible)
     open_questions = [f"whether the record asked for is the caller's own ({names} decides)"]
     if route.public:
         open_questions = [f"who is asking: the route is public ({names} may ask for more)"]

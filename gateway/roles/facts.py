@@ -87,6 +87,11 @@ class Facts:
         return f"<Exchange {self.request!r} state={self.state} attempts={self.attempts}>"
 
     @property
+    def request_complete(self) -> bool:
+        """Whether the client has sent all of its request."""
+        return self._request_complete
+
+    @property
     def started_wall(self) -> float:
         """When it began, in seconds since the epoch."""
         return time.time() - (self.worker.clock() - self.started)

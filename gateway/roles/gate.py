@@ -101,7 +101,7 @@ class Gate:
 
     async def _receive(self, sock: socket.socket, peer: str) -> None:
         """Bring one connection in, or close it and count why."""
-        connection = ServerConnection(self._listener)
+        connection = self._listener.connection()
         inside = False
         try:
             inside = await self._identify(connection, sock, peer) and await self._enter(connection, sock)

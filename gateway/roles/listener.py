@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from gateway.http.identity import ClientCertificate
 from gateway.http.messages import Reply, Request
+from gateway.http.proxying import ProxyConnection
 from gateway.http.server import ServerConnection
 from gateway.roles.admission import Admission
+from gateway.roles.egress import EgressExchange
 from gateway.roles.gate import Gate
 from gateway.roles.mesh_peers import MeshPeers
 from gateway.roles.worker import Worker
@@ -37,6 +40,8 @@ class Listener:
         self.closing = False
         self._admission = Admission()
         self._server: asyncio.Server | None = None
+        self._pass: Callable[[Request, ServerConnection], None] = self._handle
+        self._connection: type[ServerConnection] = ServerConnection
         self._gate = Gate(self) if spec.tls or spec.proxy_protocol else None
         self._has_tls = spec.tls is not None
         self._mesh = MeshPeers(spec.name, worker) if spec.tls and spec.tls.mesh else None
@@ -69,9 +74,13 @@ class Listener:
         self.idle_timeout = spec.idle_timeout
         self.body_grace = spec.body_grace
         self.min_body_rate = spec.min_body_rate
+        self._pass, self._connection = self._handle, ServerConnection
+        if spec.forward_proxy is not None:
+            self._pass, self._connection = self._handle_egress, ProxyConnection
+            self._exchange = partial(EgressExchange, terms=spec.forward_proxy)
         self._requests_each = spec.max_requests_per_connection
         # Without a limit nothing is counted.
-        self.handle = self._count if self._requests_each or self._mesh is not None else self._handle
+        self.handle = self._count if self._requests_each or self._mesh is not None else self._pass
         self._admission.configure(spec)
         if self._gate is not None:
             self._gate.configure(spec)
@@ -81,7 +90,11 @@ class Listener:
         if self._gate is not None:
             self._gate.start(sock)
             return
-        self._server = await asyncio.get_running_loop().create_server(lambda: ServerConnection(self), sock=sock)
+        self._server = await asyncio.get_running_loop().create_server(self.connection, sock=sock)
+
+    def connection(self) -> ServerConnection:
+        """A new client's connection."""
+        return self._connection(self)
 
     def accepts(self, connection: ServerConnection) -> bool:
         """Whether one more connection may stand; those that came through the gate are counted already."""
@@ -124,12 +137,17 @@ class Listener:
             request.keep_alive = False
         if self._mesh is not None:
             self._mesh.notice(request, connection)
-        self._handle(request, connection)
+        self._pass(request, connection)
 
     def _handle(self, request: Request, connection: ServerConnection) -> None:
         if self._identities:
             request.client_certificate = self._identities.get(connection)
         self.worker.handle(request, connection)
+
+    def _handle_egress(self, request: Request, connection: ServerConnection) -> None:
+        if self._identities:
+            request.client_certificate = self._identities.get(connection)
+        self.worker.handle(request, connection, self._exchange)
 
     def refuse(self, reply: Reply, connection: ServerConnection) -> bytes:
         """The answer to bytes that are no request."""

@@ -66,6 +66,7 @@ def access_record(exchange: Facts, duration: float) -> Record:
     return {
         "start_time": iso_time(exchange.started_wall),
         "method": request.method,
+        "host": request.host,
         "path": request.path,
         "route": exchange.route.name if exchange.route else "",
         "listener": request.listener,
@@ -150,7 +151,7 @@ def client_span(exchange: Facts, error: str) -> SpanRecord:
     """The CLIENT span of one try."""
     assert exchange.endpoint is not None
     assert exchange.cluster is not None
-    host, port = split_address(exchange.endpoint.address)
+    host, port = split_address(exchange.endpoint.authority)
     attributes: dict[str, str | int | float | bool] = {
         "http.request.method": exchange.request.method,
         "url.path": exchange.request.target_path,

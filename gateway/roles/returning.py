@@ -19,6 +19,7 @@ from gateway.roles.facts import ANSWERING, HOLDING, SENDING, TUNNEL
 from gateway.roles.reasons import UNAVAILABLE
 
 if TYPE_CHECKING:
+    from gateway.upstream.endpoint import Endpoint
     from gateway.upstream.outliers import OutlierDetection
 
 _TIME_OUTS: Final = frozenset(("upstream_timeout", "request_timeout"))
@@ -199,13 +200,14 @@ class Returning(Deciding):
         self.upstream = None
         self.upstream_seconds = self.worker.clock() - self.try_started
         self.worker.try_ended(self, error)
-        if judged and self.cluster is not None and self.cluster.outliers is not None:
-            self._tell_outcome(self.cluster.outliers, error)
+        endpoint = self.endpoint
+        if judged and endpoint is not None and endpoint.cluster.outliers is not None:
+            self._tell_outcome(endpoint, endpoint.cluster.outliers, error)
 
-    def _tell_outcome(self, outliers: OutlierDetection, error: str) -> None:
+    def _tell_outcome(self, endpoint: Endpoint, outliers: OutlierDetection, error: str) -> None:
         """Outlier detection hears of every try, unless time was over while the client still sent its body."""
-        if self.endpoint is not None and (self._request_complete or error not in _TIME_OUTS):
-            outliers.result(self.endpoint, self.upstream_status, error)
+        if self._request_complete or error not in _TIME_OUTS:
+            outliers.result(endpoint, self.upstream_status, error)
 
     def _remember_endpoint(self) -> None:
         """Where sessions are sticky the client is told whom it comes back to."""

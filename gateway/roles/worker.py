@@ -27,6 +27,7 @@ from gateway.observability.export import SpanExporter
 from gateway.observability.metrics import Metrics
 from gateway.observability.registry import method_label
 from gateway.observability.tracing import Ids, SpanRecord
+from gateway.roles.canary import count_side
 from gateway.roles.clusters import add_cluster_gauges, cluster_view
 from gateway.roles.ending import Ending
 from gateway.roles.exchange import Exchange
@@ -35,12 +36,16 @@ from gateway.roles.past import Past
 from gateway.roles.records import access_record, client_span, refusal_record, server_span
 from gateway.roles.replies import RENDERERS, reply_lines
 from gateway.spec.models import Spec
+from gateway.upstream.canary import Orders
 from gateway.upstream.redis_account import Account
+from gateway.upstream.resolver import Resolver, SystemResolver
 from gateway.upstream.session import session_key
 from gateway.upstream.store import Store
 from gateway.upstream.workload import Workload
 
 log = logging.getLogger("gateway.worker")
+
+ExchangeKind = Callable[["Worker", Request, ServerConnection], Exchange]
 
 MAX_RECENT: Final = 200
 """Records kept for the control process between two reports."""
@@ -58,16 +63,25 @@ class Worker:
         redis: Account | None = None,
         workload: Workload | None = None,
         app_secret: str = "",
+        resolver: Resolver | None = None,
     ) -> None:
         """`redis` is the supervisor's own, if it runs one; `workload` who we are in the mesh, if there is one;
-        `app_secret` what a sidecar and its service know.
+        `app_secret` what a sidecar and its service know; `resolver` knows host names, the system's if nobody does.
         """
         self.name = name
         self.clock = clock
         self.random = random
         self.metrics = Metrics()
         self.runtime = Runtime(
-            self.metrics, clock, time.time, random, redis, workload, app_secret, session_key(state_dir)
+            self.metrics,
+            clock,
+            time.time,
+            random,
+            redis,
+            workload,
+            app_secret,
+            resolver or SystemResolver(),
+            session_key(state_dir),
         )
         self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
@@ -86,6 +100,7 @@ class Worker:
         self.passes_on = False
         """Whether trace context goes on as it came."""
         self._addresses: dict[str, str] = {}
+        self._orders: Orders = {}
         self.certificate_expiry: dict[tuple[str, ...], float] = {}
         """Seconds since the epoch by worker, listener and certificate file."""
         self._add_gauges()
@@ -107,10 +122,13 @@ class Worker:
 
     def swap(self, after: Snapshot) -> list[Provider | Store]:
         """Put a snapshot in force; returns providers and stores that are no longer used, for the caller to close."""
+        self._obey(after)
         before, self.snapshot = self.snapshot, after  # from here on every new request is decided by it
         self.passes_on = after.spec.tracing.pass_on
         self.sample_ratio = after.spec.tracing.sampled if self.exporter else 0.0
         self._open_access_log(after.spec)
+        for found in after.clusters.values():
+            found.start()
         for provider in after.providers.values():
             provider.start()
         clusters, closing = retired(before, after)
@@ -118,9 +136,20 @@ class Worker:
             cluster.retire()
         for cluster, spec, addresses in after.moved:
             cluster.update(spec, addresses)
-        for cluster in after.clusters.values():
-            cluster.start()
         return closing
+
+    def obey(self, orders: Orders) -> None:
+        """Take up control's decisions about canaries; they hold for snapshots to come, too."""
+        self._orders = orders
+        self._obey(self.snapshot)
+
+    def _obey(self, snapshot: Snapshot) -> None:
+        for name, canary in snapshot.canaries.items():
+            canary.obey(self._orders.get(name))
+
+    def canary_reports(self) -> dict[str, Any]:
+        """What both sides of each canary did, for the channel to control."""
+        return {name: canary.report() for name, canary in self.snapshot.canaries.items()}
 
     def _open_access_log(self, spec: Spec) -> None:
         path = None
@@ -150,12 +179,12 @@ class Worker:
 
     # -- each request ----------------------------------------------------------------------------------------
 
-    def handle(self, request: Request, connection: ServerConnection) -> None:
+    def handle(self, request: Request, connection: ServerConnection, kind: ExchangeKind = Exchange) -> None:
         """Begin an exchange."""
         client = connection.peer if not connection.server.trusted_hops else self._client(request, connection)
         request.client = client
         request.address = self._addresses.get(client) or self.limit_address(client)
-        exchange = connection.exchange = Exchange(self, request, connection)
+        exchange = connection.exchange = kind(self, request, connection)
         self.exchanges.add(exchange)
         exchange.start()
 
@@ -200,6 +229,8 @@ class Worker:
         duration = self.clock() - exchange.started
         error = exchange.reason if exchange.status >= 500 or exchange.status == 499 else ""
         route = exchange.route.name if exchange.route else ""
+        if exchange.route is not None and exchange.route.canary is not None:
+            count_side(exchange, exchange.route.canary)
         labels = (method_label(request.method), route, str(exchange.status), error)
         bucket = self.metrics.requests.observe(labels, duration)
         if exchange.sampled:

@@ -7,9 +7,9 @@ filter.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Strict
 
 from gateway.spec.authorization import AuthorizationPolicy, Authorize, Conditions, ExternalAuthorization, IpAccess, Rule
 from gateway.spec.browsers import Cors, Csrf, SecurityHeaders
@@ -35,6 +35,7 @@ __all__ = [
     "RateLimit",
     "RateLimitKey",
     "RequestHeaderModifier",
+    "RequestMirror",
     "RequestRedirect",
     "ResponseHeaderModifier",
     "Rule",
@@ -107,6 +108,25 @@ class SizeLimit(FilterSpec):
     type: Literal["SizeLimit"] = "SizeLimit"
     max_request_bytes: Integer | None = Field(None, ge=0)
     max_response_bytes: Integer | None = Field(None, ge=1)
+
+
+class RequestMirror(FilterSpec):
+    """Gateway API RequestMirror: a copy of a share of the requests for another cluster, whose answer nobody sees."""
+
+    type: Literal["RequestMirror"] = "RequestMirror"
+    cluster: Name
+    percent: Annotated[float, Strict(), Field(gt=0, le=100)] = 100.0
+    withhold: tuple[HeaderName, ...] = ("authorization", "cookie", "dpop")
+    """Headers that the copy does not carry; `[]` lets it carry every credential."""
+    max_body_bytes: Integer = Field(65_536, ge=0, le=10_485_760)
+    """A larger request is not copied; its body is never held up for the copy."""
+    max_requests: Integer = Field(64, gt=0, le=10_000)
+    """Copies under way at one time, in each worker."""
+    timeout: Annotated[Duration, Field(gt=0)] = 15.0
+
+    def copies_to(self) -> tuple[str, ...]:
+        """The one."""
+        return (self.cluster,)
 
 
 class Header(Model):

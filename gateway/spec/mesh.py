@@ -24,14 +24,11 @@ from typing import Any, Final
 from gateway.spec.checks import check
 from gateway.spec.errors import nearest
 from gateway.spec.loader import load_data
-from gateway.spec.models import Document, FilterTypes, Spec
+from gateway.spec.mesh_names import APP, INBOUND, outbound
+from gateway.spec.models import ClusterTls, Document, FilterTypes, Spec
 from gateway.spec.reading import parse, plain
 from gateway.spec.source import PathTuple, Source
 
-APP: Final = "app"
-"""The cluster that is the service itself."""
-INBOUND: Final = "inbound"
-"""The listener that others of the mesh call."""
 NOBODY: Final = "nobody-is-allowed"
 _KEYS: Final = frozenset({"services", "clusters", "providers", "stores"})
 _OURS: Final = frozenset({"listeners", "matches", "backendRefs", "public", "hostnames"})
@@ -46,11 +43,6 @@ class Members:
     """The services that each service calls; the keys are all there are."""
     identities: Mapping[str, str]
     """SPIFFE IDs by name, those of gateway and control among them."""
-
-
-def outbound(peer: str) -> str:
-    """The listener through which a service calls a peer."""
-    return f"to-{peer}"
 
 
 def load_mesh(
@@ -85,6 +77,17 @@ def load_mesh(
             specs[name] = spec
     source.stop_on_errors()
     return specs
+
+
+def with_identities(spec: Spec, identities: Mapping[str, str]) -> Spec:
+    """A gateway's spec in the mesh: whatever it calls by service must prove to be that service."""
+    clusters = [
+        one.model_copy(update={"tls": ClusterTls(identity=identities[one.service])})
+        if one.service in identities and one.service is not None
+        else one
+        for one in spec.clusters
+    ]
+    return spec.model_copy(update={"clusters": tuple(clusters)})
 
 
 class Moved:

@@ -8,20 +8,24 @@ model alone (references, duplicate names, protection of routes) is checked in `g
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny, Strict
 
 from gateway.spec.base import Model
 from gateway.spec.endpoints import HashOn, HealthCheck, ListedEndpoint, OutlierDetection, SessionPersistence
 from gateway.spec.fields import (
     AbsolutePath,
     Address,
+    AllowedNetwork,
+    CalledHost,
     Duration,
     File,
     Flag,
     HeaderName,
+    HeaderValue,
     Hostname,
     Integer,
     Name,
@@ -88,6 +92,17 @@ class ProxyProtocol(Model):
     trusted: tuple[Network, ...] = Field(min_length=1)
 
 
+class ForwardProxy(Model):
+    """Clients of this listener are services that call others by name: `GET http://host/path`, and CONNECT."""
+
+    trace_context: Flag = False
+    """Whether x-request-id, traceparent, tracestate and baggage go out."""
+    remove_headers: tuple[HeaderName, ...] = ()
+    """Taken away when the filters have seen them."""
+    inside_issuers: tuple[str, ...] | None = None
+    """Issuers whose tokens never go out; None: those of all providers."""
+
+
 class Listener(Model):
     """Where clients connect. Loopback unless told otherwise."""
 
@@ -110,6 +125,7 @@ class Listener(Model):
     """How many proxies in front of us are ours, counted from the nearest (Envoy: xff_num_trusted_hops)."""
     tls: ListenerTls | None = None
     proxy_protocol: ProxyProtocol | None = None
+    forward_proxy: ForwardProxy | None = None
     audit_accept: AuditAccept = Field(default_factory=dict)
 
     @property
@@ -142,12 +158,50 @@ class JwtProvider(Model):
     audit_accept: AuditAccept = Field(default_factory=dict)
 
 
+class Dns(Model):
+    """How host names become addresses: beside the requests, again and again."""
+
+    refresh: Annotated[Duration, Field(ge=1.0)] = 30.0
+    retry: Annotated[Duration, Field(ge=0.1)] = 5.0
+    """After a failure it is asked again so soon, and what failed is remembered for so long."""
+    timeout: Annotated[Duration, Field(gt=0)] = 5.0
+    family: Literal["any", "ipv4", "ipv6"] = "any"
+    max_addresses: Integer = Field(64, ge=1, le=1_024)
+    """Of one name."""
+    hosts: dict[ServerName, tuple[Address, ...]] = Field(default_factory=dict)
+    """Names that are not asked about (curl: --resolve, docker: extra_hosts). The address policy holds for them too."""
+
+
+class Addresses(Model):
+    """What a resolved address may be: in something that is allowed, and in nothing that is denied."""
+
+    allow: tuple[AllowedNetwork, ...] = Field(("public",), min_length=1)
+    deny: tuple[Network, ...] = ()
+
+
+class Forward(Model):
+    """Whom services may call: the host of the request is the endpoint (Envoy: dynamic_forward_proxy)."""
+
+    hosts: tuple[CalledHost, ...] = Field(min_length=1)
+    ports: tuple[Annotated[Port, Field(ge=1)], ...] = (80, 443)
+    tunnel_ports: tuple[Annotated[Port, Field(ge=1)], ...] = (443,)
+    """For CONNECT."""
+    max_hosts: Integer = Field(256, ge=1, le=10_000)
+    """Names and ports that are known at one time."""
+    forget: Annotated[Duration, Field(ge=1.0)] = 300.0
+    """A name that nobody calls for so long is no longer refreshed."""
+
+
 class Cluster(Model):
-    """A named set of endpoints that do the same work: listed here, or found by service name."""
+    """A named set of endpoints that do the same work: listed here, found by service name, or whatever is called."""
 
     name: Name
     service: Name | None = None
     endpoints: tuple[ListedEndpoint, ...] = ()
+    forward: Forward | None = None
+    dns: Dns = Dns()
+    addresses: Addresses | None = None
+    """None: an endpoint may be anywhere; for `forward` only where it is public."""
     load_balancing: Literal["round_robin", "least_request", "random", "ring_hash"] = "least_request"
     hash_on: HashOn | None = None
     """What `ring_hash` goes by."""
@@ -166,8 +220,8 @@ class Cluster(Model):
     audit_accept: AuditAccept = Field(default_factory=dict)
 
     @property
-    def addresses(self) -> tuple[str, ...]:
-        """Of the endpoints that are listed here."""
+    def listed(self) -> tuple[str, ...]:
+        """Host and port of the endpoints that stand here."""
         return tuple(one.address for one in self.endpoints)
 
 
@@ -232,6 +286,10 @@ class FilterSpec(Model):
         """The files whose content is a part of this filter's configuration."""
         return ()
 
+    def copies_to(self) -> tuple[str, ...]:
+        """Clusters that get requests of its route besides the one that answers them."""
+        return ()
+
     def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """What is wrong with this filter beyond its single keys: where in it, and a sentence."""
         return iter(())
@@ -242,6 +300,46 @@ class BackendRef(Model):
 
     cluster: Name
     weight: Integer = Field(1, ge=0, le=1_000_000)
+
+
+class CanaryHeader(Model):
+    """Who carries `name: value` gets the canary, who carries another value of it does not; neither is drawn."""
+
+    name: HeaderName
+    value: HeaderValue = "always"
+
+
+class CanaryLatency(Model):
+    """Too slow is a quantile longer than `max` and more than `ratio` times that of the stable side."""
+
+    quantile: Annotated[float, Strict(), Field(gt=0, lt=1)] = 0.95
+    max: Annotated[Duration, Field(gt=0)]
+    ratio: Annotated[float, Strict(), Field(ge=1)] = 1.5
+
+
+class CanaryRollback(Model):
+    """What the requests of one `window` must show for the canary to be taken out of use."""
+
+    error_ratio: Percent = 0.05
+    """By how much the canary's share of failing requests may exceed the stable side's; 1.0 never does."""
+    latency: CanaryLatency | None = None
+    min_requests: Integer = Field(50, ge=1)
+    window: Annotated[Duration, Field(ge=1, le=600)] = 30.0
+
+
+class Canary(Model):
+    """A share of a route's requests for another version, which is taken back when it does worse."""
+
+    cluster: Name
+    weight: Integer = Field(0, ge=0, le=100)
+    """Percent of the requests."""
+    header: CanaryHeader | None = None
+    rollback: CanaryRollback = CanaryRollback()
+
+    @property
+    def digest(self) -> str:
+        """Of all it says: what was decided about a canary holds for as long as the file says the same of it."""
+        return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()[:16]
 
 
 class Timeouts(Model):
@@ -270,6 +368,7 @@ class Route(Model):
     errors: Literal["problem", "soap", "graphql"] = "problem"
     filters: tuple[SerializeAsAny[FilterSpec], ...] = ()
     backend_refs: tuple[BackendRef, ...] = ()
+    canary: Canary | None = None
     timeouts: Timeouts = Timeouts()
     web_socket: WebSocket = WebSocket()
     session_persistence: SessionPersistence | None = None
@@ -278,6 +377,13 @@ class Route(Model):
     lifecycle: Literal["experimental", "active", "deprecated", "retired"] = "active"
     audit_accept: AuditAccept = Field(default_factory=dict)
     where: str = Field("", repr=False)
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        """Every cluster that its requests may reach, copies of them included."""
+        canary = (self.canary.cluster,) if self.canary else ()
+        copies = tuple(cluster for one in self.filters for cluster in one.copies_to())
+        return (*(ref.cluster for ref in self.backend_refs), *canary, *copies)
 
 
 class Tracing(Model):
@@ -322,14 +428,22 @@ Document = Mapping[str, Any]
 
 __all__ = [
     "AccessLog",
+    "Addresses",
     "BackendRef",
+    "Canary",
+    "CanaryHeader",
+    "CanaryLatency",
+    "CanaryRollback",
     "Certificate",
     "ClientCertificates",
     "Cluster",
     "ClusterTls",
+    "Dns",
     "Document",
     "FilterSpec",
     "FilterTypes",
+    "Forward",
+    "ForwardProxy",
     "HeaderName",
     "JwksSource",
     "JwtProvider",

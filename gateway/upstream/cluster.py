@@ -29,6 +29,7 @@ from gateway.observability.metrics import Metrics
 from gateway.spec.certificates import Unusable
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.upstream.balancer import Balancer, Nobody, NobodyHealthy, Unavailable, balancer
+from gateway.upstream.discovery import Discovery
 from gateway.upstream.endpoint import Endpoint, LimitedEndpoint
 from gateway.upstream.health import HealthChecks
 from gateway.upstream.outliers import OutlierDetection
@@ -49,8 +50,8 @@ class Waiter(Protocol):
     def connected(self, connection: ClientConnection, endpoint: Endpoint) -> None:
         """Here is the connection."""
 
-    def connect_failed(self, reason: str, endpoint: Endpoint) -> None:
-        """There will be none, and why."""
+    def connect_failed(self, reason: str, endpoint: Endpoint | None) -> None:
+        """There will be none, and why; without an endpoint when none was found to connect to."""
 
 
 class Cluster:
@@ -63,16 +64,23 @@ class Cluster:
         clock: Callable[[], float],
         random: Random,
         tls: UpstreamTls | None = None,
+        discovery: Discovery | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        """`addresses` are those of the spec, or what its service or discovery resolved to."""
+        """`discovery` finds the endpoints, when it is started; without it they are `addresses`."""
         self.spec = spec
         self.tls = tls
         self.name = spec.name
         self.clock = clock
         self.random = random
         self.metrics = metrics or Metrics()
+        self.discovery = discovery
+        self.authorities: Mapping[str, str] = {}
+        """By address: the endpoint as the configuration names it, where that is a host name."""
+        self.absence = "no_endpoint"
+        """Why there is no endpoint, while there is none."""
         self.endpoints: tuple[Endpoint, ...] = ()
+        self._leaving: set[Endpoint] = set()
         self.retired = False
         self.panicking = False
         """Whether so few endpoints are usable that all are used."""
@@ -83,7 +91,7 @@ class Cluster:
         """Each request in flight has a connection, so that a larger bound than theirs is none."""
         self._hash_key = key_function(spec.hash_on) if spec.hash_on else None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.replace_endpoints(addresses)
+        self.replace_endpoints(addresses if discovery is None else ())
 
     def __repr__(self) -> str:
         return f"<Cluster {self.name} pending={len(self.pending)} {list(self.endpoints)}>"
@@ -91,12 +99,24 @@ class Cluster:
     @property
     def connections(self) -> int:
         """Open connections and those being opened."""
-        return sum(endpoint.open + endpoint.connecting for endpoint in self.endpoints)
+        return sum(endpoint.open + endpoint.connecting for endpoint in (*self.endpoints, *self._leaving))
+
+    def endpoints_known(self) -> None:
+        """Whoever waited for the first endpoints gets a connection, or gets to know why not."""
+        waiting, self.pending = self.pending, deque()
+        for waiter in waiting:
+            try:
+                taken = self.acquire(waiter)
+            except Unavailable as error:
+                waiter.connect_failed(error.reason, None)
+            else:
+                if taken is not None:
+                    waiter.connected(*taken)
 
     @property
     def requests(self) -> int:
         """Requests in flight, and those whose connection is being opened."""
-        return sum(endpoint.active + endpoint.connecting for endpoint in self.endpoints)
+        return sum(endpoint.active + endpoint.connecting for endpoint in (*self.endpoints, *self._leaving))
 
     def acquire(
         self,
@@ -116,6 +136,9 @@ class Cluster:
         Raises:
             Unavailable: there is no endpoint, or no usable one, or too many requests wait or are in flight already.
         """
+        if not self.endpoints:
+            self._wait_for_endpoints(waiter)
+            return None
         endpoint = self._pick(waiter) if wanted is None and not avoid else self._pick_for(waiter, avoid, wanted)
         if not fresh:
             connection = endpoint.take_idle()
@@ -128,6 +151,18 @@ class Cluster:
         else:
             self._overflow("pending")
         return None
+
+    def _wait_for_endpoints(self, waiter: Waiter) -> None:
+        if not self._awaits_endpoints:
+            raise Unavailable(self.absence)
+        if len(self.pending) >= self.spec.max_pending:
+            self._overflow("pending")
+        self.pending.append(waiter)
+
+    @property
+    def _awaits_endpoints(self) -> bool:
+        """Whether there are none yet, because names were not resolved yet."""
+        return not self.endpoints and self.discovery is not None and not self.discovery.answered.is_set()
 
     def _made_room(self) -> bool:
         """Whether a connection that is kept for another endpoint could be closed instead: the longest unused one.
@@ -171,52 +206,51 @@ class Cluster:
         endpoint.occupy(connection)
         self.pending.popleft().connected(connection, endpoint)
 
-    def connection_freed(self, endpoint: Endpoint) -> None:
-        """A connection to this endpoint ended: a waiting request may open another."""
-        if not self.pending or self.connections >= self.spec.max_connections:
-            return
-        waiter = self.pending.popleft()
-        try:
-            chosen = self._balancer.pick(waiter)
-        except Unavailable as error:  # the endpoints went while it waited
-            waiter.connect_failed(error.reason, endpoint)
-            return
-        self._open(chosen, waiter)
+    def connection_freed(self) -> None:
+        """A connection ended: a waiting request may open another."""
+        while self.pending and not self._awaits_endpoints and self.connections < self.spec.max_connections:
+            waiter = self.pending.popleft()
+            try:
+                chosen = self._balancer.pick(waiter)
+            except Unavailable as error:  # the endpoints went while it waited
+                waiter.connect_failed(error.reason if self.endpoints else self.absence, None)
+            else:
+                self._open(chosen, waiter)
 
     # -- which endpoints there are, and which can be used ----------------------------------------------------
 
     def replace_endpoints(self, addresses: Sequence[str], weights: Mapping[str, int] | None = None) -> None:
-        """Have these endpoints from now on; those that stay keep their connections and all that is known of them.
+        """Other endpoints: those that stay keep their connections and all that is known of them, others are drained.
 
         Args:
             addresses: all of them, each once.
-            weights: by address; left out, those of the spec count, and 1 for any other.
+            weights: by address, or by the name that it was found by; left out, those of the spec, 1 for any other.
         """
         if weights is None:
             weights = {one.address: one.weight for one in self.spec.endpoints}
-        known = {one.address: one for one in self.endpoints}
+        before = {one.address: one for one in self.endpoints}
         kind = LimitedEndpoint if self.spec.max_requests_per_connection else Endpoint
-        kept = {address: known.pop(address) for address in addresses if address in known}
-        self.endpoints = tuple(kept.get(address) or kind(address, self) for address in addresses)
+        self.endpoints = tuple(before.pop(one) if one in before else kind(one, self) for one in addresses)
         for one in self.endpoints:
-            one.weight = weights.get(one.address, 1)
-        for gone in known.values():
+            one.weight = weights.get(one.address, weights.get(one.authority, 1))
+        for gone in before.values():
             gone.retire()
+            self._leaving.add(gone)
+        self._leaving = {one for one in self._leaving if one.open or one.connecting}
         if self.spec.load_balancing == "ring_hash":
             self._ring = Ring(self.endpoints)
         self._choose_anew()
         if self.health is not None:
             self.health.follow()
-        for gone in known.values():
-            while self.pending and self.connections < self.spec.max_connections:
-                self.connection_freed(gone)
+        if self.retired:
+            self.retire()
 
     def update(self, spec: ClusterSpec, addresses: Sequence[str]) -> None:
         """Take up a spec that differs in its endpoints only."""
         self.spec = spec
         self.replace_endpoints(addresses)
 
-    def judge(self, endpoint: Endpoint) -> None:
+    def reconsider(self, endpoint: Endpoint) -> None:
         """Something has become known of an endpoint: it may be usable now, or no longer."""
         outlier, health = endpoint.outlier, endpoint.health
         usable = (outlier is None or not outlier.until) and (health is None or health.passing)
@@ -260,7 +294,7 @@ class Cluster:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.spec.connect_timeout):
-                options = self.tls.options(endpoint.host) if self.tls else {}
+                options = self.tls.options(endpoint.server_name) if self.tls else {}
                 _, connection = await loop.create_connection(
                     lambda: ClientConnection(endpoint), endpoint.host, endpoint.port, **options
                 )
@@ -290,10 +324,12 @@ class Cluster:
         if self.outliers is not None:
             self.outliers.result(endpoint, 0, reason)
         waiter.connect_failed(reason, endpoint)
-        self.connection_freed(endpoint)
+        self.connection_freed()
 
     def start(self) -> None:
-        """Begin to check endpoints, if that is configured; in the event loop, as often as somebody likes."""
+        """Begin to find endpoints and to check them, where that is to be done; as often as somebody likes."""
+        if self.discovery is not None:
+            self.discovery.start(self)
         if self.health is not None:
             self.health.start()
 
@@ -309,6 +345,8 @@ class Cluster:
     def retire(self) -> None:
         """The configuration no longer knows this cluster: finish what is in flight, keep nothing."""
         self.retired = True
+        if self.discovery is not None:
+            self.discovery.stop()
         if self.health is not None:
             self.health.stop()
         for endpoint in self.endpoints:

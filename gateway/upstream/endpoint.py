@@ -27,15 +27,18 @@ class Endpoint:
     """An endpoint's address and pool."""
 
     __slots__ = (
-        "active", "address", "cluster", "connecting", "failures", "health", "host", "idle", "open", "outlier", "port",
-        "retired", "usable", "weight",
+        "active", "address", "authority", "cluster", "connecting", "failures", "health", "host", "idle", "open",
+        "outlier", "port", "retired", "usable", "weight",
     )  # fmt: skip
 
-    def __init__(self, address: str, cluster: Cluster, weight: int = 1) -> None:
+    def __init__(self, address: str, cluster: Cluster) -> None:
         self.address = address
         self.host, self.port = split_address(address)
+        self.authority = cluster.authorities.get(address, address)
+        """Host and port as the configuration names them: what the endpoint is told, and must prove to be."""
         self.cluster = cluster
-        self.weight = weight
+        self.weight = 1
+        """Its share in comparison with the others'; the cluster sets it."""
         self.idle: list[ClientConnection] = []
         self.active = 0
         """Requests in flight."""
@@ -55,6 +58,11 @@ class Endpoint:
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.address} active={self.active} idle={len(self.idle)} failures={self.failures}>"
+
+    @property
+    def server_name(self) -> str:
+        """Whose certificate is expected."""
+        return split_address(self.authority)[0]
 
     @property
     def healthy(self) -> bool:
@@ -107,7 +115,7 @@ class Endpoint:
             self.active -= 1
         elif connection in self.idle:
             self.idle.remove(connection)
-        self.cluster.connection_freed(self)
+        self.cluster.connection_freed()
 
     def sweep(self, now: float) -> None:
         """Close connections that were idle for too long; the oldest stand first."""
@@ -116,7 +124,7 @@ class Endpoint:
             self.idle.pop(0).transport.close()
 
     def retire(self) -> None:
-        """Nobody will ask for it any more."""
+        """Close the kept connections, and keep none from now on."""
         self.retired = True
         self.close()
 

@@ -91,7 +91,7 @@ class HealthChecks:
         spec, tls = self._spec, self._cluster.tls
         try:
             async with asyncio.timeout(spec.timeout):
-                status = await probe(endpoint, spec.path, spec.host or endpoint.address, tls)
+                status = await probe(endpoint, spec.path, spec.host or endpoint.authority, tls)
         except TimeoutError:
             return "timeout", f"no answer within {spec.timeout:g} s"
         except (OSError, Unusable) as error:
@@ -129,4 +129,4 @@ class HealthChecks:
             log.info("cluster %s: endpoint %s is healthy again", self._cluster.name, endpoint.address)
         else:
             log.warning("cluster %s: endpoint %s is unhealthy: %s", self._cluster.name, endpoint.address, health.why)
-        self._cluster.judge(endpoint)
+        self._cluster.reconsider(endpoint)

@@ -72,9 +72,8 @@ class MeshTls(UpstreamTls):
     def admits(self, connection: ClientConnection) -> bool:
         """Whether the endpoint is who it must be; then its connection is remembered."""
         try:
-            peer = self._workload.peer(connection.transport.get_extra_info("peercert"))
-            if peer.identity != self.spec.identity:
-                raise Stranger("wrong_identity")
+            assert self.spec.identity is not None
+            peer = self._workload.expect(self.spec.identity, connection.transport.get_extra_info("peercert"))
         except Stranger as stranger:
             self._failures.add(self._cluster, stranger.reason)
             log.warning("cluster %s: the endpoint is a stranger: %s", self._cluster, stranger.reason)

@@ -124,13 +124,13 @@ class OutlierDetection:
         one.until, one.why = cluster.clock() + seconds, why
         cluster.metrics.ejections.add(cluster.name, reason)
         log.warning("cluster %s: endpoint %s ejected for %g s: %s", cluster.name, endpoint.address, seconds, why)
-        cluster.judge(endpoint)
+        cluster.reconsider(endpoint)
 
     def _readmit(self, endpoint: Endpoint, why: str) -> None:
         one = _outlier(endpoint)
         one.until, one.in_a_row, one.back = 0.0, 0, self._cluster.clock()
         log.info("cluster %s: endpoint %s is no longer ejected: %s", self._cluster.name, endpoint.address, why)
-        self._cluster.judge(endpoint)
+        self._cluster.reconsider(endpoint)
 
 
 def _outlier(endpoint: Endpoint) -> Outlier:

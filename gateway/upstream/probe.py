@@ -69,7 +69,7 @@ async def probe(endpoint: Endpoint, path: str, host: str, tls: UpstreamTls | Non
         "accept: */*\r\nconnection: close\r\n\r\n"
     )
     loop = asyncio.get_running_loop()
-    options = tls.options(endpoint.host) if tls else {}
+    options = tls.options(endpoint.server_name) if tls else {}
     _, connection = await loop.create_connection(lambda: ClientConnection(one), endpoint.host, endpoint.port, **options)
     try:
         if connection.transport.is_closing():  # closed by the other side before we could use it

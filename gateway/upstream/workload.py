@@ -122,6 +122,17 @@ class Workload:
         begins, ends = (float(ssl.cert_time_to_seconds(certificate[key])) for key in ("notBefore", "notAfter"))
         return Peer(names[0], serial, ends, _leave(begins, ends))
 
+    def expect(self, identity: str, certificate: Mapping[str, Any] | None) -> Peer:
+        """The peer, who must be exactly this one.
+
+        Raises:
+            Stranger: `wrong_identity`, or see `peer`.
+        """
+        peer = self.peer(certificate)
+        if peer.identity != identity:
+            raise Stranger("wrong_identity")
+        return peer
+
     def _tell(self) -> None:
         for watcher in tuple(self._watchers):
             watcher.identity_changed()

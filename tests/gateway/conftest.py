@@ -24,6 +24,7 @@ from gateway.compile.load import load_text
 from gateway.roles.listener import Listener
 from gateway.roles.worker import Worker
 from gateway.spec.models import Spec
+from gateway.upstream.resolver import Resolver
 from gateway.upstream.workload import Workload
 from tests.gateway.redis_process import RedisProcess
 
@@ -196,14 +197,22 @@ async def upstream() -> AsyncIterator[Callable[[bytes | Answer], Awaitable[Upstr
 async def gateway(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Gateway]]]:
     """Start a gateway from the text of a configuration; listeners get free ports whatever the text says.
 
-    `workload` is who it is in a mesh, `app_secret` what it and its service know, if it is a sidecar.
+    `workload` is who it is in a mesh, `app_secret` what it and its service know, if it is a sidecar; `resolver` knows
+    host names, the system's if nobody does.
     """
     running: list[tuple[Gateway, asyncio.Task[None]]] = []
     (tmp_path / "logs").mkdir(exist_ok=True)
 
-    async def start(text: str | Spec, workload: Workload | None = None, app_secret: str = "") -> Gateway:
+    async def start(
+        text: str | Spec,
+        workload: Workload | None = None,
+        app_secret: str = "",
+        resolver: Resolver | None = None,
+    ) -> Gateway:
         loop = asyncio.get_running_loop()
-        worker = Worker("test-1", loop.time, Random(7), tmp_path, workload=workload, app_secret=app_secret)
+        worker = Worker(
+            "test-1", loop.time, Random(7), tmp_path, workload=workload, app_secret=app_secret, resolver=resolver
+        )
         spec = load_text(dedent(text), "test.yaml", {}) if isinstance(text, str) else text
         worker.apply(spec, {}, 1)
         listeners, ports = {}, {}

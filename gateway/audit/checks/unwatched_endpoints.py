@@ -11,7 +11,7 @@ def find(system: System) -> Iterator[Found]:
     """Clusters with more than one endpoint and neither outlier detection nor health checks."""
     for index, cluster in enumerate(system.spec.clusters):
         known = system.running.endpoints.get(cluster.name, ()) if system.running else ()
-        count = len({*cluster.addresses, *known})
+        count = len({*cluster.listed, *known})
         if count > 1 and cluster.outlier_detection is None and cluster.health_check is None:
             told = f"{count} endpoints, neither outlierDetection nor healthCheck"
             yield Found(("clusters", index), f"cluster {cluster.name}", told)

@@ -43,8 +43,8 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
 def cluster_document(cluster: Mapping[str, Any], addresses: Iterable[str], reports: Reports) -> dict[str, Any]:
     """A cluster as configured, and its endpoints as the workers see them."""
     seen = merge_endpoints([report.get("endpoints", []) for report in reports.values()])
-    for address in addresses:
-        seen.setdefault(address, {"address": address})
+    if not seen:  # nobody has reported yet; later, names have become addresses
+        seen = {address: {"address": address} for address in addresses}
     for worker, report in sorted(reports.items()):
         for one in report.get("endpoints", ()):
             state, why = one.get("state") or ("healthy", "")

@@ -88,6 +88,13 @@ def route_document(route: dict[str, Any], plane: ControlPlane) -> dict[str, Any]
         "lifecycle": route["lifecycle"],
         "filters": [{"type": one["type"], "where": one["where"]} for one in filters],
         "clusters": [{"name": ref["cluster"], "weight": ref["weight"]} for ref in route["backendRefs"]],
+        "canary": _canary(route, plane),
         "where": route["where"],
         **plane.rates.view(route["name"]),
     }
+
+
+def _canary(route: dict[str, Any], plane: ControlPlane) -> dict[str, Any] | None:
+    """The route's canary and its weight as decided, which is not always that of the file."""
+    watched = plane.canaries.book.watched.get(route["name"])
+    return None if watched is None else {"name": watched.spec.cluster, "weight": watched.decision.weight}

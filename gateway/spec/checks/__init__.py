@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from itertools import chain
 
 from gateway.spec.checks.clusters import check_clusters
+from gateway.spec.checks.egress import check_egress
 from gateway.spec.checks.filters import check_filters
 from gateway.spec.checks.finding import Finding
 from gateway.spec.checks.listeners import check_listeners
@@ -33,6 +34,7 @@ def check(spec: Spec, *, authenticating: Collection[str], answering: Collection[
     return chain(
         check_listeners(spec),
         check_clusters(spec),
+        check_egress(spec),
         check_stores(spec),
         check_routes(spec, answering),
         check_matches(spec),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gateway.spec.checks.authorization import check_ip_access, check_policy, reads_claims
 from gateway.spec.checks.browsers import check_cors, check_csrf
+from gateway.spec.checks.canaries import check_mirror
 from gateway.spec.checks.finding import Finding, Path
 from gateway.spec.checks.identity import (
     check_api_key,
@@ -29,6 +30,7 @@ from gateway.spec.filters import (
     IpAccess,
     Jwt,
     LimitSpec,
+    RequestMirror,
     RequestRedirect,
     SizeLimit,
     TokenIntrospection,
@@ -93,6 +95,8 @@ def _check_alone(item: FilterSpec, known: Known, path: Path) -> Iterator[Finding
             yield from check_limit(item, known.stores, path)
         case SizeLimit():
             yield from check_sizes(item, path)
+        case RequestMirror():
+            yield from check_mirror(item, known.clusters, path)
 
 
 def _check_chain(

@@ -17,13 +17,13 @@ from gateway.spec.filters import (
     RequestHeaderModifier,
     TokenIntrospection,
 )
-from gateway.spec.models import FilterSpec, Route, Spec
+from gateway.spec.models import FilterSpec, Spec
 from gateway.spec.secrets import read_secret
 
 _TAKEN = HOP_BY_HOP | {
     b"authorization", b"content-length", b"content-type", b"cookie", b"expect", b"forwarded", b"host", b"traceparent",
     b"tracestate", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto",
-    b"x-real-ip", b"x-request-id",
+    b"x-real-ip", b"x-request-id", b"x-gatehouse-mirror",
 }  # fmt: skip
 """Headers that mean something else, most of which the gateway sets itself."""
 
@@ -115,12 +115,13 @@ def _needs_certificate(item: FilterSpec) -> bool:
 def check_told(spec: Spec) -> Iterator[Finding]:
     """Where one route tells a cluster a claim by a header, no other route may bring that header from a client."""
     told: dict[str, set[str]] = {}
+    copied = tuple(cluster for one in spec.filters for cluster in one.copies_to())
     for route in spec.routes:
-        for backend in route.backend_refs:
-            told.setdefault(backend.cluster, set()).update(_told((*spec.filters, *route.filters)))
+        for cluster in (*route.destinations, *copied):
+            told.setdefault(cluster, set()).update(_told((*spec.filters, *route.filters)))
     for index, route in enumerate(spec.routes):
         ours = _closed((*spec.filters, *route.filters))
-        for cluster, name in sorted(_open(route, told, ours)):
+        for cluster, name in sorted(_open((*route.destinations, *copied), told, ours)):
             message = (
                 f'cluster "{cluster}" learns who asks by the header {name}, which clients could send by this route; '
                 f"remove it: {{type: RequestHeaderModifier, remove: [{name}]}}"
@@ -128,8 +129,8 @@ def check_told(spec: Spec) -> Iterator[Finding]:
             yield Finding(("routes", index), message)
 
 
-def _open(route: Route, told: Mapping[str, set[str]], closed: set[str]) -> set[tuple[str, str]]:
-    return {(ref.cluster, name) for ref in route.backend_refs for name in told.get(ref.cluster, set()) - closed}
+def _open(clusters: tuple[str, ...], told: Mapping[str, set[str]], closed: set[str]) -> set[tuple[str, str]]:
+    return {(cluster, name) for cluster in clusters for name in told.get(cluster, set()) - closed}
 
 
 def _told(filters: tuple[FilterSpec, ...]) -> set[str]:

@@ -170,6 +170,29 @@ class RetriedCluster(Cluster):
     retry: dict[str, Any] = {}  # noqa: RUF012
 
 
+def test_unguarded_canary(told: Any) -> None:
+    def canary(rollback: str) -> tuple[str, str]:
+        more = 'clusters: [{name: shop, endpoints: ["127.0.0.1:9"]}, {name: next, endpoints: ["127.0.0.1:8"]}]'
+        route = public(more=f"canary: {{cluster: next, rollback: {rollback}}}")
+        return route, HEAD.replace('clusters: [{name: shop, endpoints: ["127.0.0.1:9"]}]', more)
+
+    route, head = canary("{errorRatio: 1.0}")
+    assert told("unguarded-canary", route, head=head) == ["route open: neither errors nor latency take it back"]
+    for enough in ("{}", "{errorRatio: 1.0, latency: {max: 1s}}"):
+        assert told("unguarded-canary", canary(enough)[0], head=head) == []
+    assert told("unused", route, head=head) == ["provider id: is named by nothing"]  # and not the canary's cluster
+
+
+def test_mirrored_credentials(told: Any) -> None:
+    def mirror(more: str) -> str:
+        return public(more=f"filters: [{{type: RequestMirror, cluster: shop{more}}}]")
+
+    assert told("mirrored-credentials", mirror(", withhold: [cookie]")) == [
+        "route open: copies to shop carry authorization"
+    ]
+    assert told("mirrored-credentials", mirror("")) == []
+
+
 def test_retry_write(look: Any, system: Any) -> None:
     before = system(public())
     route = Retried(name="pay", retries={"methods": ["GET", "POST"]})
@@ -207,6 +230,34 @@ class Cors(FilterSpec):
     type: Literal["CORS"] = "CORS"
     allow_origins: tuple[str, ...] = ()
     allow_credentials: bool = False
+
+
+OUT = """\
+listeners: [{name: public, port: 8088, forwardProxy: {}}]
+clusters: [{name: shop, forward: {hosts: ["*.partner.example"]}}]
+"""
+
+
+def test_ways_out(told: Any) -> None:
+    assert told("plain-upstream", public(), head=OUT) == ["cluster shop: plain HTTP to whoever is called"]
+    assert told("plain-upstream", public(), head=OUT.replace("forward:", "tls: {}, forward:")) == []
+    assert told("plain-upstream", public(match="{method: CONNECT}"), head=OUT) == []
+    assert told("open-egress", public(), head=OUT) == []
+    everywhere = OUT.replace('"*.partner.example"', '"*.partner.example", "*"')
+    assert told("open-egress", public(), head=everywhere) == ["cluster shop: every host may be called"]
+
+
+def test_any_address(told: Any) -> None:
+    named = HEAD.replace('["127.0.0.1:9"]', '["127.0.0.1:9", "localhost:8", "api.example:443"]')
+    assert told("any-address", head=HEAD) == []
+    assert told("any-address", head=named) == ["cluster shop: api.example:443 may resolve to any address"]
+    judged = named.replace("endpoints:", "addresses: {allow: [public, 127.0.0.0/8]}, endpoints:")
+    assert told("any-address", head=judged) == []
+    assert told("any-address", public(), head=OUT) == []
+    wide = OUT.replace("forward:", "addresses: {allow: [0.0.0.0/0]}, forward:")
+    assert told("any-address", public(), head=wide) == ["cluster shop: 169.254.169.254 (a cloud's metadata) is allowed"]
+    shut = wide.replace("{allow: [0.0.0.0/0]}", "{allow: [0.0.0.0/0], deny: [169.254.0.0/16]}")
+    assert told("any-address", public(), head=shut) == []
 
 
 def test_wide_cors(look: Any, system: Any) -> None:

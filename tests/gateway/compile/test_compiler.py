@@ -85,7 +85,7 @@ def test_weights() -> None:
     assert route is not None
     random, counts = Random(5), {"orders": 0, "canary": 0}
     for _ in range(4_000):
-        counts[route.pick_cluster(random).name] += 1
+        counts[route.pick_cluster(request, random).name] += 1
     assert 2_850 < counts["orders"] < 3_150
     assert counts["orders"] + counts["canary"] == 4_000
 

@@ -52,6 +52,8 @@ class FakeWorker:
         self.versions: list[int] = []
         self.reject: Callable[[dict[str, Any]], str | None] = lambda snapshot: None
         self.silent = False
+        self.heard: list[str] = []
+        self.orders: dict[str, Any] = {}
         self.answers: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda request: {"asked": request}
         self._seen = asyncio.Condition()
 
@@ -68,7 +70,10 @@ class FakeWorker:
     async def _listen(self) -> None:
         while line := await self.reader.readline():
             message = json.loads(line)
-            if message["type"] == "question":
+            self.heard.append(message["type"])
+            if message["type"] == "canaries":
+                self.orders = message
+            elif message["type"] == "question":
                 if (result := self.answers(message["request"])) is not None:
                     self.send(type="answer", id=message["id"], result=result)
             elif message["type"] == "snapshot":

@@ -33,7 +33,6 @@ def test_numbers_are_added_and_opinions_told() -> None:
             "active": 6,
             "states": [{"worker": "gateway-2", "state": "ejected", "why": "5 failures in a row"}],
         },
-        {"address": "b:2"},
     ]
     assert found["thresholds"] == {"requests": {"now": 9, "most": 9, "open": ["gateway-2"]}}
     assert (found["pending"], found["panicking"]) == (4, ["gateway-2"])

@@ -433,6 +433,25 @@ async def test_those_that_wait_are_served_when_endpoints_change(
     work = asyncio.create_task(load(client, running, 3, 1))
     await until(lambda: len(shop(running).pending) == 2)
     running.apply(config([services[1].address], ", maxConnections: 1"))
-    await until(lambda: running.worker.busy() == 1)
+    assert len(shop(running).pending) == 2  # what ends there still counts
     services[0].go.set()
     assert await work == {(200, "a"): 1, (200, "b"): 2}
+
+
+async def test_a_session_with_a_canary_ends_when_that_is_taken_back(
+    gateway: Any, services: list[Service], client: Any
+) -> None:
+    route = ", sessionPersistence: {}, canary: {cluster: other, weight: 100}"
+    running = await gateway(config([services[0].address], route=route, other=services[1].address))
+    mine = client(running)
+    _, name, head = await mine.get()
+    told = COOKIE.search(head)
+    assert told is not None
+    cookie = f"Cookie: {told[1]}={told[2]}"
+    canary = running.worker.snapshot.canaries["all"]
+    running.worker.obey({"all": {"of": canary.digest, "weight": 20, "open": True}})
+    assert {(await mine.get("/", cookie))[1] for _ in range(20)} == {name} == {"b"}
+    running.worker.obey({"all": {"of": canary.digest, "weight": 0, "open": False}})
+    status, other, head = await mine.get("/", cookie)
+    assert (status, other) == (200, "a")
+    assert COOKIE.search(head)

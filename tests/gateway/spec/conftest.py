@@ -27,6 +27,7 @@ _MODELS = (
     filters.Quota,
     filters.ConcurrencyLimit,
     filters.SizeLimit,
+    filters.RequestMirror,
     filters.RequestHeaderModifier,
     filters.ResponseHeaderModifier,
     filters.UrlRewrite,

@@ -29,7 +29,7 @@ class Asker:
 
     def connected(self, connection: ClientConnection, endpoint: Endpoint) -> None: ...
 
-    def connect_failed(self, reason: str, endpoint: Endpoint) -> None: ...
+    def connect_failed(self, reason: str, endpoint: Endpoint | None) -> None: ...
 
 
 ANY = Asker()
@@ -40,7 +40,7 @@ def cluster(policy: str, weights: list[int], seed: int = 1, **more: Any) -> Clus
     if policy == "ring_hash":
         more.setdefault("hash_on", HashOn(type="Header", name="x-key"))
     spec = ClusterSpec(name="shop", endpoints=listed, load_balancing=policy, **more)
-    return Cluster(spec, spec.addresses, lambda: 0.0, Random(seed))
+    return Cluster(spec, spec.listed, lambda: 0.0, Random(seed))
 
 
 def key(value: str) -> Asker:
@@ -238,3 +238,10 @@ def test_below_half_of_them_all_are_used(bad: int, used: int) -> None:
     one._choose_anew()
     assert len(picks(one, 40)) == used
     assert one.panicking is (bad > 2)
+
+
+def test_all_addresses_of_a_name_have_its_weight() -> None:
+    one = cluster("round_robin", [1])
+    one.authorities = {"192.0.2.1:80": "shop.example:80", "192.0.2.2:80": "shop.example:80"}
+    one.replace_endpoints(["192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"], {"shop.example:80": 5, "192.0.2.3:80": 2})
+    assert [endpoint.weight for endpoint in one.endpoints] == [5, 5, 2]

@@ -27,7 +27,7 @@ class Waiter:
     def connected(self, connection: ClientConnection, endpoint: Endpoint) -> None:
         self.given.set_result((connection, endpoint))
 
-    def connect_failed(self, reason: str, endpoint: Endpoint) -> None:
+    def connect_failed(self, reason: str, endpoint: Endpoint | None) -> None:
         self.given.set_result(reason)
 
 
@@ -104,12 +104,24 @@ async def test_a_connection_of_one_that_went_bad_is_not_handed_on(upstream: Any)
     waiting = Waiter()
     assert cluster.acquire(waiting, wanted=first) is None
     first.outlier = Outlier(until=1.0)
-    cluster.judge(first)
+    cluster.reconsider(first)
     first.released(given[0], reusable=True)
     after = await asyncio.wait_for(waiting.given, 5)
     assert not isinstance(after, str)
     assert after[1] is second
     after[0].cancel()
+
+
+async def test_those_that_wait_for_endpoints_that_went_get_to_know_it(upstream: Any) -> None:
+    shop = await upstream(b"")
+    cluster = make([shop.address], max_connections=1)
+    connection, _ = await take(cluster)
+    waiting = [Waiter(), Waiter()]
+    assert [cluster.acquire(one) for one in waiting] == [None, None]
+    cluster.replace_endpoints([])
+    assert cluster.connections == 1
+    connection.cancel()
+    assert [await asyncio.wait_for(one.given, 5) for one in waiting] == ["no_endpoint", "no_endpoint"]
 
 
 @pytest.mark.parametrize("how", [{}, {"wanted": 0}, {"avoid": 0}])

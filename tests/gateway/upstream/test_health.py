@@ -25,7 +25,7 @@ def made(address: str, tls: dict[str, Any] | None = None, **fields: Any) -> tupl
     metrics = Metrics()
     spec = ClusterSpec(name="shop", endpoints=(address,), health_check=check, panic_threshold=0)
     upstream = UpstreamTls("shop", ClusterTls(**tls), metrics.upstream_tls_failures, time.time) if tls else None
-    one = Cluster(spec, (address,), lambda: 0.0, Random(1), upstream, metrics)
+    one = Cluster(spec, (address,), lambda: 0.0, Random(1), upstream, metrics=metrics)
     assert one.health is not None
     return one, one.health
 

@@ -50,7 +50,7 @@ def request(cookie: str = "", scheme: str = "http") -> Request:
 
 def session(key: bytes = b"k" * 32) -> tuple[Session, Cluster]:
     spec = ClusterSpec(name="shop", endpoints=("127.0.0.1:1", "127.0.0.1:2"))
-    cluster = Cluster(spec, spec.addresses, lambda: 0.0, Random(1))
+    cluster = Cluster(spec, spec.listed, lambda: 0.0, Random(1))
     return Session(SessionPersistence(), "all", (cluster,), key), cluster
 
 
