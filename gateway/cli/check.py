@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +51,7 @@ def check(config: Path, as_json: bool) -> None:
             raise click.exceptions.Exit(Misuse.exit_code) from None
         raise refusal(errors) from None
     if as_json:
-        print_json({"valid": True, "errors": []})
+        print_json({"valid": True, "errors": [], "warnings": list(warnings(spec))})
     else:
         counts = (
             (len(spec.listeners), "listener"),
@@ -59,6 +60,17 @@ def check(config: Path, as_json: bool) -> None:
         )
         told = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
         console().print(f"{visible(config)} is good: {told}.")
+        for warning in warnings(spec):
+            console().print(visible(f"warning: {warning}"), style="yellow", soft_wrap=True)
+
+
+def warnings(spec: Spec) -> Iterator[str]:
+    """What is no mistake and still nothing to forget: failures that are planted on purpose."""
+    from gateway.upstream.faults import tell
+
+    for route in spec.routes:
+        if route.faults is not None:
+            yield f"{route.where}: route {route.name} fails on purpose: {tell(route.faults)}"
 
 
 def load(config: Path) -> Spec:

@@ -24,6 +24,7 @@ from gateway.upstream.canary import Canary
 from gateway.upstream.cluster import Cluster
 from gateway.upstream.session import Place, Session
 from gateway.upstream.store import Store
+from gateway.upstream.tries import Tries
 
 Backends = Sequence[tuple[Cluster, int]]
 """Clusters with their weights."""
@@ -42,10 +43,12 @@ class CompiledRoute:
         "name",
         "only_cluster",
         "preflights",
+        "propagate",
         "public",
         "request_timeout",
         "session",
         "spec",
+        "tries",
         "try_timeout",
         "where",
     )
@@ -62,6 +65,9 @@ class CompiledRoute:
         self.request_timeout = spec.timeouts.request
         self.try_timeout = spec.timeouts.backend_request
         self.idle_timeout = spec.timeouts.idle
+        self.propagate = spec.timeouts.propagate
+        self.tries = Tries.of(spec)
+        """Retries and planted faults; None, and nothing else is asked, where there are none."""
         weighted = [(cluster, weight) for cluster, weight in backends if weight]
         self._backends = tuple(cluster for cluster, _ in weighted)
         self._cumulative = tuple(accumulate(weight for _, weight in weighted))

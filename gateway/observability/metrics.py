@@ -104,6 +104,21 @@ class Metrics:
             "Requests refused because a cluster had as much to do as it may, by the threshold that was reached.",
             ("gateway_cluster", "threshold"),
         )
+        self.retries = Counter(
+            "gateway_retries",
+            "Tries that followed a failed one, by the class of that failure and how they ended.",
+            ("http_route", "gateway_cluster", "class", "result"),
+        )
+        self.retries_refused = Counter(
+            "gateway_retries_refused",
+            "Failures of a class that is repeated which no other try followed, by the reason.",
+            ("http_route", "gateway_cluster", "class", "reason"),
+        )
+        self.faults = Counter(
+            "gateway_faults_injected",
+            "Tries that met a fault planted in the configuration.",
+            ("http_route", "gateway_cluster", "fault"),
+        )
         self.jwks = Counter("gateway_jwks_fetches", "Fetches of an issuer's keys.", ("provider", "result"))
         self.tokens = Counter("gateway_token_checks", "Tokens looked at, by how it ended.", ("provider", "result"))
         self.introspections = Counter(

@@ -30,6 +30,8 @@ class Deciding(Ending):
         route = self.route = request.route = found
         if worker.sample_ratio:
             self.sampled = worker.sampled()
+        if route.request_timeout:
+            self.deadline = self.started + route.request_timeout
         if self.connection.server.trusted_hops:
             self._inherit()
         if b"baggage" in request.fields:
@@ -39,8 +41,6 @@ class Deciding(Ending):
             if stop is not None:
                 self._reply(stop)
                 return
-        if route.request_timeout:
-            self.deadline = self.started + route.request_timeout
         if request.upgrade:
             refused = check_origin(request, route.spec.web_socket.origins)
             if refused is not None:
@@ -53,8 +53,11 @@ class Deciding(Ending):
             self._after(outcome)
 
     def _inherit(self) -> None:
-        """Go on with the ids and the sampling decision of a proxy of ours."""
+        """Go on with the ids and the sampling decision of a proxy of ours; work no longer than it waits."""
         inherited = inherit(self.request)
+        if inherited.seconds:
+            ends = self.started + inherited.seconds
+            self.deadline = min(self.deadline, ends) if self.deadline else ends
         self.ids.request_id = inherited.request_id or self.ids.request_id
         if inherited.parent is not None:
             self.parent, self.tracestate = inherited.parent, inherited.tracestate
@@ -119,6 +122,6 @@ class Deciding(Ending):
         self._collected.clear()
         self._after(self.route.chain.run(self.request, self._wanted.position))
 
-    def _connect(self, fresh: bool = False) -> None:
+    def _connect(self) -> None:
         """Everybody let it pass: to the endpoint."""
         raise NotImplementedError("an exchange that decides also connects")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from gateway.filters.limit_terms import limit_lines
 from gateway.http.hop import VIA
 from gateway.http.messages import AS_STATED, Reply
-from gateway.roles.facts import CONNECTING, DONE, TUNNEL, WAITING, Facts
+from gateway.roles.facts import BACKING_OFF, CONNECTING, DONE, TUNNEL, WAITING, Facts
 from gateway.roles.reasons import UNAVAILABLE
 from gateway.roles.replies import RENDERERS, field_lines, reply_lines
 
@@ -69,7 +69,7 @@ class Ending(Facts):
         if self.deadline and now >= self.deadline:
             self._out_of_time("request_timeout")
         elif self.try_deadline and now >= self.try_deadline:
-            self._out_of_time("upstream_timeout")
+            self._try_out_of_time()
         elif route is not None and route.idle_timeout and now - self.last_progress > route.idle_timeout:
             self._idle_for_too_long()
         elif not self._request_complete and self.state < DONE and self.connection.body_too_slow(now):
@@ -99,7 +99,7 @@ class Ending(Facts):
         """Count, log and trace, once."""
         if self.state == DONE:
             return
-        if self.upstream is not None or self.state in (CONNECTING, WAITING):
+        if self.upstream is not None or self.state in (CONNECTING, WAITING, BACKING_OFF):
             self._stop_upstream(self.reason)
         self.state = DONE
         self.worker.exchanges.discard(self)
@@ -110,6 +110,10 @@ class Ending(Facts):
     def _stop_upstream(self, error: str) -> None:
         """Whoever works for this exchange may stop."""
         raise NotImplementedError("an exchange that ends also connects")
+
+    def _try_out_of_time(self) -> None:
+        """The time of one try is over."""
+        raise NotImplementedError("an exchange that ends also tries again")
 
     def _end_tunnel(self) -> None:
         """Both sides get what was sent so far, then the end."""

@@ -14,8 +14,8 @@ from gateway.filters.answers import TOO_LARGE, Held, feed_all
 from gateway.filters.chain import Stopped
 from gateway.http.hop import VIA, downstream_fields
 from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Bound, Response
-from gateway.roles.deciding import Deciding
 from gateway.roles.facts import ANSWERING, HOLDING, SENDING, TUNNEL
+from gateway.roles.planted import Planted
 from gateway.roles.reasons import UNAVAILABLE
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _TIME_OUTS: Final = frozenset(("upstream_timeout", "request_timeout"))
 
 
-class Returning(Deciding):
+class Returning(Planted):
     """The part of an exchange that begins with the answer's head."""
 
     def answer_interim(self, interim: Response) -> None:
@@ -42,6 +42,7 @@ class Returning(Deciding):
         chain = self.route.chain
         if chain.responders or chain.reads_answers or (interim.status == 100 and self.request.expects_continue):
             return
+        self._repeatable = False  # the client has seen something that belongs to this try (Envoy does the same)
         self.connection.send_interim(interim.status, downstream_fields(interim) + VIA)
 
     def answer_head(self, response: Response, body: bytes, end: bool) -> None:
@@ -49,6 +50,9 @@ class Returning(Deciding):
         if self.state != SENDING:
             return
         assert self.route is not None
+        tries = self.route.tries
+        if tries is not None and self._retries_answer(tries, response, end):
+            return
         limits = self.request.body_limits
         if limits is not None and max(response.length, len(body)) > limits.response.bytes:
             self._answer_too_large(limits.response, end)
@@ -200,6 +204,8 @@ class Returning(Deciding):
         self.upstream = None
         self.upstream_seconds = self.worker.clock() - self.try_started
         self.worker.try_ended(self, error)
+        if self._retry is not None:
+            self._retry_over(error or (str(self.upstream_status) if self.upstream_status >= 500 else ""))
         endpoint = self.endpoint
         if judged and endpoint is not None and endpoint.cluster.outliers is not None:
             self._tell_outcome(endpoint, endpoint.cluster.outliers, error)

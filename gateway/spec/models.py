@@ -38,6 +38,7 @@ from gateway.spec.fields import (
     SpiffeId,
     Token,
 )
+from gateway.spec.tries import Faults, Retry, RetryBudget
 
 AuditAccept = dict[Name, Annotated[str, Field(min_length=3, max_length=300)]]
 """Findings of `gatehouse audit` that are wanted here: the check's id and the reason."""
@@ -217,6 +218,7 @@ class Cluster(Model):
     """With fewer percent of its endpoints usable all of them are used (Envoy: healthy_panic_threshold)."""
     outlier_detection: OutlierDetection | None = None
     health_check: HealthCheck | None = None
+    retry_budget: RetryBudget = RetryBudget()
     audit_accept: AuditAccept = Field(default_factory=dict)
 
     @property
@@ -348,6 +350,8 @@ class Timeouts(Model):
     request: Duration = 15.0
     backend_request: Duration = 15.0
     idle: Duration = 60.0
+    propagate: Flag = False
+    """Tell the service with each try how much time is left for it."""
 
 
 class WebSocket(Model):
@@ -370,6 +374,8 @@ class Route(Model):
     backend_refs: tuple[BackendRef, ...] = ()
     canary: Canary | None = None
     timeouts: Timeouts = Timeouts()
+    retry: Retry | None = None
+    faults: Faults | None = None
     web_socket: WebSocket = WebSocket()
     session_persistence: SessionPersistence | None = None
     owner: str = ""

@@ -44,9 +44,14 @@ class Balancer:
         return self.endpoints[0]
 
     def pick_other(self, waiter: Waiter, avoid: Collection[Endpoint]) -> Endpoint:
-        """One that is not among those to avoid, if there is any; for second tries, so it may cost more."""
+        """One that is not among those to avoid, or at least not the last of these; it may cost more than `pick`."""
         rest = [one for one in self.endpoints if one not in avoid]
-        return choice(type(self), rest, self.random).pick(waiter) if rest else self.pick(waiter)
+        if not rest:
+            rest = [one for one in self.endpoints if one not in tuple(avoid)[-1:]]
+        return self._among(rest).pick(waiter) if rest else self.pick(waiter)
+
+    def _among(self, endpoints: Sequence[Endpoint]) -> Balancer:
+        return choice(type(self), endpoints, self.random)
 
 
 class Nobody(Balancer):
@@ -92,6 +97,9 @@ class WeightedRoundRobin(Balancer):
         endpoint = self.endpoints[place]
         heapreplace(self._line, (due + 1 / endpoint.weight, place))
         return endpoint
+
+    def _among(self, endpoints: Sequence[Endpoint]) -> Balancer:
+        return choice(WeightedRandomChoice, endpoints, self.random)  # whoever comes only once has no turn
 
 
 class RandomChoice(Balancer):

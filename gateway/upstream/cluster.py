@@ -33,6 +33,7 @@ from gateway.upstream.discovery import Discovery
 from gateway.upstream.endpoint import Endpoint, LimitedEndpoint
 from gateway.upstream.health import HealthChecks
 from gateway.upstream.outliers import OutlierDetection
+from gateway.upstream.retry import Budget
 from gateway.upstream.ring import Ring, RingHash, key_function
 from gateway.upstream.tls import UpstreamTls
 
@@ -85,6 +86,7 @@ class Cluster:
         self.panicking = False
         """Whether so few endpoints are usable that all are used."""
         self.pending: deque[Waiter] = deque()
+        self.budget = Budget(spec.retry_budget)
         self.outliers = OutlierDetection(spec.outlier_detection, self) if spec.outlier_detection else None
         self.health = HealthChecks(spec.health_check, self) if spec.health_check else None
         self._counts_requests = spec.max_requests < spec.max_connections

@@ -74,7 +74,8 @@ class RingHash(Balancer):
 
     def pick_other(self, waiter: Waiter, avoid: Collection[Endpoint]) -> Endpoint:
         """The next one on the ring that is not to be avoided: where the key would belong without those."""
-        return self._pick(waiter, self._allowed.difference(avoid)) or self._anywhere.pick_other(waiter, avoid)
+        rest = self._allowed.difference(avoid) or self._allowed.difference(tuple(avoid)[-1:])
+        return self._pick(waiter, rest) or self._anywhere.pick_other(waiter, avoid)
 
     def _pick(self, waiter: Waiter, allowed: frozenset[Endpoint]) -> Endpoint | None:
         key = self._key(waiter.request)

@@ -30,8 +30,9 @@ from gateway.control.supervisor.guard import Guard, Life
 from gateway.control.supervisor.handover import Handover
 from gateway.control.supervisor.keeper import Keeper
 from gateway.control.supervisor.limits import limit_resources
+from gateway.control.supervisor.mesh_site import MeshSite
 from gateway.control.supervisor.options import Options
-from gateway.control.supervisor.plan import LOOPBACK, control_program
+from gateway.control.supervisor.plan import LOOPBACK, Site, control_program
 from gateway.control.supervisor.preparation import Prepared, prepare, without_credentials
 from gateway.control.supervisor.process import Lifeline, Seedling, reduced_environment, sow
 from gateway.control.supervisor.readiness import HttpProbe, until_ready
@@ -41,6 +42,7 @@ from gateway.control.supervisor.stop_request import StopRequest
 
 READY_WITHIN = 30.0
 RESTART_WITHIN = 12.0
+_SECRETS = {"admin_secret", "authority_secret"}
 ROTATE_EVERY = 30.0
 log = logging.getLogger(__name__)
 
@@ -77,9 +79,9 @@ class Supervisor:
         lifeline = Lifeline()
         sown: dict[str, Seedling] = {}
 
-        async def sow_control(state: StateDir) -> None:
+        async def sow_control(state: StateDir, mesh: MeshSite | None) -> None:
             """Its libraries take as long to load as the configuration takes to be read."""
-            program = control_program(self._options, state)
+            program = control_program(self._options, state, mesh)
             sown[program.name] = seedling = await sow(program, lifeline, reduced_environment(os.environ))
             self._stack.push_async_callback(seedling.give_up)
 
@@ -150,13 +152,14 @@ class Supervisor:
             "collector_url": f"http://{LOOPBACK}:{site.ports['collector']}",
             "spans_to": without_credentials(site.otlp["endpoint"]),
             "ports": dict(prepared.ports),
+            **_mesh_facts(site),
             "ready_seconds": ready_seconds,
             "pss_mib": memory.total_mib([os.getpid(), *self._fleet_of().pids()]),
         }
         self._stack.callback(site.state.instance.unlink, missing_ok=True)
         write_private(site.state.instance, document)
         log.info("ready", extra={"ready_seconds": document["ready_seconds"], "pss_mib": document["pss_mib"]})
-        public = {name: value for name, value in document.items() if name != "admin_secret"}
+        public = {name: value for name, value in document.items() if name not in _SECRETS}
         self._events.tell("up", instance=public)
 
     async def _rotate(self, prepared: Prepared) -> None:
@@ -229,6 +232,13 @@ class Supervisor:
             for name, pid, restarts in rows
             if pid
         ]
+
+
+def _mesh_facts(site: Site) -> dict[str, str]:
+    """How the command line reaches the authority, where there is one."""
+    if site.mesh is None:
+        return {}
+    return {"authority_socket": str(site.state.authority_socket), "authority_secret": site.mesh.admin_secret}
 
 
 def _ready_seconds(instance: Path) -> float | None:

@@ -18,6 +18,7 @@ from gateway.spec.checks.protection import check_protection
 from gateway.spec.checks.routes import check_routes
 from gateway.spec.checks.stores import check_stores
 from gateway.spec.checks.tls import check_tls
+from gateway.spec.checks.tries import check_tries
 from gateway.spec.models import Spec
 
 __all__ = ["Finding", "check"]
@@ -37,6 +38,7 @@ def check(spec: Spec, *, authenticating: Collection[str], answering: Collection[
         check_egress(spec),
         check_stores(spec),
         check_routes(spec, answering),
+        check_tries(spec),
         check_matches(spec),
         check_filters(spec, authenticating),
         check_protection(spec, authenticating),

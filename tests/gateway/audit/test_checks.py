@@ -207,6 +207,20 @@ def test_retry_write(look: Any, system: Any) -> None:
     assert look("retry-write", System(harmless, before.authenticating)) == []
 
 
+def test_retry_write_by_the_keys_of_a_route(told: Any) -> None:
+    assert told("retry-write", public(more="retry: {methods: [GET, POST]}")) == [
+        "route open: POST may be sent again after a failure"
+    ]
+    assert told("retry-write", public(more="retry: {idempotencyKeys: true}")) == []
+
+
+def test_planted_faults(told: Any) -> None:
+    assert told("planted-faults", public(more="faults: {delay: {percent: 2.5, duration: 1s}}")) == [
+        "route open: 2.5 % of tries begin 1 s late"
+    ]
+    assert told("planted-faults", public()) == []
+
+
 # -- on the wire, and in the browser
 
 

@@ -455,3 +455,24 @@ async def test_a_session_with_a_canary_ends_when_that_is_taken_back(
     status, other, head = await mine.get("/", cookie)
     assert (status, other) == (200, "a")
     assert COOKIE.search(head)
+
+
+async def test_a_second_try_stays_or_moves_as_the_first_one_failed(
+    gateway: Any, services: list[Service], client: Any
+) -> None:
+    """A kept connection that closed says nothing against its endpoint; an answer of 503 does."""
+    route = ', sessionPersistence: {}, retry: {on: ["5xx"], attempts: 1, backoff: 1ms}'
+    running = await gateway(config([one.address for one in services], ", loadBalancing: round_robin", route))
+    mine = client(running)
+    _, name, head = await mine.get()
+    told = COOKIE.search(head)
+    assert told is not None
+    cookie = f"Cookie: {told[1]}={told[2]}"
+    service = next(one for one in services if one.name == name)
+    service.closes = True
+    assert [(await mine.get("/", cookie))[1] for _ in range(6)] == [name] * 6
+    assert running.total("gateway_stale_connection_retries_total") == 6
+    service.closes, service.status = False, 503
+    status, other, head = await mine.get("/", cookie)
+    assert (status, other != name) == (200, True)
+    assert COOKIE.search(head)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import api_keys, endpoints, filters, guards, models
+from gateway.spec import api_keys, endpoints, filters, guards, models, tries
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -35,6 +35,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`clusters[].dns`": models.Dns,
     "`clusters[].addresses`": models.Addresses,
     "`clusters[].tls`": models.ClusterTls,
+    "`clusters[].retryBudget`": tries.RetryBudget,
     "`stores[]`": models.Store,
     "`stores[].tls`": models.StoreTls,
     "`routes[]`": models.Route,
@@ -49,6 +50,10 @@ SECTIONS: dict[str, type[Model]] = {
     "`routes[].timeouts`": models.Timeouts,
     "`routes[].sessionPersistence`": endpoints.SessionPersistence,
     "`routes[].sessionPersistence.cookieConfig`": endpoints.SessionCookie,
+    "`routes[].retry`": tries.Retry,
+    "`routes[].faults`": tries.Faults,
+    "`routes[].faults.delay`": tries.DelayFault,
+    "`routes[].faults.abort`": tries.AbortFault,
     "`routes[].webSocket`": models.WebSocket,
     "`tracing`": models.Tracing,
     "`accessLog`": models.AccessLog,
