@@ -18,6 +18,7 @@ from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
 from gateway.observability.metrics import Metrics
 from gateway.routing.table import RouteTable
+from gateway.spec.errors import fault
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.spec.models import FilterSpec, Spec
 from gateway.spec.models import Route as RouteSpec
@@ -63,7 +64,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
 
     Raises:
         KeyError: a reference that the loader should have refused.
-        ValueError: a store of the supervisor's Redis where it runs none.
+        ValueError: a store of the supervisor's Redis where it runs none; a filter that cannot be made.
     """
     moved: list[Moved] = []
     clusters = {one.name: _cluster(one, endpoints, runtime, before, moved) for one in spec.clusters}
@@ -225,7 +226,10 @@ def _filter(spec: FilterSpec, place: tuple[str, int], build: Build, before: Snap
     if old is not None and _same(old.spec, spec) and old.kept_with(build):
         old.where = spec.where
         return old
-    return filter_classes()[spec.type].make(spec, build)
+    try:
+        return filter_classes()[spec.type].make(spec, build)
+    except Exception as error:
+        raise ValueError(f"{spec.where}: the filter {spec.type} cannot be made: {fault(error)}") from error
 
 
 def _same(one: FilterSpec, other: FilterSpec) -> bool:

@@ -18,6 +18,8 @@ Bodies stream past the filters. One that must see the body says how much of it a
 then reads that much before it asks this filter, and not before the filters in front of it have let the head pass.
 
 So `gatehouse explain` runs the very code that traffic runs, and no quota is burnt.
+
+A filter in a package of your own needs this module and `gateway.spec.fields` (types of keys): docs/your-own-filter.md.
 """
 
 from __future__ import annotations
@@ -29,13 +31,26 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from gateway.http.messages import Reply, Request, Response
 from gateway.observability.metrics import Metrics
-from gateway.spec.models import FilterSpec
+from gateway.spec.models import FilterSpec, Model
 
 if TYPE_CHECKING:
     from gateway.filters.answers import Stream
     from gateway.filters.provider import Provider
     from gateway.upstream.cluster import Cluster
     from gateway.upstream.store import Store
+
+__all__ = [
+    "Build",
+    "Decision",
+    "Filter",
+    "FilterSpec",
+    "Metrics",
+    "Model",
+    "Reply",
+    "Request",
+    "Response",
+    "Verdict",
+]
 
 Verdict = Reply | None
 Decision = Verdict | Awaitable[Verdict]

@@ -2,8 +2,8 @@
 
 The problem: most filters of most routes decide at once, and a chain of wrapped calls makes every one of them pay
 for the few that wait. The rule: the chain is a visible loop over plain calls; it stops where a filter replies,
-waits or wants the body, and goes on from there. An exception inside a filter denies the request and is counted:
-fail closed.
+waits or wants the body, and goes on from there. An exception inside a filter denies the request, or keeps the answer
+back, and is counted: fail closed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ log = logging.getLogger("gateway.filters")
 AnyFilter = Filter[Any]
 
 FILTER_ERROR: Final = Reply(500, "filter_error", "a filter failed, so the request was denied")
+ANSWER_KEPT_BACK: Final = Reply(500, "filter_error", "a filter failed at the answer, so the answer was kept back")
 BODY_ENCODED: Final = Reply(
     415,
     "body_encoded",
@@ -103,7 +104,7 @@ class Chain:
         """Whether any filter looks at the bodies of answers."""
         self.asks_plain = bool(self._holders)
         """Whether endpoints must be asked for answers that are not compressed."""
-        self.responders = tuple(one.on_response for one in backwards if _overrides(one, "on_response"))
+        self.responders = tuple(one for one in backwards if _overrides(one, "on_response"))
         self.enders = tuple(one for one in self.filters if _overrides(one, "on_end"))
 
     def __repr__(self) -> str:
@@ -150,10 +151,14 @@ class Chain:
             outcome = self.run(request, outcome.position + 1)
         return outcome
 
-    def respond(self, request: Request, response: Response) -> None:
-        """Show the upstream's answer to the filters that want to see it, last filter first."""
-        for on_response in self.responders:
-            on_response(request, response)
+    def respond(self, request: Request, response: Response) -> Stopped | None:
+        """Show the upstream's answer to the filters that want to see it, last filter first; None when all went well."""
+        for one in self.responders:
+            try:
+                one.on_response(request, response)
+            except Exception:
+                return self._failed(one, ANSWER_KEPT_BACK)
+        return None
 
     def holding(self, request: Request, response: Response) -> Held | Stopped | None:
         """Whether filters want to see this answer whole, or one has failed; None when it may stream past."""
@@ -189,10 +194,10 @@ class Chain:
             except Exception:
                 self._failed(one)
 
-    def _failed(self, current: AnyFilter) -> Stopped:
+    def _failed(self, current: AnyFilter, reply: Reply = FILTER_ERROR) -> Stopped:
         self._metrics.filter_errors.add(current.name)
-        log.exception("filter %s (%s) failed; the request was denied", current.name, current.where)
-        return Stopped(FILTER_ERROR, current)
+        log.exception("filter %s (%s) failed; %s", current.name, current.where, reply.detail)
+        return Stopped(reply, current)
 
 
 def _joined(filters: Sequence[AnyFilter]) -> Iterator[AnyFilter]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gateway.observability.registry import Counter, Family, Gauge, Histogram, Labels
+from gateway.observability.registry import BoundedCounter, Counter, Family, Gauge, Histogram, Labels
 
 
 class Metrics:
@@ -78,7 +78,7 @@ class Metrics:
             ("filter", "store", "decision"),
         )
         self.filter_errors = Counter(
-            "gateway_filter_errors", "Exceptions inside filters; each one denied its request.", ("filter",)
+            "gateway_filter_errors", "Exceptions inside filters; each one denied a request or its answer.", ("filter",)
         )
         self.operations = Counter(
             "gateway_operations",
@@ -141,6 +141,24 @@ class Metrics:
         self.spans_dropped = Counter("gateway_spans_dropped", "Spans that could not be kept or exported.", ("reason",))
         self.log_lines_dropped = Counter("gateway_access_log_dropped", "Access log lines that could not be written.")
         self._gauges: list[Gauge] = []
+        self._counters: dict[str, BoundedCounter] = {}
+
+    def counter(self, name: str, help_text: str, labels: Labels = ()) -> BoundedCounter:
+        """A counter of a filter's own; the same one for everybody who asks by this name, also after a reload.
+
+        `name` is without `_total`. Of label values it takes 1000 combinations; later ones count as `_OTHER`.
+
+        Raises:
+            ValueError: the name is taken: by one of ours, or with other labels.
+        """
+        known = self._counters.get(name)
+        if known is None:
+            if any(one["name"] == name for one in self.families()):
+                raise ValueError(f"the metric {name} is one of the gateway's own: give yours another name")
+            known = self._counters[name] = BoundedCounter(name, help_text, labels)
+        if known.labels != labels:
+            raise ValueError(f"the metric {name} is there with the labels {', '.join(known.labels) or '(none)'}")
+        return known
 
     def gauge(self, name: str, help_text: str, labels: Labels, read: Callable[[], dict[Labels, float]]) -> None:
         """Add a gauge that is read when somebody asks."""
@@ -149,4 +167,5 @@ class Metrics:
     def families(self) -> list[Family]:
         """Everything, for the channel to control."""
         own = [family.family() for family in vars(self).values() if isinstance(family, Counter | Histogram)]
-        return own + [gauge.family() for gauge in self._gauges]
+        added = [counter.family() for counter in self._counters.values()]
+        return own + added + [gauge.family() for gauge in self._gauges]

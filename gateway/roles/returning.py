@@ -66,7 +66,10 @@ class Returning(Planted):
             self._remember_endpoint()
         chain = self.route.chain
         if chain.responders:
-            chain.respond(self.request, response)
+            failed = chain.respond(self.request, response)
+            if failed is not None:  # fail closed: nobody knows what it would have taken out
+                self._refuse_answer(failed)
+                return
         if chain.reads_answers and not self._bodiless(response):
             self._watch(response, body, end)
         else:

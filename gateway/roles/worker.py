@@ -64,8 +64,11 @@ class Worker:
         workload: Workload | None = None,
         app_secret: str = "",
         resolver: Resolver | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        """`redis` is the supervisor's own, if it runs one; `workload` who we are in the mesh, if there is one;
+        """`clock` is monotonic, `wall` counts from 1970, both in seconds.
+
+        `redis` is the supervisor's own, if it runs one; `workload` who we are in the mesh, if there is one;
         `app_secret` what a sidecar and its service know; `resolver` knows host names, the system's if nobody does.
         """
         self.name = name
@@ -75,7 +78,7 @@ class Worker:
         self.runtime = Runtime(
             self.metrics,
             clock,
-            time.time,
+            wall,
             random,
             redis,
             workload,

@@ -56,7 +56,7 @@ class ProcessPlan(Program):
         """The settings of a start at `now` (seconds since the epoch), with a token of its own where it needs one."""
         if self.settings is None or self.enrolment is None:
             return self.settings
-        token = mint(self.enrolment.key, self.enrolment.identity, now)
+        token = mint(self.enrolment.key, self.enrolment.identity, self.name, now)
         return _with(self.settings, (*self.enrolment.place, "token"), token)
 
 
