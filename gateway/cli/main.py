@@ -48,6 +48,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "clusters": Entry("clusters", "Show the endpoints of each cluster, and who of them is well."),
         "canary": Entry("canary", "Show how canaries do, or change what one gets."),
         "limits": Entry("limits", "Show who has used how much of each limit."),
+        "cache": Entry("cache", "Show what the caches hold, or forget it."),
         "import": Entry("importing", "Make a configuration from an OpenAPI document."),
     },
     "Mesh": {

@@ -14,13 +14,16 @@ from random import Random
 from gateway.compile.snapshot import CanaryRoute, CompiledRoute, Moved, Snapshot
 from gateway.compile.table import filter_classes
 from gateway.filters.base import Build
+from gateway.filters.cache_store import Zone
 from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
+from gateway.filters.revocations import Revocations
+from gateway.filters.signing import SigningKeys
 from gateway.observability.metrics import Metrics
 from gateway.routing.table import RouteTable
 from gateway.spec.errors import fault
+from gateway.spec.models import CacheZone, FilterSpec, JwtProvider, Spec
 from gateway.spec.models import Cluster as ClusterSpec
-from gateway.spec.models import FilterSpec, Spec
 from gateway.spec.models import Route as RouteSpec
 from gateway.spec.models import Store as StoreSpec
 from gateway.upstream.canary import Canary
@@ -55,6 +58,8 @@ class Runtime:
     """In a sidecar: what it and its service know."""
     resolver: Resolver = field(default_factory=SystemResolver)
     """Who knows the addresses of host names."""
+    signing: SigningKeys = field(default_factory=SigningKeys.of_our_own)
+    """The instance's own keys."""
     session_key: Callable[[], bytes] = field(default_factory=lambda: session_key(None))
     """What the cookies of sticky sessions are made with; asked for when a route has any."""
 
@@ -69,8 +74,9 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
     moved: list[Moved] = []
     clusters = {one.name: _cluster(one, endpoints, runtime, before, moved) for one in spec.clusters}
     elsewhere = {one.cluster.name for one in moved}
-    providers = {one.name: _provider(one.name, spec, clusters, elsewhere, runtime, before) for one in spec.providers}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
+    caches = {one.name: _cache(one, runtime, before) for one in spec.caches}
+    providers = {one.name: _provider(one, clusters, elsewhere, stores, runtime, before) for one in spec.providers}
     canaries = {one.name: _canary(one, before) for one in spec.routes if one.canary}
     build = Build(
         providers,
@@ -79,8 +85,10 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         runtime.wall,
         stores,
         clusters=clusters,
+        caches=caches,
         app_secret=runtime.app_secret,
         random=runtime.random,
+        signing=runtime.signing,
     )
     filters: dict[tuple[str, int], AnyFilter] = {}
 
@@ -105,7 +113,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         listener.name: RouteTable([(one.spec, one) for one in routes if _serves(one, listener.name)])
         for listener in spec.listeners
     }
-    return Snapshot(version, spec, tables, clusters, providers, filters, stores, canaries, moved)
+    return Snapshot(version, spec, tables, clusters, providers, filters, stores, canaries, caches, moved)
 
 
 def _route(
@@ -190,20 +198,22 @@ def _without_endpoints(spec: ClusterSpec) -> ClusterSpec:
 
 
 def _provider(
-    name: str,
-    spec: Spec,
+    spec: JwtProvider,
     clusters: Mapping[str, Cluster],
     elsewhere: Collection[str],
+    stores: Mapping[str, Store],
     runtime: Runtime,
     before: Snapshot,
 ) -> Provider:
     """An issuer that is `elsewhere` now is asked for its keys at once, and nothing is believed of the former one."""
-    wanted = next(one for one in spec.providers if one.name == name)
-    cluster = clusters[wanted.jwks.cluster]
-    old = before.providers.get(name)
-    if old is not None and old.spec == wanted and old.cluster is cluster and cluster.name not in elsewhere:
+    cluster, old = clusters[spec.jwks.cluster], before.providers.get(spec.name)
+    store = stores[spec.revocation.store] if spec.revocation else None
+    followed = old.revocations.store if old is not None and old.revocations is not None else None
+    same_cluster = old is not None and old.cluster is cluster and cluster.name not in elsewhere
+    if old is not None and old.spec == spec and same_cluster and followed is store:
         return old
-    return Provider(wanted, cluster, runtime.metrics, runtime.clock)
+    revocations = Revocations(spec, store, runtime.metrics, runtime.clock, runtime.wall) if store else None
+    return Provider(spec, cluster, runtime.metrics, runtime.clock, revocations)
 
 
 def _store(spec: StoreSpec, runtime: Runtime, before: Snapshot) -> Store:
@@ -219,6 +229,11 @@ def _store(spec: StoreSpec, runtime: Runtime, before: Snapshot) -> Store:
     if old is not None and (old.spec, old.account) == (spec, account):
         return old
     return Store(spec, account, runtime.metrics, runtime.clock)
+
+
+def _cache(spec: CacheZone, runtime: Runtime, before: Snapshot) -> Zone:
+    old = before.caches.get(spec.name)
+    return old if old is not None and old.spec == spec else Zone(spec, runtime.clock)
 
 
 def _filter(spec: FilterSpec, place: tuple[str, int], build: Build, before: Snapshot) -> AnyFilter:

@@ -11,8 +11,10 @@ from bisect import bisect
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from random import Random
+from types import MappingProxyType
 from typing import NamedTuple
 
+from gateway.filters.cache_store import Zone
 from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
 from gateway.http.messages import Request
@@ -140,7 +142,9 @@ class Moved(NamedTuple):
 class Snapshot:
     """One version of the configuration, compiled."""
 
-    __slots__ = ("canaries", "clusters", "filters", "moved", "providers", "spec", "stores", "tables", "version")
+    __slots__ = (
+        "caches", "canaries", "clusters", "filters", "moved", "providers", "spec", "stores", "tables", "version",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -152,6 +156,7 @@ class Snapshot:
         filters: Mapping[tuple[str, int], AnyFilter],
         stores: Mapping[str, Store],
         canaries: Mapping[str, Canary],
+        caches: Mapping[str, Zone] = MappingProxyType({}),
         moved: Sequence[Moved] = (),
     ) -> None:
         self.version = version
@@ -165,6 +170,7 @@ class Snapshot:
         self.stores = stores
         self.canaries = canaries
         """By route."""
+        self.caches = caches
         self.moved = moved
 
     @classmethod
