@@ -48,6 +48,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "routes": Entry("routes", "List the routes, with their filters and clusters."),
         "explain": Entry("explain", "Say what would happen to a request, or why one was refused."),
         "audit": Entry("audit", "List what there is and where it is weak, with the fix."),
+        "clusters": Entry("clusters", "Show the endpoints of each cluster, and who of them is well."),
         "canary": Entry("canary", "Show how canaries do, or change what one gets."),
         "limits": Entry("limits", "Show who has used how much of each limit."),
         "cache": Entry("cache", "Show what the caches hold, or forget it."),

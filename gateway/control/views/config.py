@@ -1,4 +1,4 @@
-"""/config, /routes, /clusters: what is in force; /reload and /explain."""
+"""/config, /routes: what is in force; /reload and /explain."""
 
 from __future__ import annotations
 
@@ -29,9 +29,6 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
     async def route_list(_: web.Request) -> web.Response:
         return answer({"routes": [route_document(route, plane) for route in _spec(plane)["routes"]]})
 
-    async def clusters(_: web.Request) -> web.Response:
-        return answer({"clusters": [cluster_document(one, plane) for one in _spec(plane)["clusters"]]})
-
     async def reload(_: web.Request) -> web.Response:
         return outcome(await plane.reloader.reload("request"))
 
@@ -57,7 +54,6 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
     return [
         web.get("/config", config),
         web.get("/routes", route_list),
-        web.get("/clusters", clusters),
         web.post("/reload", reload),
         web.put("/override", override),
         web.delete("/override", restore),
@@ -138,34 +134,3 @@ def _canary(route: dict[str, Any], plane: ControlPlane) -> dict[str, Any] | None
     """The route's canary and its weight as decided, which is not always that of the file."""
     watched = plane.canaries.book.watched.get(route["name"])
     return None if watched is None else {"name": watched.spec.cluster, "weight": watched.decision.weight}
-
-
-def cluster_document(cluster: dict[str, Any], plane: ControlPlane) -> dict[str, Any]:
-    """A cluster as configured, and its endpoints as the workers see them."""
-    reports = [worker.clusters.get(cluster["name"], {}) for worker in plane.channel.workers]
-    seen = merge_endpoints([report.get("endpoints", []) for report in reports])
-    revision = plane.reloader.current
-    configured = list(cluster["endpoints"])
-    if revision is not None and cluster.get("service"):
-        configured += revision.endpoints.get(cluster["service"], [])
-    for address in configured:
-        seen.setdefault(address, {"address": address})
-    return {
-        "name": cluster["name"],
-        "service": cluster.get("service"),
-        "load_balancing": cluster["loadBalancing"],
-        "endpoints": list(seen.values()),
-    }
-
-
-def merge_endpoints(reports: list[list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """By address: numbers summed over workers; healthy only if every worker says so."""
-    merged: dict[str, dict[str, Any]] = {}
-    for endpoint in (one for report in reports for one in report):
-        total = merged.setdefault(str(endpoint.get("address")), {"address": endpoint.get("address")})
-        for name, value in endpoint.items():
-            if isinstance(value, bool):
-                total[name] = total.get(name, True) and value
-            elif isinstance(value, int | float):
-                total[name] = total.get(name, 0) + value
-    return merged
