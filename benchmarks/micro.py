@@ -19,7 +19,9 @@ from pathlib import Path
 
 import uvloop
 
+from benchmarks.micro_caching import caching_steps
 from benchmarks.micro_guards import guard_steps
+from benchmarks.micro_mediation import mediation_steps
 from benchmarks.micro_policies import policy_steps
 from benchmarks.micro_steps import Bench, build, optional_steps, request_steps
 from benchmarks.model import Setup
@@ -56,9 +58,17 @@ def show_optional(bench: Bench, count: int) -> None:
     for label, step in optional_steps(bench).items():
         share = 100 if "batch" in label else 1
         print(f"  {measure(step, max(1, count // share)) / share:6.2f}  {label}")
-    print("besides, for requests whose body a guard reads:")
-    for label, step in guard_steps().items():
+    print("besides, for requests whose body a guard reads, or that are said in another style:")
+    for label, step in (guard_steps() | mediation_steps()).items():
         print(f"  {measure(step, max(1, count // 100)):6.0f}  {label}")
+
+
+def show_caching(count: int) -> None:
+    """What whole requests cost with and without a cache, and compressed."""
+    print("whole requests, through a cache and compressed:")
+    for label, step in caching_steps().items():
+        few = max(1, count // 100) if "KiB" in label else count
+        print(f"  {measure(step, few):6.2f}  {label}")
 
 
 def show_policies(directory: Path, count: int) -> None:
@@ -92,6 +102,7 @@ async def run(names: list[str], count: int, profile: bool) -> None:
         # Of the policy chain, whatever was asked for: only there is a signature looked at.
         show_optional(await build(work, SETUPS["policy"]), count)
         show_policies(Path(directory), count)
+        show_caching(count)
 
 
 def main() -> None:
