@@ -1,12 +1,12 @@
 """The same shop in four architectures, at the same user journeys: what each costs, and what still works of it.
 
-    python -m benchmarks.architectures [--rounds 30] [--starts 3] [--save]
+    python -m benchmarks.architectures [--blocks 6] [--rounds 5] [--starts 3] [--save]
 
 The problem: "microservices are slower" and "a monolith is one failure away" are both said without numbers, or with
-numbers of different programs. The rule: the same code, data, clients and machine; every architecture is started
-several times, and taken through the same journeys after a warm-up. Limits are widened, so that none is measured.
-Journeys follow each other: what is measured is the time of one visitor, not a throughput. Numbers of a busy machine
-are good for little; the load before the run is printed with them.
+numbers of different programs. The rule: the same code, data, clients and machine. All architectures run at
+once and are taken through the same journeys in turns, forwards and backwards, so that whatever else the machine does
+meets all of them alike. Limits are widened, so that none is measured. Journeys follow each other: what is measured is
+the time of one visitor, not a throughput. The load before the run is printed with the numbers.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections import defaultdict
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.request import urlopen
 
 import psutil
@@ -34,6 +34,7 @@ from gateway.control.supervisor import launch
 from gateway.control.supervisor.architecture import ARCHITECTURES
 from gateway.control.supervisor.options import Options, default_manifest, default_mesh, ready_config
 
+T = TypeVar("T")
 RESULTS = Path(__file__).parent / "results"
 MODULES = ("orders", "profiles", "storefront")
 QUICK = ("browse", "order", "cancel", "own_orders", "profile_by_rest", "profile_by_soap", "graphql_page", "partner")
@@ -43,7 +44,9 @@ SLOW_ROUNDS = 3
 STOP_SECONDS = 4.0
 """For a process to end, while the visitor waits."""
 SETTLE_SECONDS = 3.0
-"""Spans are sent and counters are told in the background; idle costs are measured for as long."""
+"""For how long idle costs are measured."""
+TOLD_SECONDS = 2.0
+"""Spans are sent and counters are told in the background."""
 ONE = re.compile(r"requests: (\d+), per: (\w+), burst: (\d+)")
 
 
@@ -167,36 +170,74 @@ def widened(folder: Path, name: str) -> Path:
     return file
 
 
-def measure(name: str, rounds: int, starts: int) -> Result:
-    """Everything about one architecture."""
-    result = Result(name)
-    for number in range(starts):
-        with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as folder, Shop(Path(folder), name) as shop:
-            result.starts.append(shop.instance.ready_seconds or 0.0)
-            result.memory.append(shop.instance.pss_mib or 0.0)
-            if number == starts - 1:
-                _journeys(shop, result, rounds)
+def measure(names: list[str], blocks: int, rounds: int, starts: int) -> list[Result]:
+    """Everything about these architectures."""
+    results = [Result(name) for name in names]
+    with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as folder:
+        for number in range(starts - 1):
+            for result in _turn(results, number):
+                with _start(Path(folder) / f"{result.architecture}-{number}", result):
+                    pass
+        with ExitStack() as stack:
+            pairs = [(stack.enter_context(_start(Path(folder) / one.architecture, one)), one) for one in results]
+            for shop, _ in pairs:
+                _passed(shop.journeys((), 1))  # warm: keys fetched, connections made
+            time.sleep(SETTLE_SECONDS)
+            for shop, result in pairs:
+                result.idle_cpu = _idle(shop)
+            for number in range(blocks):
+                for shop, result in _turn(pairs, number):
+                    _block(shop, result, rounds)
+            for shop, result in pairs:
+                _rest(shop, result, blocks * rounds * len(QUICK))
                 _faults(shop, result)
-    return result
+    return results
 
 
-def _journeys(shop: Shop, result: Result, rounds: int) -> None:
-    times: dict[str, list[float]] = defaultdict(list)
-    _passed(shop.journeys((), 1))  # warm: keys fetched, connections made
-    time.sleep(SETTLE_SECONDS)
+def _turn(things: list[T], number: int) -> list[T]:
+    return things if number % 2 == 0 else things[::-1]
+
+
+def _start(folder: Path, result: Result) -> Shop:
+    folder.mkdir()
+    shop = Shop(folder, result.architecture)
+    result.starts.append(shop.instance.ready_seconds or 0.0)
+    result.memory.append(shop.instance.pss_mib or 0.0)
+    return shop
+
+
+def _idle(shop: Shop) -> float:
     before = shop.cpu()
     time.sleep(SETTLE_SECONDS)
-    result.idle_cpu = (shop.cpu() - before) / SETTLE_SECONDS
-    sent, started, before = shop.requests(), time.monotonic(), shop.cpu()
-    outcomes = _passed(shop.journeys(QUICK, rounds))
-    time.sleep(SETTLE_SECONDS)
-    used, elapsed = shop.cpu() - before, time.monotonic() - started
+    return (shop.cpu() - before) / SETTLE_SECONDS
+
+
+def _block(shop: Shop, result: Result, rounds: int) -> None:
+    """Some rounds of the quick journeys; the one before them, in which people log in, does not count."""
+    told = settings(shop.instance) | {"only": QUICK, "rounds": rounds + 1}
+    before = sent = None
+    started = 0.0
+    for line in travel(told):
+        if before is not None and "journey" in line:
+            _passed([line])
+            result.journeys.setdefault(line["journey"], []).append(line["seconds"])
+        elif before is None and "of" in line:
+            started, before, sent = time.monotonic(), shop.cpu(), shop.requests()
+    assert before is not None
+    assert sent is not None
+    time.sleep(TOLD_SECONDS)
+    result.cpu_ms += (shop.cpu() - before - result.idle_cpu * (time.monotonic() - started)) * 1000
     between, within = shop.requests()
-    result.cpu_ms = (used - result.idle_cpu * elapsed) / len(outcomes) * 1000
-    result.between, result.within = (between - sent[0]) / len(outcomes), (within - sent[1]) / len(outcomes)
-    for outcome in [*outcomes, *_passed(shop.journeys(SLOW, SLOW_ROUNDS))]:
-        times[outcome["journey"]].append(outcome["seconds"])
-    result.journeys = dict(times)
+    result.between, result.within = result.between + between - sent[0], result.within + within - sent[1]
+
+
+def _rest(shop: Shop, result: Result, journeys: int) -> None:
+    """What was added up becomes a share of each journey; the slow journeys; memory."""
+    result.cpu_ms, result.between, result.within = (
+        total / journeys for total in (result.cpu_ms, result.between, result.within)
+    )
+    for outcome in _passed(shop.journeys(SLOW, SLOW_ROUNDS)):
+        result.journeys.setdefault(outcome["journey"], []).append(outcome["seconds"])
     rows = shop.processes()
     result.processes = len(rows)
     result.memory_after = sum(row["pss_bytes"] or 0 for row in rows) / 1_048_576
@@ -263,15 +304,18 @@ def _row(title: str, cells: list[str]) -> str:
 def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.architectures", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=30, help="rounds of the quick journeys")
+    parser.add_argument("--blocks", type=int, default=6, help="how often each architecture has its turn")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of the quick journeys in each turn")
     parser.add_argument("--starts", type=int, default=3, help="starts of each architecture")
     parser.add_argument("--only", default="", metavar="NAMES", help=f"of {', '.join(ARCHITECTURES)}")
     parser.add_argument("--save", action="store_true", help="write architectures.txt and .json to benchmarks/results/")
     options = parser.parse_args()
     facts = [f"{name}: {value}" for name, value in machine().items()]
-    facts.append(f"{options.rounds} rounds of {len(QUICK)} journeys, {options.starts} starts of each")
+    facts.append(
+        f"{options.blocks} turns of {options.rounds} rounds of {len(QUICK)} journeys, {options.starts} starts of each"
+    )
     wanted = options.only.split(",") if options.only else list(ARCHITECTURES)
-    results = [measure(name, options.rounds, options.starts) for name in wanted]
+    results = measure(wanted, options.blocks, options.rounds, options.starts)
     text = report(results, facts)
     print(text)
     if options.save:
