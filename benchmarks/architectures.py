@@ -1,6 +1,6 @@
 """The same shop in four architectures, at the same user journeys: what each costs, and what still works of it.
 
-    python -m benchmarks.architectures [--blocks 6] [--rounds 5] [--starts 3] [--save]
+    python -m benchmarks.architectures [--blocks 6] [--rounds 8] [--starts 3] [--save]
 
 The problem: "microservices are slower" and "a monolith is one failure away" are both said without numbers, or with
 numbers of different programs. The rule: the same code, data, clients and machine. All architectures run at
@@ -40,7 +40,9 @@ MODULES = ("orders", "profiles", "storefront")
 QUICK = ("browse", "order", "cancel", "own_orders", "profile_by_rest", "profile_by_soap", "graphql_page", "partner")
 """Those that wait for nothing but answers; a login is mostly a password hash, which is the same everywhere."""
 SLOW = ("log_in", "password_reset", "suspicious_order")
-SLOW_ROUNDS = 3
+SLOW_ROUNDS = 5
+ON_THE_WAY = frozenset({"worker", "service", "sidecar", "redis"})
+"""Kinds of processes that requests pass through; control and supervisor only watch."""
 STOP_SECONDS = 4.0
 """For a process to end, while the visitor waits."""
 SETTLE_SECONDS = 3.0
@@ -63,7 +65,7 @@ class Result:
     journeys: dict[str, list[float]] = field(default_factory=dict)
     """Seconds of each."""
     cpu_ms: float = 0.0
-    """Per quick journey: all processes of the shop, without the visitor and without what they use while idle."""
+    """Per quick journey, of the processes that requests pass through: services, gateway, sidecars, Redis."""
     idle_cpu: float = 0.0
     """CPU seconds per second of the idle shop."""
     between: float = 0.0
@@ -109,9 +111,10 @@ class Shop:
         """Those that run."""
         return [row for row in self.instance.supervisor({"do": "ps"})["processes"] if row["pid"]]
 
-    def cpu(self) -> float:
-        """Seconds that all of them have used."""
-        times = [psutil.Process(row["pid"]).cpu_times() for row in self.processes()]
+    def cpu(self, kinds: frozenset[str] | None = None) -> float:
+        """Seconds that all of them have used, or those of some kinds."""
+        rows = [row for row in self.processes() if kinds is None or row["kind"] in kinds]
+        times = [psutil.Process(row["pid"]).cpu_times() for row in rows]
         return sum(one.user + one.system for one in times)
 
     def journeys(self, names: tuple[str, ...], rounds: int) -> list[dict[str, Any]]:
@@ -216,17 +219,16 @@ def _block(shop: Shop, result: Result, rounds: int) -> None:
     """Some rounds of the quick journeys; the one before them, in which people log in, does not count."""
     told = settings(shop.instance) | {"only": QUICK, "rounds": rounds + 1}
     before = sent = None
-    started = 0.0
     for line in travel(told):
         if before is not None and "journey" in line:
             _passed([line])
             result.journeys.setdefault(line["journey"], []).append(line["seconds"])
         elif before is None and "of" in line:
-            started, before, sent = time.monotonic(), shop.cpu(), shop.requests()
+            before, sent = shop.cpu(ON_THE_WAY), shop.requests()
     assert before is not None
     assert sent is not None
     time.sleep(TOLD_SECONDS)
-    result.cpu_ms += (shop.cpu() - before - result.idle_cpu * (time.monotonic() - started)) * 1000
+    result.cpu_ms += (shop.cpu(ON_THE_WAY) - before) * 1000
     between, within = shop.requests()
     result.between, result.within = result.between + between - sent[0], result.within + within - sent[1]
 
@@ -277,7 +279,7 @@ def report(results: list[Result], facts: list[str]) -> str:
         "memory MiB, ready": [f"{statistics.median(one.memory):.0f}" for one in results],
         "memory MiB, after the run": [f"{one.memory_after:.0f}" for one in results],
         "CPU ms per journey": [f"{one.cpu_ms:.1f}" for one in results],
-        "CPU % of a core, idle": [f"{one.idle_cpu * 100:.1f}" for one in results],
+        "CPU % of a core, all, idle": [f"{one.idle_cpu * 100:.1f}" for one in results],
         "requests between processes": [f"{one.between:.1f}" for one in results],
         "requests within a process": [f"{one.within:.1f}" for one in results],
         "restart s, process with orders": [f"{one.restart:.1f}" for one in results],
@@ -305,7 +307,7 @@ def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.architectures", description=__doc__)
     parser.add_argument("--blocks", type=int, default=6, help="how often each architecture has its turn")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of the quick journeys in each turn")
+    parser.add_argument("--rounds", type=int, default=8, help="rounds of the quick journeys in each turn")
     parser.add_argument("--starts", type=int, default=3, help="starts of each architecture")
     parser.add_argument("--only", default="", metavar="NAMES", help=f"of {', '.join(ARCHITECTURES)}")
     parser.add_argument("--save", action="store_true", help="write architectures.txt and .json to benchmarks/results/")
