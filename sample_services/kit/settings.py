@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -66,6 +66,19 @@ class Settings(_Part):
     otlp: OtlpSettings | None = None
     lifeline_fd: int | None = None
     secrets: Secrets = Secrets()
+    options: Mapping[str, str] = Field(default_factory=dict)
+    """What this service alone can be told; the manifest names them, `gatehouse up --set` changes them."""
+
+    def option(self, name: str, known: Collection[str], default: str) -> str:
+        """One of the service's own options.
+
+        Raises:
+            ValueError: it is none of the known values.
+        """
+        value = self.options.get(name, default)
+        if value not in known:
+            raise ValueError(f"{name} is one of {', '.join(known)}, not {value!r}")
+        return value
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:

@@ -21,9 +21,9 @@ from sample_services.kit.problems import Problem
 from sample_services.kit.propagation import current_traceparent
 from sample_services.kit.service import Service
 from sample_services.orders import domain, ordering, store
-from sample_services.orders.bodies import ListQuery, OrderBody, OrdersQuery
+from sample_services.orders.bodies import ListQuery, OrderBody, OrdersQuery, TotalsQuery
 from sample_services.orders.contract import contract
-from sample_services.orders.domain import MAX_ID, Caller
+from sample_services.orders.domain import MAX_ID, READ_ALL_SCOPE, Caller
 from sample_services.orders.events import Stamp
 from sample_services.orders.ordering import Placing
 from sample_services.orders.paging import next_link, split_page
@@ -59,6 +59,7 @@ class Api:
             web.post("/orders", self.place_order),
             web.get("/orders/{id}", self.read_order),
             web.post("/orders/{id}/cancel", self.cancel_order),
+            web.get("/totals", self.totals),
             web.get("/openapi.json", self.openapi),
         ]
 
@@ -124,6 +125,12 @@ class Api:
         self._tell("order cancelled", order.id)
         return web.json_response(asdict(order))
 
+    async def totals(self, request: web.Request) -> web.Response:
+        """GET /totals: what others count is checked against this."""
+        await self._auth.require(request, READ_ALL_SCOPE)
+        query = read_query(request, TotalsQuery)
+        return web.json_response(await self._db.read(store.totals, query.from_, query.to, query.currency))
+
     async def openapi(self, _request: web.Request) -> web.Response:
         """GET /openapi.json."""
         return web.json_response(contract())
@@ -187,7 +194,7 @@ def _idempotency_key(request: web.Request) -> str | None:
 
 
 def _caller(claims: Claims) -> Caller:
-    return Caller(claims.subject, claims.roles)
+    return Caller(claims.subject, claims.roles, claims.scopes)
 
 
 def _stamp() -> Stamp:

@@ -91,6 +91,18 @@ def read_order(connection: sqlite3.Connection, order_id: int) -> Order:
     return found[0]
 
 
+def totals(connection: sqlite3.Connection, from_: str, to: str, currency: str) -> dict[str, int]:
+    """Orders that are not cancelled, placed on these days (UTC, both included): how many, and for how much."""
+    row = connection.execute(
+        """
+        SELECT count(*) AS orders, coalesce(sum(total), 0) AS revenue FROM purchase
+        WHERE status <> ? AND currency = ? AND substr(created, 1, 10) BETWEEN ? AND ?
+        """,
+        (Status.CANCELLED, currency, from_, to),
+    ).fetchone()
+    return dict(row)
+
+
 def insert_order(
     connection: sqlite3.Connection,
     customer: str,

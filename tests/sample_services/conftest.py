@@ -69,6 +69,7 @@ class StartService(Protocol):
         redis: Mapping[str, str] | None = None,
         public_url: str | None = None,
         otlp: Mapping[str, Any] | None = None,
+        options: Mapping[str, str] | None = None,
         data_dir: Path | None = None,
         port: int = 0,
         lifeline_fd: int | None = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class ServiceEntry:
     autostart: bool = True
     port: bool = True
     """False: it serves nothing, so there is nothing to wait for."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What it alone can be told, with the defaults; `gatehouse up --set NAME.OPTION=VALUE` changes them."""
     sidecar: bool = True
     """Whether it has one in a mesh; what serves and calls nobody needs none."""
 
@@ -60,6 +62,23 @@ class Manifest:
     def own_clients(self) -> tuple[str, ...]:
         """Services that are OAuth clients themselves."""
         return tuple(entry.name for entry in self.services if entry.secrets.get("clients") == "own")
+
+
+def with_options(manifest: Manifest, told: Mapping[str, Mapping[str, str]]) -> Manifest:
+    """The manifest with other options for some services.
+
+    Raises:
+        CannotStart: a service or an option that the manifest does not name.
+    """
+    entries = {entry.name: entry for entry in manifest.services}
+    for name, options in told.items():
+        known = entries[name].options if name in entries else {}
+        for option in options:
+            if option not in known:
+                there = [f"{entry.name}.{one}" for entry in manifest.services for one in entry.options]
+                raise CannotStart(f"no option {name}.{option}; there are: {', '.join(there) or 'none'}")
+        entries[name] = replace(entries[name], options={**known, **options})
+    return replace(manifest, services=tuple(entries.values()))
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -121,6 +140,9 @@ def _check_plain(item: Mapping[str, Any], name: str) -> None:
     for key in ("public", "autostart", "port", "sidecar"):
         if not isinstance(item.get(key, True), bool):
             raise ValueError(f"{name}: {key} must be true or false")
+    options = item.get("options", {})
+    if not isinstance(options, dict) or not all(isinstance(text, str) for pair in options.items() for text in pair):
+        raise ValueError(f"{name}: options are texts by name")
     secrets = item.get("secrets", {})
     _require_keys(secrets, {"users", "clients"}, f"{name}.secrets")
     clients = secrets.get("clients", "own")

@@ -140,6 +140,7 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         "redis": _redis(site, entry),
         "otlp": dict(site.otlp),
         "secrets": _secrets(site.installation, entry),
+        "options": dict(entry.options),
     }
     return ProcessPlan(
         name=entry.name,

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from gateway.control.supervisor import logs, ports, redis_server, state_dir
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.installation import Installation, open_installation
-from gateway.control.supervisor.manifest import Manifest, load_manifest
+from gateway.control.supervisor.manifest import Manifest, load_manifest, with_options
 from gateway.control.supervisor.mesh_plan import root_program
 from gateway.control.supervisor.mesh_site import MeshSite, bind_mesh, fresh_intermediate
 from gateway.control.supervisor.options import Options, default_config
@@ -77,7 +77,9 @@ async def prepare(
     lock_fd = state_dir.take_lock(state)
     stack.callback(os.close, lock_fd)
     logs.log_to(state.log("supervisor"))
-    manifest = load_manifest(Path(options.manifest)) if options.manifest else Manifest()
+    manifest = with_options(
+        load_manifest(Path(options.manifest)) if options.manifest else Manifest(), options.service_options
+    )
     numbers = _assign_ports(options, manifest)
     variables = {**config_variables(environ), **_port_variables(numbers)}
     config = Path(options.config) if options.config else default_config()

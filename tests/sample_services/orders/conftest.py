@@ -109,6 +109,7 @@ class Shop:
             "bob": issuer.token("bob", CUSTOMER, "customer"),
             "carol": issuer.token("carol", "orders:read", "support"),
             "admin": issuer.token("admin", CUSTOMER, "admin"),
+            "reports": issuer.token("reports", "orders:read orders:read-all"),
             "partner": issuer.token("partner", "orders:read"),
         }
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from gateway.control.supervisor.errors import CannotStart
-from gateway.control.supervisor.manifest import load_manifest, parse_manifest
+from gateway.control.supervisor.manifest import load_manifest, parse_manifest, with_options
 from gateway.control.supervisor.options import default_manifest
 
 
@@ -15,7 +15,7 @@ def one(**changes: Any) -> dict[str, Any]:
 def test_the_shops_manifest_is_valid_and_least_privileged() -> None:
     manifest = load_manifest(default_manifest())
     entries = {entry.name: entry for entry in manifest.services}
-    assert list(entries) == ["identity", "orders", "profiles", "storefront", "alerts", "traffic"]
+    assert list(entries) == ["identity", "orders", "profiles", "storefront", "alerts", "reports", "traffic"]
     assert not entries["traffic"].autostart
     assert not entries["traffic"].port
     assert [name for name, entry in entries.items() if entry.secrets.get("users")] == ["identity", "traffic"]
@@ -40,6 +40,7 @@ def test_the_shops_manifest_is_valid_and_least_privileged() -> None:
         (one(redis=["on"]), "not Redis ACL rules"),
         (one(redis=["~a\nuser evil on nopass ~* +@all"]), "not Redis ACL rules"),
         (one(public="yes"), "true or false"),
+        (one(options={"version": 2}), "options are texts"),
         (one(secrets={"users": "all"}), "secrets are"),
         (one(secrets={"passwords": True}), "unknown keys"),
     ],
@@ -47,6 +48,15 @@ def test_the_shops_manifest_is_valid_and_least_privileged() -> None:
 def test_mistakes_are_named(document: Any, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         parse_manifest(document)
+
+
+def test_options_are_those_that_the_manifest_names() -> None:
+    manifest = parse_manifest(one(options={"version": "v1", "other": "a"}))
+    (entry,) = with_options(manifest, {"orders": {"version": "v2"}}).services
+    assert entry.options == {"version": "v2", "other": "a"}
+    for wrong in ({"orders": {"versoin": "v2"}}, {"order": {"version": "v2"}}):
+        with pytest.raises(CannotStart, match=r"there are: orders\.version, orders\.other"):
+            with_options(manifest, wrong)
 
 
 def test_a_name_is_given_once() -> None:
