@@ -46,6 +46,10 @@ class Secrets(_Part):
     users: Mapping[str, str] = Field(default_factory=dict, repr=False)
     clients: Mapping[str, str] = Field(default_factory=dict, repr=False)
     client_secret: str | None = Field(None, repr=False)
+    shared: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """Secrets that two services share, by name."""
+    webhooks: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """What webhooks are signed with, `whsec_…` (Standard Webhooks), by who sends them."""
     sidecar: str | None = Field(None, repr=False)
     """In a mesh: what the own sidecar says with each request."""
 

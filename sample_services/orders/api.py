@@ -36,6 +36,9 @@ STATUS: Final[Mapping[type[domain.OrderError], int]] = {
     domain.UnknownProductError: 422,
     domain.MixedCurrenciesError: 422,
     domain.KeyReusedError: 422,
+    domain.AlreadyPaidError: 409,
+    domain.UnknownPaymentError: 404,
+    domain.PaymentMismatchError: 422,
 }
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -75,12 +78,12 @@ class Api:
     async def read_product(self, request: web.Request) -> web.Response:
         """GET /products/{id}."""
         with problems():
-            product = await self._db.read(store.read_product, _id(request))
+            product = await self._db.read(store.read_product, order_id_of(request))
         return web.json_response(asdict(product))
 
     async def list_orders(self, request: web.Request) -> web.Response:
         """GET /orders: one's own, unless a privileged caller names another customer."""
-        caller = _caller(await self._auth.require(request, "orders:read"))
+        caller = caller_of(await self._auth.require(request, "orders:read"))
         query = read_query(request, OrdersQuery)
         if query.ids:
             found = await self._db.read(store.orders_by_id, query.ids)
@@ -96,9 +99,9 @@ class Api:
 
     async def read_order(self, request: web.Request) -> web.Response:
         """GET /orders/{id}."""
-        caller = _caller(await self._auth.require(request, "orders:read"))
+        caller = caller_of(await self._auth.require(request, "orders:read"))
         with problems():
-            order = await self._db.read(store.read_order, _id(request))
+            order = await self._db.read(store.read_order, order_id_of(request))
             domain.check_reader(order.customer, caller)
         return web.json_response(asdict(order))
 
@@ -119,9 +122,9 @@ class Api:
 
     async def cancel_order(self, request: web.Request) -> web.Response:
         """POST /orders/{id}/cancel."""
-        caller = _caller(await self._auth.require(request, "orders:write"))
+        caller = caller_of(await self._auth.require(request, "orders:write"))
         with problems():
-            order = await self._db.write(ordering.cancel, _id(request), caller, _stamp())
+            order = await self._db.write(ordering.cancel, order_id_of(request), caller, _stamp())
         self._tell("order cancelled", order.id)
         return web.json_response(asdict(order))
 
@@ -166,7 +169,7 @@ def read_query(request: web.Request, model: type[ModelT]) -> ModelT:
         raise Problem(400, "invalid_query", "some parameters are wrong", parameters=wrong) from None
 
 
-def _id(request: web.Request) -> int:
+def order_id_of(request: web.Request) -> int:
     """The id in the path; what cannot be an id is the id of nothing.
 
     Raises:
@@ -193,7 +196,8 @@ def _idempotency_key(request: web.Request) -> str | None:
     return key
 
 
-def _caller(claims: Claims) -> Caller:
+def caller_of(claims: Claims) -> Caller:
+    """Who asks, as the domain knows them."""
     return Caller(claims.subject, claims.roles, claims.scopes)
 
 

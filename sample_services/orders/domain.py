@@ -41,6 +41,14 @@ ARROWS: Final[dict[Status, frozenset[Status]]] = {
 }
 
 
+class Paid(StrEnum):
+    """Whether an order is paid, which is apart from where its goods are."""
+
+    UNPAID = "unpaid"
+    PAID = "paid"
+    FAILED = "failed"
+
+
 class OrderError(Exception):
     """A rule says no. `reason` is a stable code for programs; `facts` are safe to show to the caller."""
 
@@ -67,6 +75,24 @@ class WrongStateError(OrderError):
     """The state machine has no such arrow."""
 
     reason = "wrong_state"
+
+
+class AlreadyPaidError(OrderError):
+    """Nobody pays twice."""
+
+    reason = "already_paid"
+
+
+class UnknownPaymentError(OrderError):
+    """A webhook tells of a payment that nobody here has asked for, or not yet."""
+
+    reason = "unknown_payment"
+
+
+class PaymentMismatchError(OrderError):
+    """A webhook tells of another amount, currency or order than was asked for."""
+
+    reason = "payment_mismatch"
 
 
 class UnknownProductError(OrderError):
@@ -136,6 +162,7 @@ class Order:
     created: str
     updated: str
     items: tuple[Item, ...]
+    payment: Paid = Paid.UNPAID
 
     def become(self, status: Status, now: datetime) -> Order:
         """The order in its next state.

@@ -10,10 +10,16 @@ import json
 import sqlite3
 from collections.abc import Iterable
 
-from sample_services.orders.domain import Item, NotFoundError, Order, OutOfStockError, Product, Status
+from sample_services.orders.domain import Item, NotFoundError, Order, OutOfStockError, Paid, Product, Status
 
 _PRODUCT = "SELECT id, name, description, price, currency, stock FROM product"
-_ORDER = "SELECT id, customer, status, total, currency, created, updated FROM purchase"
+_ORDER = """
+    SELECT id, customer, status, total, currency, created, updated, CASE
+        WHEN EXISTS (SELECT 1 FROM payment WHERE purchase_id = purchase.id AND status = 'paid') THEN 'paid'
+        WHEN EXISTS (SELECT 1 FROM payment WHERE purchase_id = purchase.id AND status = 'failed') THEN 'failed'
+        ELSE 'unpaid' END AS payment
+    FROM purchase
+"""
 
 
 def list_products(connection: sqlite3.Connection, after: int, limit: int) -> list[Product]:
@@ -154,4 +160,10 @@ def _with_items(connection: sqlite3.Connection, orders: list[sqlite3.Row]) -> li
     )
     for purchase_id, *values in rows:
         items[purchase_id].append(Item(*values))
-    return [Order(**{**row, "status": Status(row["status"])}, items=tuple(items[row["id"]])) for row in orders]
+    return [
+        Order(
+            **{**row, "status": Status(row["status"]), "payment": Paid(row["payment"])},
+            items=tuple(items[row["id"]]),
+        )
+        for row in orders
+    ]

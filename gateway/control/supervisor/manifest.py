@@ -36,12 +36,15 @@ class ServiceEntry:
     redis: tuple[str, ...] = ()
     """ACL rules of its Redis user; empty: it has no Redis user at all."""
     secrets: Mapping[str, Any] = field(default_factory=dict)
-    """`users: true` for who must know the passwords; `clients: all`, a list of names, or `own` (its own one)."""
+    """`users: true` for who must know the passwords; `clients: all`, a list of names, or `own` (its own one); `shared`
+    and `webhooks`: lists of names."""
     autostart: bool = True
     port: bool = True
     """False: it serves nothing, so there is nothing to wait for."""
     options: Mapping[str, str] = field(default_factory=dict)
     """What it alone can be told, with the defaults; `gatehouse up --set NAME.OPTION=VALUE` changes them."""
+    outside: bool = False
+    """A third party's program, run here for teaching: it gets no spans' collector, and no sidecar in a mesh."""
     sidecar: bool = True
     """Whether it has one in a mesh; what serves and calls nobody needs none."""
 
@@ -55,6 +58,10 @@ class Manifest:
     """Demo people for whom the installation makes passwords."""
     clients: tuple[str, ...] = ()
     """Machine clients that are no service of ours."""
+    shared: tuple[str, ...] = ()
+    """Secrets that two services share."""
+    webhooks: tuple[str, ...] = ()
+    """Who sends webhooks, and has a secret to sign them with (Standard Webhooks)."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Given to every service as it is (token issuer, audience)."""
 
@@ -113,10 +120,15 @@ def parse_manifest(document: Any) -> Manifest:
             raise ValueError(f"service name {entry.name!r} is taken")
         if unknown := set(entry.peers) - set(names):
             raise ValueError(f"{entry.name}: unknown peers {sorted(unknown)}")
+        for kind in ("shared", "webhooks"):
+            if unknown := set(entry.secrets.get(kind, ())) - set(document.get(kind, ())):
+                raise ValueError(f"{entry.name}: unknown {kind} {sorted(unknown)}")
     return Manifest(
         services=services,
         users=_texts(document.get("users", ()), "users"),
         clients=_texts(document.get("clients", ()), "clients"),
+        shared=_texts(document.get("shared", ()), "shared"),
+        webhooks=_texts(document.get("webhooks", ()), "webhooks"),
         settings=dict(document.get("settings") or {}),
     )
 
@@ -133,18 +145,21 @@ def _entry(item: Any, index: int) -> ServiceEntry:
     if bad := [rule for rule in lists["redis"] if not _ACL_RULE.fullmatch(rule)]:
         raise ValueError(f"{name}: not Redis ACL rules: {bad}")
     _check_plain(item, name)
-    return ServiceEntry(**{**item, **lists})
+    own = {"sidecar": False} if item.get("outside") else {}
+    return ServiceEntry(**{**item, **lists, **own})
 
 
 def _check_plain(item: Mapping[str, Any], name: str) -> None:
-    for key in ("public", "autostart", "port", "sidecar"):
+    for key in ("public", "autostart", "port", "sidecar", "outside"):
         if not isinstance(item.get(key, True), bool):
             raise ValueError(f"{name}: {key} must be true or false")
     options = item.get("options", {})
     if not isinstance(options, dict) or not all(isinstance(text, str) for pair in options.items() for text in pair):
         raise ValueError(f"{name}: options are texts by name")
     secrets = item.get("secrets", {})
-    _require_keys(secrets, {"users", "clients"}, f"{name}.secrets")
+    _require_keys(secrets, {"users", "clients", "shared", "webhooks"}, f"{name}.secrets")
+    for kind in ("shared", "webhooks"):
+        _texts(secrets.get(kind, ()), f"{name}.secrets.{kind}")
     clients = secrets.get("clients", "own")
     if not isinstance(secrets.get("users", True), bool) or not (clients in ("own", "all") or isinstance(clients, list)):
         raise ValueError(f"{name}: secrets are `users: true` and `clients: own`, `all`, or a list of names")

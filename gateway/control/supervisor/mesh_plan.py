@@ -116,8 +116,9 @@ def _service(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
     assert plan.settings is not None
     one = mesh.sidecars[plan.name]
     called = {peer: f"http://{one.listeners[outbound(peer)].address}" for peer in mesh.peers[plan.name]}
+    outside = {peer: url for peer, url in plan.settings["peers"].items() if peer not in mesh.sidecars}
     secrets = {**plan.settings["secrets"], "sidecar": one.secret}
-    return replace(plan, settings={**plan.settings, "peers": called, "secrets": secrets})
+    return replace(plan, settings={**plan.settings, "peers": outside | called, "secrets": secrets})
 
 
 def enrolment(mesh: MeshSite, name: str) -> dict[str, str]:

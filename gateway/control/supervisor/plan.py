@@ -138,7 +138,7 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         "peers": {peer: base_url(site, peer) for peer in entry.peers},
         "public_url": site.public_url,
         "redis": _redis(site, entry),
-        "otlp": dict(site.otlp),
+        "otlp": None if entry.outside else dict(site.otlp),
         "secrets": _secrets(site.installation, entry),
         "options": dict(entry.options),
     }
@@ -188,4 +188,7 @@ def _secrets(installation: Installation, entry: ServiceEntry) -> dict[str, Any]:
     elif clients:
         names = installation.clients if clients == "all" else clients
         given["clients"] = {name: installation.clients[name] for name in names}
+    for kind, known in (("shared", installation.shared), ("webhooks", installation.webhooks)):
+        if named := entry.secrets.get(kind):
+            given[kind] = {name: known[name] for name in named}
     return given

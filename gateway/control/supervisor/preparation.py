@@ -198,6 +198,8 @@ def _installation(state: state_dir.StateDir, manifest: Manifest) -> Installation
         state.installation,
         users=manifest.users,
         clients=(*manifest.clients, *manifest.own_clients),
+        shared=manifest.shared,
+        webhooks=manifest.webhooks,
         redis=("supervisor", *(entry.name for entry in redis_server.clients(manifest.services))),
     )
 

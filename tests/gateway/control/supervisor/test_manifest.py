@@ -15,11 +15,14 @@ def one(**changes: Any) -> dict[str, Any]:
 def test_the_shops_manifest_is_valid_and_least_privileged() -> None:
     manifest = load_manifest(default_manifest())
     entries = {entry.name: entry for entry in manifest.services}
-    assert list(entries) == ["identity", "orders", "profiles", "storefront", "alerts", "reports", "traffic"]
+    assert list(entries) == ["identity", "orders", "profiles", "storefront", "alerts", "reports", "payments", "traffic"]
     assert not entries["traffic"].autostart
     assert not entries["traffic"].port
     assert [name for name, entry in entries.items() if entry.secrets.get("users")] == ["identity", "traffic"]
     assert [name for name, entry in entries.items() if entry.secrets.get("clients") == "all"] == ["identity"]
+    outside = [entry for entry in manifest.services if entry.outside]
+    assert [(entry.name, entry.sidecar, entry.redis, entry.peers) for entry in outside] == [("payments", False, (), ())]
+    assert {name for name, entry in entries.items() if entry.secrets.get("shared")} == {"orders", "payments"}
     rules = [rule for entry in manifest.services for rule in entry.redis]
     assert not {"+@all", "~*", "allkeys", "allcommands"} & set(rules)
     assert manifest.settings == {"issuer": "https://identity.shop.example", "audience": "shop"}
@@ -41,6 +44,9 @@ def test_the_shops_manifest_is_valid_and_least_privileged() -> None:
         (one(redis=["~a\nuser evil on nopass ~* +@all"]), "not Redis ACL rules"),
         (one(public="yes"), "true or false"),
         (one(options={"version": 2}), "options are texts"),
+        (one(secrets={"shared": ["key"]}), "unknown shared"),
+        (one(secrets={"webhooks": "payments"}), "list of texts"),
+        (one(outside="yes"), "true or false"),
         (one(secrets={"users": "all"}), "secrets are"),
         (one(secrets={"passwords": True}), "unknown keys"),
     ],
