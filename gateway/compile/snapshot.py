@@ -11,7 +11,9 @@ from bisect import bisect
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from random import Random
+from types import MappingProxyType
 
+from gateway.filters.cache_store import Zone
 from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
 from gateway.http.messages import Request
@@ -121,7 +123,7 @@ class CanaryRoute(CompiledRoute):
 class Snapshot:
     """One version of the configuration, compiled."""
 
-    __slots__ = ("canaries", "clusters", "filters", "providers", "spec", "stores", "tables", "version")
+    __slots__ = ("caches", "canaries", "clusters", "filters", "providers", "spec", "stores", "tables", "version")
 
     def __init__(
         self,
@@ -133,6 +135,7 @@ class Snapshot:
         filters: Mapping[tuple[str, int], AnyFilter],
         stores: Mapping[str, Store],
         canaries: Mapping[str, Canary],
+        caches: Mapping[str, Zone] = MappingProxyType({}),
     ) -> None:
         self.version = version
         self.spec = spec
@@ -145,6 +148,7 @@ class Snapshot:
         self.stores = stores
         self.canaries = canaries
         """By route."""
+        self.caches = caches
 
     @classmethod
     def empty(cls) -> Snapshot:

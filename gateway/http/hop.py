@@ -116,6 +116,12 @@ def passed_on(headers: Headers, fields: Mapping[bytes, bytes], refused: frozense
     return b"".join([b"%b: %b\r\n" % field for field in headers if field[0] not in refused])
 
 
+def nominated(headers: Headers) -> frozenset[bytes]:
+    """The fields that Connection names: they belong to one connection, too."""
+    options = b",".join(value for name, value in headers if name == b"connection").lower().split(b",")
+    return frozenset(option.strip(b" \t") for option in options)
+
+
 def _with_nominated(fields: Mapping[bytes, bytes], refused: frozenset[bytes]) -> frozenset[bytes]:
     """Also the fields that Connection names."""
     options = fields[b"connection"]

@@ -211,11 +211,15 @@ class Exchange(Returning):
         """Stop reading from upstream until the client has caught up."""
         if self.upstream is not None:
             self.upstream.pause()
+        self._rest_waits = bool(self._rest)
 
     def client_ready(self) -> None:
         """Go on reading from upstream."""
         if self.upstream is not None:
             self.upstream.resume()
+        if self._rest_waits:
+            self._rest_waits = False
+            self._feed_rest()
 
     # -- the upstream's events -------------------------------------------------------------------------------
 

@@ -18,7 +18,10 @@ from typing import Any, Final
 
 from gateway.compile.compiler import Endpoints, Runtime, compile_spec, retired
 from gateway.compile.snapshot import Snapshot
+from gateway.filters.cache_store import Zone
 from gateway.filters.provider import Provider
+from gateway.filters.revocations import Revocations
+from gateway.filters.signing import SigningKeys
 from gateway.http.messages import Reply, Request
 from gateway.http.server import ServerConnection
 from gateway.http.status import status_line
@@ -62,16 +65,29 @@ class Worker:
         workload: Workload | None = None,
         app_secret: str = "",
         resolver: Resolver | None = None,
+        wall: Callable[[], float] = time.time,
+        signing: SigningKeys | None = None,
     ) -> None:
-        """`redis` is the supervisor's own, if it runs one; `workload` who we are in the mesh, if there is one;
-        `app_secret` what a sidecar and its service know; `resolver` knows host names, the system's if nobody does.
+        """`clock` is monotonic, `wall` counts from 1970, both in seconds.
+
+        `redis` is the supervisor's own, if it runs one; `workload` who we are in the mesh, if there is one;
+        `app_secret` what a sidecar and its service know; `resolver` knows host names, the system's if nobody does;
+        `signing` are the keys that all workers of the instance have.
         """
         self.name = name
         self.clock = clock
         self.random = random
         self.metrics = Metrics()
         self.runtime = Runtime(
-            self.metrics, clock, time.time, random, redis, workload, app_secret, resolver or SystemResolver()
+            self.metrics,
+            clock,
+            wall,
+            random,
+            redis,
+            workload,
+            app_secret,
+            resolver or SystemResolver(),
+            signing or SigningKeys.of_our_own(),
         )
         self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
@@ -158,6 +174,18 @@ class Worker:
             lambda: {(self.name,): self.snapshot.version},
         )
         self.metrics.gauge(
+            "gateway_revocation_entries",
+            "Revocations that a worker knows and that no token has outlived.",
+            ("worker", "provider"),
+            lambda: {(self.name, name): float(len(one.revoked)) for name, one in self._revocations()},
+        )
+        self.metrics.gauge(
+            "gateway_revocation_staleness_seconds",
+            "How long ago a worker last heard from the store that it knows all revocations.",
+            ("worker", "provider"),
+            lambda: {(self.name, name): one.staleness for name, one in self._revocations()},
+        )
+        self.metrics.gauge(
             "gateway_certificate_expiry_timestamp_seconds",
             "When the certificate that a worker serves expires.",
             ("worker", "gateway_listener", "certificate"),
@@ -169,6 +197,18 @@ class Worker:
             ("gateway_cluster", "state"),
             self._connections,
         )
+        named = ("gateway_cache",)
+        self.metrics.gauge(
+            "gateway_cache_bytes", "Memory that kept answers take.", named, lambda: self._kept(lambda one: one.bytes)
+        )
+        self.metrics.gauge("gateway_cache_entries", "Answers kept.", named, lambda: self._kept(len))
+
+    def _kept(self, attribute: Callable[[Zone], int]) -> dict[tuple[str, ...], float]:
+        return {(name,): attribute(one) for name, one in self.snapshot.caches.items()}
+
+    def _revocations(self) -> list[tuple[str, Revocations]]:
+        providers = self.snapshot.providers.items()
+        return [(name, one.revocations) for name, one in providers if one.revocations is not None]
 
     def _connections(self) -> dict[tuple[str, ...], float]:
         found: dict[tuple[str, ...], float] = {}

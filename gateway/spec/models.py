@@ -145,6 +145,18 @@ class JwksSource(Model):
     cooldown: Duration = 30.0
 
 
+class Revocation(Model):
+    """Where an issuer publishes the tokens that it has taken back before their time (gateway.filters.revocations)."""
+
+    store: Name
+    on_store_failure: Literal["fail_open", "fail_closed"]
+    """What happens while nothing was heard for `max_staleness`: nobody can choose that for others."""
+    name: Name | None = None
+    """Under which name: the stream `revocations:NAME`. None: the provider's own."""
+    max_staleness: Annotated[Duration, Field(ge=5, le=3_600)] = 30.0
+    max_entries: Integer = Field(100_000, gt=0, le=10_000_000)
+
+
 class JwtProvider(Model):
     """An issuer whose tokens are believed (RFC 7519, RFC 8725, RFC 9068)."""
 
@@ -155,6 +167,8 @@ class JwtProvider(Model):
     jwks: JwksSource
     leeway: Annotated[Duration, Field(le=60.0)] = 30.0
     cache_entries: Integer = Field(10_000, gt=0)
+    revocation: Revocation | None = None
+    """None: a token is good until it expires, whatever happened since."""
     audit_accept: AuditAccept = Field(default_factory=dict)
 
 
@@ -236,6 +250,16 @@ class Store(Model):
     """For one question, the wait for the one before it included."""
     cooldown: Annotated[Duration, Field(le=60.0)] = 1.0
     """After a failure nothing is asked for so long: a Redis that is away must not delay every request."""
+
+
+class CacheZone(Model):
+    """Memory in which each worker keeps answers (nginx: the zone of proxy_cache_path)."""
+
+    name: Name
+    max_bytes: Integer = Field(16_777_216, ge=65_536, le=1_073_741_824)
+    max_entries: Integer = Field(10_000, gt=0, le=1_000_000)
+    max_object_bytes: Integer = Field(1_048_576, ge=1_024)
+    """A larger answer passes and is not kept; at most a quarter of `max_bytes`."""
 
 
 class PathMatch(Model):
@@ -402,6 +426,7 @@ class Spec(Model):
     providers: tuple[JwtProvider, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     stores: tuple[Store, ...] = ()
+    caches: tuple[CacheZone, ...] = ()
     filters: tuple[SerializeAsAny[FilterSpec], ...] = ()
     """Run on every route, before the route's own."""
     routes: tuple[Route, ...] = ()
@@ -422,6 +447,7 @@ __all__ = [
     "AccessLog",
     "Addresses",
     "BackendRef",
+    "CacheZone",
     "Canary",
     "CanaryHeader",
     "CanaryLatency",
@@ -445,6 +471,7 @@ __all__ = [
     "Model",
     "PathMatch",
     "ProxyProtocol",
+    "Revocation",
     "Route",
     "Spec",
     "Store",

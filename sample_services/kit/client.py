@@ -112,7 +112,7 @@ class HttpClient:
         data: Any = None,
         headers: Mapping[str, str] | None = None,
         third_party: bool = False,
-        limit: int = MAX_ANSWER_BYTES,
+        limit: int | None = None,
     ) -> Answer:
         """Send a request and read the whole answer, whatever its status; `path` may hold a query.
 
@@ -120,7 +120,7 @@ class HttpClient:
 
         Raises:
             PeerUnavailable: no connection, or no whole answer within 5 s.
-            PeerError: the connection broke mid-answer or the answer is over `limit` bytes.
+            PeerError: the connection broke mid-answer or the answer is over 2 MiB, or over `limit` bytes.
             DeadlineExceeded: the caller of the request in hand no longer waits, so nothing is sent or awaited.
         """
         left = deadline.left()
@@ -134,7 +134,7 @@ class HttpClient:
                 inject(sent)
             time_out = aiohttp.ClientTimeout(total=wait, sock_connect=CONNECT_TIMEOUT_S)
             options = {"json": json, "data": data, "headers": sent, "timeout": time_out}
-            answer = await self._send(peer, method, path, limit, **options)
+            answer = await self._send(peer, method, path, limit or MAX_ANSWER_BYTES, **options)
             seen["status"] = str(answer.status)
             span.set_attribute("http.response.status_code", answer.status)
             return answer

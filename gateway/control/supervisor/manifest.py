@@ -145,8 +145,8 @@ def _entry(item: Any, index: int) -> ServiceEntry:
     if bad := [rule for rule in lists["redis"] if not _ACL_RULE.fullmatch(rule)]:
         raise ValueError(f"{name}: not Redis ACL rules: {bad}")
     _check_plain(item, name)
-    own = {"sidecar": False} if item.get("outside") else {}
-    return ServiceEntry(**{**item, **lists, **own})
+    implied = {"sidecar": False} if item.get("outside") else {}
+    return ServiceEntry(**{**item, **lists, **implied})
 
 
 def _check_plain(item: Mapping[str, Any], name: str) -> None:

@@ -116,7 +116,8 @@ def _service(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
     assert plan.settings is not None
     one = mesh.sidecars[plan.name]
     called = {peer: f"http://{one.listeners[outbound(peer)].address}" for peer in mesh.peers[plan.name]}
-    outside = {peer: url for peer, url in plan.settings["peers"].items() if peer not in mesh.sidecars}
+    # The gateway, for its public keys, and third parties: they have no sidecar.
+    outside = {name: url for name, url in plan.settings["peers"].items() if name not in mesh.sidecars}
     secrets = {**plan.settings["secrets"], "sidecar": one.secret}
     return replace(plan, settings={**plan.settings, "peers": outside | called, "secrets": secrets})
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from gateway.control.supervisor import ports
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.manifest import Manifest
+from gateway.mesh.lines import as_line, read_line
 from gateway.spec.mesh_names import INBOUND, outbound
 
 LOOPBACK = "127.0.0.1"
@@ -95,6 +96,24 @@ def bind_mesh(config: Path, manifest: Manifest, stack: AsyncExitStack) -> MeshSi
         token_key=secrets.token_bytes(32),
         admin_secret=secrets.token_urlsafe(32),
     )
+
+
+async def adopt_intermediate(socket_path: Path, secret: str, intermediate: Mapping[str, str]) -> None:
+    """Let the authority sign with another intermediate.
+
+    Raises:
+        OSError: it cannot be asked.
+        ValueError: it refuses.
+    """
+    async with asyncio.timeout(10.0):
+        reader, writer = await asyncio.open_unix_connection(socket_path)
+        try:
+            writer.write(as_line({"do": "adopt", "intermediate": dict(intermediate), "secret": secret}))
+            answer = await read_line(reader)
+        finally:
+            writer.close()
+    if not answer or "error" in answer:
+        raise ValueError((answer or {}).get("error", "the authority said nothing"))
 
 
 async def fresh_intermediate(command: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:

@@ -15,14 +15,12 @@ from gateway.control.supervisor.manifest import Manifest, ServiceEntry
 from gateway.control.supervisor.mesh_plan import in_mesh, mesh_plans
 from gateway.control.supervisor.mesh_site import MeshSite
 from gateway.control.supervisor.options import Options
-from gateway.control.supervisor.program import ProcessPlan, Program, python_module
+from gateway.control.supervisor.program import GATEWAY, ProcessPlan, Program, python_module
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
 from gateway.control.supervisor.resp import parse_url
 from gateway.control.supervisor.state_dir import StateDir
 
 LOOPBACK = "127.0.0.1"
-GATEWAY = "gateway"
-"""The workers' user in Redis."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,10 @@ class Site:
     """Where spans go: endpoint and headers."""
     redis_url: str | None = None
     redis_user_prefix: str = ""
+    internal_url: str | None = None
+    """The listener `internal`, where services find the gateway's keys."""
+    internal_secret: str = field(default="", repr=False)
+    """What the workers' signing keys are derived from; new at each start."""
     mesh: MeshSite | None = None
 
     def descriptors(self) -> list[int]:
@@ -112,6 +114,7 @@ def _worker(site: Site, name: str) -> ProcessPlan:
         "state_dir": str(state.root),
         "otlp": dict(site.otlp),
         "redis": _gateway_account(site),
+        "internal_secret": site.internal_secret,
     }
     return ProcessPlan(
         name=name,
@@ -135,7 +138,7 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         "host": LOOPBACK,
         "port": port or 0,
         "data_dir": str(site.state.data(entry.name)),
-        "peers": {peer: base_url(site, peer) for peer in entry.peers},
+        "peers": _peers(site, entry),
         "public_url": site.public_url,
         "redis": _redis(site, entry),
         "otlp": None if entry.outside else dict(site.otlp),
@@ -153,6 +156,12 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         probe=HttpProbe(LOOPBACK, port, "/readyz") if port else None,
         autostart=entry.autostart,
     )
+
+
+def _peers(site: Site, entry: ServiceEntry) -> dict[str, str]:
+    """Whom it may ask, and where: the listed services, and the gateway for its keys."""
+    gateway = {GATEWAY: site.internal_url} if site.internal_url and not entry.outside else {}
+    return {peer: base_url(site, peer) for peer in entry.peers} | gateway
 
 
 def _redis(site: Site, entry: ServiceEntry) -> dict[str, str] | None:

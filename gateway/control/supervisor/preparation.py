@@ -81,7 +81,8 @@ async def prepare(
         load_manifest(Path(options.manifest)) if options.manifest else Manifest(), options.service_options
     )
     numbers = _assign_ports(options, manifest)
-    variables = {**config_variables(environ), **_port_variables(numbers)}
+    installation = _installation(state, manifest)
+    variables = {**config_variables(environ), **_port_variables(numbers), **_secret_variables(installation)}
     config = Path(options.config) if options.config else default_config()
     mesh = bind_mesh(Path(options.mesh), manifest, stack) if options.mesh else None
     await meanwhile(state, mesh)
@@ -92,7 +93,6 @@ async def prepare(
     # control would open its listeners with the policies of that one.
     for left in (state.last_good, state.registry, *state.mesh.glob("*-sidecar.json")):
         left.unlink(missing_ok=True)
-    installation = _installation(state, manifest)
     if redis.foreign:
         await adopt(redis.foreign, manifest, installation, stack)
     sockets = _listen(spec, stack)
@@ -105,7 +105,7 @@ async def prepare(
         manifest=manifest,
         installation=installation,
         listeners={name: bound.fileno() for name, bound in sockets.items()},
-        public_url=_public_url(spec, sockets),
+        public_url=_url(spec, sockets, "public") or _url(spec, sockets, spec.listeners[0].name) or "",
         workers=spec.workers,
         drain_timeout=spec.drain_timeout,
         admin_secret=secrets.token_urlsafe(32),
@@ -113,6 +113,8 @@ async def prepare(
         otlp=otlp_target(environ, numbers["collector"], otlp_secret),
         redis_url=redis_url(redis, numbers),
         redis_user_prefix=FOREIGN_USER_PREFIX if redis.foreign else "",
+        internal_url=_url(spec, sockets, "internal"),
+        internal_secret=secrets.token_urlsafe(32),
         mesh=replace(mesh, intermediate=intermediate) if mesh else None,
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
@@ -150,6 +152,11 @@ def _is_text(value: str) -> bool:
 def _port_variables(numbers: Mapping[str, int]) -> dict[str, str]:
     """What a configuration may say as `${GATEHOUSE_PUBLIC_PORT}`."""
     return {f"GATEHOUSE_{name.upper()}_PORT": str(numbers[name]) for name in ("public", "internal")}
+
+
+def _secret_variables(installation: Installation) -> dict[str, str]:
+    """What a configuration may say as `${GATEHOUSE_WEBHOOK_PAYMENTS}`: it stands in no file of the configuration."""
+    return {f"GATEHOUSE_WEBHOOK_{name.upper()}": secret for name, secret in installation.webhooks.items()}
 
 
 async def read_summary(config: Path, variables: Mapping[str, str]) -> SpecSummary:
@@ -216,9 +223,11 @@ def _listen(spec: SpecSummary, stack: AsyncExitStack) -> dict[str, socket.socket
     return sockets
 
 
-def _public_url(spec: SpecSummary, sockets: Mapping[str, socket.socket]) -> str:
-    named = [place for place in spec.listeners if place.name == "public"]
-    place: ListenerPlace = (named or list(spec.listeners))[0]
+def _url(spec: SpecSummary, sockets: Mapping[str, socket.socket], listener: str) -> str | None:
+    """How this machine reaches a listener; None: the configuration has none of this name."""
+    place: ListenerPlace | None = next((one for one in spec.listeners if one.name == listener), None)
+    if place is None:
+        return None
     host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(place.address, place.address)  # noqa: S104
     scheme = "https" if place.tls else "http"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{sockets[place.name].getsockname()[1]}"

@@ -12,6 +12,8 @@ from gateway.control.supervisor.readiness import Probe
 from gateway.mesh.bootstrap import mint
 
 Kind = Literal["redis", "control", "worker", "service", "authority", "sidecar"]
+GATEWAY = "gateway"
+"""What the workers are called together: by Redis, and by services that ask for the gateway's keys."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class ProcessPlan(Program):
         """The settings of a start at `now` (seconds since the epoch), with a token of its own where it needs one."""
         if self.settings is None or self.enrolment is None:
             return self.settings
-        token = mint(self.enrolment.key, self.enrolment.identity, now)
+        token = mint(self.enrolment.key, self.enrolment.identity, self.name, now)
         return _with(self.settings, (*self.enrolment.place, "token"), token)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -77,7 +78,13 @@ def config_document(plane: ControlPlane) -> dict[str, Any]:
 def without_secrets(spec: dict[str, Any]) -> dict[str, Any]:
     """The configuration as it may be shown: any local process can read this API."""
     stores = [one | {"password": "***"} if one.get("password") else one for one in spec.get("stores", ())]
-    return {**spec, "stores": stores}
+    routes = [one | {"filters": _without_secrets(one.get("filters", ()))} for one in spec.get("routes", ())]
+    return {**spec, "stores": stores, "routes": routes, "filters": _without_secrets(spec.get("filters", ()))}
+
+
+def _without_secrets(filters: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Whatever a filter calls `secrets` is not for showing."""
+    return [one | {"secrets": ["***"] * len(one["secrets"])} if one.get("secrets") else one for one in filters]
 
 
 def route_document(route: dict[str, Any], plane: ControlPlane) -> dict[str, Any]:

@@ -20,6 +20,9 @@ def check_clusters(spec: Spec) -> Iterator[Finding]:
     names = tuple(cluster.name for cluster in spec.clusters)
     for index, provider in enumerate(spec.providers):
         yield from reference(provider.jwks.cluster, names, "cluster", ("providers", index, "jwks", "cluster"))
+        if provider.revocation is not None:
+            place: Path = ("providers", index, "revocation", "store")
+            yield from reference(provider.revocation.store, tuple(one.name for one in spec.stores), "store", place)
 
 
 def reference(name: str, known: tuple[str, ...], what: str, path: Path) -> Iterator[Finding]:

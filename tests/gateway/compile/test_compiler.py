@@ -151,7 +151,7 @@ def test_the_supervisors_redis_is_used_where_there_is_one() -> None:
 
 def test_the_table_knows_every_filter() -> None:
     assert {"JWT", "Authorize", "RateLimit", "Quota", "URLRewrite", "RequestRedirect"} <= set(filter_classes())
-    assert set(authenticating_types()) == {"ApiKey", "JWT", "TokenIntrospection"}
-    assert set(answering_types()) == {"RequestRedirect"}
+    assert set(authenticating_types()) == {"ApiKey", "JWT", "TokenIntrospection", "WebhookSignature"}
+    assert set(answering_types()) == {"Jwks", "RequestRedirect"}
     for name, one in filter_classes().items():
         assert one.Spec.model_fields["type"].default == name

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import api_keys, filters, guards, models, tries
+from gateway.spec import api_keys, caching, filters, guards, models, tries, webhooks
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -24,6 +24,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`listeners[].proxyProtocol`": models.ProxyProtocol,
     "`listeners[].forwardProxy`": models.ForwardProxy,
     "`providers[]`": models.JwtProvider,
+    "`providers[].revocation`": models.Revocation,
     "`providers[].jwks`": models.JwksSource,
     "`clusters[]`": models.Cluster,
     "`clusters[].forward`": models.Forward,
@@ -33,6 +34,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`clusters[].retryBudget`": tries.RetryBudget,
     "`stores[]`": models.Store,
     "`stores[].tls`": models.StoreTls,
+    "`caches[]`": models.CacheZone,
     "`routes[]`": models.Route,
     "`routes[].matches[]`": models.Match,
     "`routes[].matches[].path`": models.PathMatch,
@@ -55,6 +57,9 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: DPoP`": filters.Dpop,
     "`type: TokenIntrospection`": filters.TokenIntrospection,
     "`type: ApiKey`": filters.ApiKey,
+    "`type: WebhookSignature`": webhooks.WebhookSignature,
+    "`type: InternalToken`": filters.InternalToken,
+    "`type: Jwks`": filters.Jwks,
     "The file of API keys": api_keys.KeyFile,
     "`keys[]` in the file of API keys": api_keys.StoredKey,
     "`type: Authorize`": filters.Authorize,
@@ -72,6 +77,8 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: ConcurrencyLimit`": filters.ConcurrencyLimit,
     "`type: SizeLimit`": filters.SizeLimit,
     "`key` of `type: RateLimit`, `Quota` and `ConcurrencyLimit`": filters.RateLimitKey,
+    "`type: Cache`": caching.Cache,
+    "`type: Compression`": caching.Compression,
     "`type: RequestMirror`": filters.RequestMirror,
     "`type: RequestHeaderModifier`": filters.RequestHeaderModifier,
     "`type: ResponseHeaderModifier`": filters.ResponseHeaderModifier,
