@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from importlib import resources
 
 import aiohttp
 
 from sample_services.kit.service import Service, run
-from sample_services.kit.settings import Settings
 from sample_services.payments.api import Api
 from sample_services.payments.misbehaviour import MODES, NONE
 from sample_services.payments.sender import Sender, poster
@@ -41,10 +39,6 @@ async def setup(service: Service) -> None:
     service.background(sender.run, "webhooks")
 
 
-def nothing_to_seed(_connection: sqlite3.Connection, _settings: Settings) -> None:
-    """The tables begin empty."""
-
-
 if __name__ == "__main__":
     schema = resources.files("sample_services.payments").joinpath("schema.sql").read_text("utf-8")
-    run("payments", setup, schema, nothing_to_seed)
+    run("payments", setup, schema)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from importlib import resources
 
 from sample_services.kit.consumer import ConsumerMetrics
 from sample_services.kit.inbox import Inbox, undecoded
 from sample_services.kit.problems import Problem
 from sample_services.kit.service import Service, run
-from sample_services.kit.settings import Settings
 from sample_services.reports import sales
 from sample_services.reports.api import Api
 from sample_services.reports.queries import FAULTY, VERSIONS, Reports
@@ -46,10 +44,6 @@ async def setup(service: Service) -> None:
     service.background(fill, "first reading")
 
 
-def nothing_to_seed(_connection: sqlite3.Connection, _settings: Settings) -> None:
-    """The tables begin empty."""
-
-
 if __name__ == "__main__":
     schema = resources.files("sample_services.reports").joinpath("schema.sql").read_text("utf-8")
-    run("reports", setup, schema, nothing_to_seed)
+    run("reports", setup, schema)

@@ -15,7 +15,17 @@ def one(**changes: Any) -> dict[str, Any]:
 def test_the_shops_manifest_is_valid_and_least_privileged() -> None:
     manifest = load_manifest(default_manifest())
     entries = {entry.name: entry for entry in manifest.services}
-    assert list(entries) == ["identity", "orders", "profiles", "storefront", "alerts", "reports", "payments", "traffic"]
+    assert list(entries) == [
+        "identity",
+        "orders",
+        "profiles",
+        "storefront",
+        "alerts",
+        "reports",
+        "recommendations",
+        "payments",
+        "traffic",
+    ]
     assert not entries["traffic"].autostart
     assert not entries["traffic"].port
     assert [name for name, entry in entries.items() if entry.secrets.get("users")] == ["identity", "traffic"]

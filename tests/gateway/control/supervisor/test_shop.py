@@ -17,7 +17,7 @@ from gateway.control.supervisor.options import Options, default_manifest
 from gateway.control.supervisor.ports import is_free
 
 pytestmark = pytest.mark.whole_system
-SERVICES = {"identity", "orders", "profiles", "storefront", "alerts", "reports", "payments"}
+SERVICES = {"identity", "orders", "profiles", "storefront", "alerts", "reports", "recommendations", "payments"}
 
 
 class Shop:
