@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 _CUSTOMER = frozenset({"orders:read", "orders:write", "profiles:read", "profiles:write"})
-_SUPPORT = frozenset({"orders:read", "profiles:read", "profiles:recover", "reports:read"})
+_SUPPORT = frozenset({"orders:read", "profiles:read", "profiles:recover", "reports:read", "shipping:write"})
 
 ROLE_SCOPES: dict[str, frozenset[str]] = {
     "customer": _CUSTOMER,

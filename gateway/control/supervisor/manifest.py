@@ -17,6 +17,7 @@ from gateway.control.supervisor.errors import CannotStart
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_SCRIPT = re.compile(r"[\w-]+(/[\w-]+)*\.m?js")
 _ACL_RULE = re.compile(r"[~%&+(-][^\r\n]*")
 _RESERVED = {"public", "internal", "admin", "collector", "redis", "control", "supervisor", "guard", "gateway"} | {
     "authority", "app", "inbound",
@@ -28,7 +29,10 @@ class ServiceEntry:
     """One service. Its name is also that of its data directory, port, log and Redis user."""
 
     name: str
-    module: str
+    module: str = ""
+    """The Python module that it is, or …"""
+    node: str = ""
+    """… the file that Node.js runs, seen from the manifest's folder."""
     about: str = ""
     public: bool = False
     peers: tuple[str, ...] = ()
@@ -136,11 +140,15 @@ def parse_manifest(document: Any) -> Manifest:
 def _entry(item: Any, index: int) -> ServiceEntry:
     where = f"services[{index}]"
     _require_keys(item, {field.name for field in fields(ServiceEntry)}, where)
-    name, module = item.get("name"), item.get("module")
+    name, module, node = (item.get(key) for key in ("name", "module", "node"))
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"{where}: name must be a short lower-case word, not {name!r}")
-    if not isinstance(module, str) or not _MODULE.fullmatch(module):
+    if (module is None) == (node is None):
+        raise ValueError(f"{name}: give either module (Python) or node (a file for Node.js)")
+    if module is not None and (not isinstance(module, str) or not _MODULE.fullmatch(module)):
         raise ValueError(f"{name}: module must be a Python module's name, not {module!r}")
+    if node is not None and (not isinstance(node, str) or not _SCRIPT.fullmatch(node)):
+        raise ValueError(f"{name}: node must be a file below the manifest's folder, not {node!r}")
     lists = {key: _texts(item.get(key, ()), f"{name}.{key}") for key in ("peers", "redis")}
     if bad := [rule for rule in lists["redis"] if not _ACL_RULE.fullmatch(rule)]:
         raise ValueError(f"{name}: not Redis ACL rules: {bad}")

@@ -14,6 +14,7 @@ from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, ServiceEntry
 from gateway.control.supervisor.mesh_plan import in_mesh, mesh_plans
 from gateway.control.supervisor.mesh_site import MeshSite
+from gateway.control.supervisor.node import program_of
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.program import GATEWAY, ProcessPlan, Program, python_module
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
@@ -148,7 +149,7 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
     return ProcessPlan(
         name=entry.name,
         kind="service",
-        argv=python_module(entry.module),
+        argv=program_of(entry, site.options),
         cwd=site.state.data(entry.name),
         log=site.state.log(entry.name),
         settings=settings,

@@ -26,6 +26,7 @@ from gateway.control.supervisor.installation import Installation, open_installat
 from gateway.control.supervisor.manifest import Manifest, load_manifest, with_options
 from gateway.control.supervisor.mesh_plan import root_program
 from gateway.control.supervisor.mesh_site import MeshSite, bind_mesh, fresh_intermediate
+from gateway.control.supervisor.node import without_node
 from gateway.control.supervisor.options import Options, default_config
 from gateway.control.supervisor.plan import LOOPBACK, Site, make_plan
 from gateway.control.supervisor.ports import Need
@@ -80,6 +81,7 @@ async def prepare(
     manifest = with_options(
         load_manifest(Path(options.manifest)) if options.manifest else Manifest(), options.service_options
     )
+    manifest, missing = without_node(manifest)
     numbers = _assign_ports(options, manifest)
     installation = _installation(state, manifest)
     variables = {**config_variables(environ), **_port_variables(numbers), **_secret_variables(installation)}
@@ -119,7 +121,7 @@ async def prepare(
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
     ports_used = bound | _used_ports(site, redis)
-    return Prepared(site, _plans(site, redis), notes(redis), ports_used, lock_fd, redis.foreign)
+    return Prepared(site, _plans(site, redis), (*notes(redis), *missing), ports_used, lock_fd, redis.foreign)
 
 
 async def _intermediate(state: state_dir.StateDir, mesh: MeshSite | None) -> dict[str, str]:

@@ -33,6 +33,7 @@ def test_who_may_do_the_dangerous_things() -> None:
             "orders:read-all",
             "reports:read",
             "reports:rebuild",
+            "shipping:write",
         )
     }
     assert holders == {
@@ -44,4 +45,5 @@ def test_who_may_do_the_dangerous_things() -> None:
         "orders:read-all": {"reports"},
         "reports:read": {"support", "admin"},
         "reports:rebuild": {"admin"},
+        "shipping:write": {"support", "admin"},
     }

@@ -23,6 +23,7 @@ def test_the_shops_manifest_is_valid_and_least_privileged() -> None:
         "alerts",
         "reports",
         "recommendations",
+        "shipping",
         "payments",
         "traffic",
     ]
@@ -47,6 +48,10 @@ def test_the_shops_manifest_is_valid_and_least_privileged() -> None:
     [
         ([], "top level must be a mapping"),
         ({"service": []}, "unknown keys"),
+        (one(node="x.mjs"), "either module"),
+        ({"services": [{"name": "orders"}]}, "either module"),
+        ({"services": [{"name": "orders", "node": "../x.mjs"}]}, "below the manifest's folder"),
+        ({"services": [{"name": "orders", "node": "/x.mjs"}]}, "below the manifest's folder"),
         (one(publik=True), r"services\[0\]: unknown keys \['publik'\]"),
         (one(name="Orders"), "short lower-case word"),
         (one(name="../x"), "short lower-case word"),

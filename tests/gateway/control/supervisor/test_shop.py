@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import time
@@ -18,6 +19,7 @@ from gateway.control.supervisor.ports import is_free
 
 pytestmark = pytest.mark.whole_system
 SERVICES = {"identity", "orders", "profiles", "storefront", "alerts", "reports", "recommendations", "payments"}
+SERVICES |= {"shipping"} if shutil.which("node") else set()
 
 
 class Shop:
