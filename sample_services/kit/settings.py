@@ -50,6 +50,8 @@ class Secrets(_Part):
     """Secrets that two services share, by name."""
     webhooks: Mapping[str, str] = Field(default_factory=dict, repr=False)
     """What webhooks are signed with, `whsec_…` (Standard Webhooks), by who sends them."""
+    api_keys: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """What a partner's program shows to the gateway, by partner."""
     sidecar: str | None = Field(None, repr=False)
     """In a mesh: what the own sidecar says with each request."""
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from gateway.control.supervisor.errors import CannotStart
+from gateway.control.supervisor.partner_keys import draw_key
 from gateway.control.supervisor.state_dir import write_private
 
 
@@ -27,6 +28,7 @@ class Installation:
     redis: dict[str, str] = field(default_factory=dict, repr=False)
     shared: dict[str, str] = field(default_factory=dict, repr=False)
     webhooks: dict[str, str] = field(default_factory=dict, repr=False)
+    api_keys: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def open_installation(
@@ -37,6 +39,7 @@ def open_installation(
     redis: Iterable[str],
     shared: Iterable[str] = (),
     webhooks: Iterable[str] = (),
+    api_keys: Iterable[str] = (),
     make: Callable[[], str] = lambda: secrets.token_urlsafe(24),
 ) -> Installation:
     """Read the file, add what is missing, and write it back if anything was added.
@@ -51,6 +54,7 @@ def open_installation(
         redis=_with(known.redis, redis, make),
         shared=_with(known.shared, shared, make),
         webhooks=_with(known.webhooks, webhooks, _webhook_secret),
+        api_keys=_with(known.api_keys, api_keys, draw_key),
     )
     if complete != known:
         write_private(path, asdict(complete))
@@ -70,7 +74,7 @@ def _read(path: Path) -> Installation:
     try:
         document = json.loads(path.read_text())
         known = {kind: dict(document[kind]) for kind in ("users", "clients", "redis")}
-        newer = {kind: dict(document.get(kind, {})) for kind in ("shared", "webhooks")}
+        newer = {kind: dict(document.get(kind, {})) for kind in ("shared", "webhooks", "api_keys")}
         return Installation(**known, **newer)
     except FileNotFoundError:
         return Installation()

@@ -40,8 +40,8 @@ class ServiceEntry:
     redis: tuple[str, ...] = ()
     """ACL rules of its Redis user; empty: it has no Redis user at all."""
     secrets: Mapping[str, Any] = field(default_factory=dict)
-    """`users: true` for who must know the passwords; `clients: all`, a list of names, or `own` (its own one); `shared`
-    and `webhooks`: lists of names."""
+    """`users: true` for who must know the passwords; `clients: all`, a list of names, or `own` (its own one); `shared`,
+    `webhooks` and `api_keys`: lists of names."""
     autostart: bool = True
     port: bool = True
     """False: it serves nothing, so there is nothing to wait for."""
@@ -51,6 +51,15 @@ class ServiceEntry:
     """A third party's program, run here for teaching: it gets no spans' collector, and no sidecar in a mesh."""
     sidecar: bool = True
     """Whether it has one in a mesh; what serves and calls nobody needs none."""
+
+
+@dataclass(frozen=True)
+class ApiKeyEntry:
+    """A partner that gets an API key at the first start; see partner_keys.py."""
+
+    owner: str
+    plan: str = "default"
+    scopes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,7 @@ class Manifest:
     """Secrets that two services share."""
     webhooks: tuple[str, ...] = ()
     """Who sends webhooks, and has a secret to sign them with (Standard Webhooks)."""
+    api_keys: tuple[ApiKeyEntry, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     """Given to every service as it is (token issuer, audience)."""
 
@@ -124,8 +134,13 @@ def parse_manifest(document: Any) -> Manifest:
             raise ValueError(f"service name {entry.name!r} is taken")
         if unknown := set(entry.peers) - set(names):
             raise ValueError(f"{entry.name}: unknown peers {sorted(unknown)}")
-        for kind in ("shared", "webhooks"):
-            if unknown := set(entry.secrets.get(kind, ())) - set(document.get(kind, ())):
+        owners = [one.get("owner") for one in document.get("api_keys") or () if isinstance(one, Mapping)]
+        for kind, there in (
+            ("shared", document.get("shared")),
+            ("webhooks", document.get("webhooks")),
+            ("api_keys", owners),
+        ):
+            if unknown := set(entry.secrets.get(kind, ())) - set(there or ()):
                 raise ValueError(f"{entry.name}: unknown {kind} {sorted(unknown)}")
     return Manifest(
         services=services,
@@ -133,6 +148,7 @@ def parse_manifest(document: Any) -> Manifest:
         clients=_texts(document.get("clients", ()), "clients"),
         shared=_texts(document.get("shared", ()), "shared"),
         webhooks=_texts(document.get("webhooks", ()), "webhooks"),
+        api_keys=tuple(map(_api_key, document.get("api_keys") or ())),
         settings=dict(document.get("settings") or {}),
     )
 
@@ -157,6 +173,14 @@ def _entry(item: Any, index: int) -> ServiceEntry:
     return ServiceEntry(**{**item, **lists, **implied})
 
 
+def _api_key(item: Any) -> ApiKeyEntry:
+    _require_keys(item, {"owner", "plan", "scopes"}, "api_keys")
+    texts = {key: item[key] for key in ("owner", "plan") if key in item}
+    if "owner" not in item or not all(isinstance(text, str) and _NAME.fullmatch(text) for text in texts.values()):
+        raise ValueError("api_keys: owner and plan are short lower-case words")
+    return ApiKeyEntry(**texts, scopes=_texts(item.get("scopes", ()), "api_keys.scopes"))
+
+
 def _check_plain(item: Mapping[str, Any], name: str) -> None:
     for key in ("public", "autostart", "port", "sidecar", "outside"):
         if not isinstance(item.get(key, True), bool):
@@ -165,8 +189,8 @@ def _check_plain(item: Mapping[str, Any], name: str) -> None:
     if not isinstance(options, dict) or not all(isinstance(text, str) for pair in options.items() for text in pair):
         raise ValueError(f"{name}: options are texts by name")
     secrets = item.get("secrets", {})
-    _require_keys(secrets, {"users", "clients", "shared", "webhooks"}, f"{name}.secrets")
-    for kind in ("shared", "webhooks"):
+    _require_keys(secrets, {"users", "clients", "shared", "webhooks", "api_keys"}, f"{name}.secrets")
+    for kind in ("shared", "webhooks", "api_keys"):
         _texts(secrets.get(kind, ()), f"{name}.secrets.{kind}")
     clients = secrets.get("clients", "own")
     if not isinstance(secrets.get("users", True), bool) or not (clients in ("own", "all") or isinstance(clients, list)):

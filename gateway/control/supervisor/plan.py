@@ -187,6 +187,14 @@ def _gateway_account(site: Site) -> dict[str, Any] | None:
     }
 
 
+def _named_secrets(installation: Installation) -> tuple[tuple[str, Mapping[str, str]], ...]:
+    return (
+        ("shared", installation.shared),
+        ("webhooks", installation.webhooks),
+        ("api_keys", installation.api_keys),
+    )
+
+
 def _secrets(installation: Installation, entry: ServiceEntry) -> dict[str, Any]:
     """What this service must know and nothing more (least privilege)."""
     given: dict[str, Any] = {}
@@ -198,7 +206,7 @@ def _secrets(installation: Installation, entry: ServiceEntry) -> dict[str, Any]:
     elif clients:
         names = installation.clients if clients == "all" else clients
         given["clients"] = {name: installation.clients[name] for name in names}
-    for kind, known in (("shared", installation.shared), ("webhooks", installation.webhooks)):
+    for kind, known in _named_secrets(installation):
         if named := entry.secrets.get(kind):
             given[kind] = {name: known[name] for name in named}
     return given

@@ -28,6 +28,7 @@ from gateway.control.supervisor.mesh_plan import root_program
 from gateway.control.supervisor.mesh_site import MeshSite, bind_mesh, fresh_intermediate
 from gateway.control.supervisor.node import without_node
 from gateway.control.supervisor.options import Options, default_config
+from gateway.control.supervisor.partner_keys import keep_keys
 from gateway.control.supervisor.plan import LOOPBACK, Site, make_plan
 from gateway.control.supervisor.ports import Need
 from gateway.control.supervisor.process import reduced_environment
@@ -85,6 +86,7 @@ async def prepare(
     numbers = _assign_ports(options, manifest)
     installation = _installation(state, manifest)
     variables = {**config_variables(environ), **_port_variables(numbers), **_secret_variables(installation)}
+    variables |= _partner_keys(state, manifest, installation)
     config = Path(options.config) if options.config else default_config()
     mesh = bind_mesh(Path(options.mesh), manifest, stack) if options.mesh else None
     await meanwhile(state, mesh)
@@ -161,6 +163,14 @@ def _secret_variables(installation: Installation) -> dict[str, str]:
     return {f"GATEHOUSE_WEBHOOK_{name.upper()}": secret for name, secret in installation.webhooks.items()}
 
 
+def _partner_keys(state: state_dir.StateDir, manifest: Manifest, installation: Installation) -> dict[str, str]:
+    """The file of API keys, which a configuration names as `${GATEHOUSE_PARTNER_KEYS}`."""
+    if not manifest.api_keys:
+        return {}
+    keep_keys(state.partner_keys, manifest.api_keys, installation.api_keys)
+    return {"GATEHOUSE_PARTNER_KEYS": str(state.partner_keys)}
+
+
 async def read_summary(config: Path, variables: Mapping[str, str]) -> SpecSummary:
     """Let a child read the configuration (see read_spec).
 
@@ -209,6 +219,7 @@ def _installation(state: state_dir.StateDir, manifest: Manifest) -> Installation
         clients=(*manifest.clients, *manifest.own_clients),
         shared=manifest.shared,
         webhooks=manifest.webhooks,
+        api_keys=[one.owner for one in manifest.api_keys],
         redis=("supervisor", *(entry.name for entry in redis_server.clients(manifest.services))),
     )
 

@@ -26,13 +26,16 @@ def test_the_shops_manifest_is_valid_and_least_privileged() -> None:
         "shipping",
         "payments",
         "traffic",
+        "partner",
     ]
     assert not entries["traffic"].autostart
     assert not entries["traffic"].port
     assert [name for name, entry in entries.items() if entry.secrets.get("users")] == ["identity", "traffic"]
     assert [name for name, entry in entries.items() if entry.secrets.get("clients") == "all"] == ["identity"]
     outside = [entry for entry in manifest.services if entry.outside]
-    assert [(entry.name, entry.sidecar, entry.redis, entry.peers) for entry in outside] == [("payments", False, (), ())]
+    assert [(entry.name, entry.sidecar, entry.redis, entry.peers) for entry in outside] == [
+        (name, False, (), ()) for name in ("payments", "partner")
+    ]
     assert {name for name, entry in entries.items() if entry.secrets.get("shared")} == {"orders", "payments"}
     rules = [rule for entry in manifest.services for rule in entry.redis]
     assert not {"+@all", "~*", "allkeys", "allcommands"} & set(rules)
@@ -66,6 +69,9 @@ def test_the_shops_manifest_is_valid_and_least_privileged() -> None:
         (one(secrets={"shared": ["key"]}), "unknown shared"),
         (one(secrets={"webhooks": "payments"}), "list of texts"),
         (one(outside="yes"), "true or false"),
+        ({"services": [], "api_keys": [{"owner": "A"}]}, "owner and plan"),
+        ({"services": [], "api_keys": [{"key": "a"}]}, "unknown keys"),
+        (one(secrets={"api_keys": ["a"]}), "unknown api_keys"),
         (one(secrets={"users": "all"}), "secrets are"),
         (one(secrets={"passwords": True}), "unknown keys"),
     ],
