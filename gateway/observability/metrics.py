@@ -82,7 +82,7 @@ class Metrics:
         )
         self.operations = Counter(
             "gateway_operations",
-            "GraphQL and SOAP operations that a guard let pass; unknown names are _OTHER.",
+            "Operations that a guard or mediation let pass; unknown names are _OTHER.",
             ("http_route", "operation_type", "operation_name"),
         )
         self.cache_requests = Counter(
@@ -96,6 +96,19 @@ class Metrics:
         self.stale_retries = Counter(
             "gateway_stale_connection_retries",
             "Idempotent requests sent again because a kept connection closed under them.",
+        )
+        self.ejections = Counter(
+            "gateway_outlier_ejections",
+            "Endpoints that got no requests for a while because of how their answers were.",
+            ("gateway_cluster", "reason"),
+        )
+        self.health_checks = Counter(
+            "gateway_health_checks", "Endpoints asked whether they are well.", ("gateway_cluster", "result")
+        )
+        self.overflows = Counter(
+            "gateway_cluster_overflows",
+            "Requests refused because a cluster had as much to do as it may, by the threshold that was reached.",
+            ("gateway_cluster", "threshold"),
         )
         self.retries = Counter(
             "gateway_retries",
