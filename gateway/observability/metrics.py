@@ -69,8 +69,18 @@ class Metrics:
         )
         self.operations = Counter(
             "gateway_operations",
-            "GraphQL and SOAP operations that a guard let pass; unknown names are _OTHER.",
+            "Operations that a guard or validation let pass, by type and name; unknown names are _OTHER.",
             ("http_route", "operation_type", "operation_name"),
+        )
+        self.misfits = Counter(
+            "gateway_schema_violations",
+            "Requests and answers that do not fit their OpenAPI document, refused or reported.",
+            ("http_route", "direction", "where"),
+        )
+        self.stripped = Counter(
+            "gateway_schema_fields_stripped",
+            "Fields taken out of answers because their OpenAPI document does not name them.",
+            ("http_route",),
         )
         self.broken = Counter("gateway_broken_answers", "Answers cut off so that the client can see it.", ("reason",))
         self.client_gone = Counter("gateway_clients_gone", "Clients that left before their answer was complete.")

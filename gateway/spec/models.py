@@ -9,7 +9,7 @@ model alone (references, duplicate names, protection of routes) is checked in `g
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 from pydantic.alias_generators import to_camel
@@ -206,6 +206,10 @@ class Match(Model):
     query_params: tuple[ValueMatch, ...] = ()
 
 
+FILLED_IN: Final = ("where", "digest", "contract")
+"""Fields of filters and routes that the loader fills in: no keys of a file."""
+
+
 class FilterSpec(Model):
     """The base of every filter's configuration: `type` names the filter, its own fields follow."""
 
@@ -218,6 +222,10 @@ class FilterSpec(Model):
     def files(self) -> tuple[str, ...]:
         """The files whose content is a part of this filter's configuration."""
         return ()
+
+    def loaded(self) -> FilterSpec:
+        """This filter with what its files say, where workers are not to read them again."""
+        return self
 
     def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """What is wrong with this filter beyond its single keys: where in it, and a sentence."""

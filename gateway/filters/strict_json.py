@@ -1,0 +1,98 @@
+"""JSON, read so strictly that nobody can read it in another way.
+
+The problem: RFC 8259 leaves open what a member means that stands twice, what `NaN` is, how large a number may be and
+how deep a value; a gateway and a service that settle this differently see two different bodies. The rule: whatever is
+left open is refused, and every number is one that both can hold.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from itertools import accumulate
+from typing import Any, Final
+
+DIGITS: Final = 30
+_LONG: Final = re.compile(rb"[0-9]{%d}" % (DIGITS + 1))
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+"""A string, or what begins as one and never ends: so that each byte is looked at once."""
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS: Final = [{"[": 1, "{": 1, "]": -1, "}": -1}.get(chr(one), 0) for one in range(256)]
+_HALVES: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def read_json(body: bytes, max_depth: int = 0) -> Any:
+    """The value in a body of JSON in UTF-8.
+
+    Args:
+        max_depth: how many arrays and objects may lie in each other; 0: as many as the reader can take.
+
+    Raises:
+        ValueError: it is none, or one that may be read in several ways; a sentence for the client.
+    """
+    if max_depth:
+        check_depth(body, max_depth)
+    try:
+        return (_CAREFUL if _LONG.search(body) else _COMMON).decode(body.decode())
+    except UnicodeDecodeError:
+        raise ValueError("the body is not UTF-8") from None
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"the body is not JSON: {error.msg} at character {error.pos}") from None
+
+
+def check_depth(body: bytes, max_depth: int) -> None:
+    """Whether brackets lie at most so deep in each other, before anybody builds what they hold.
+
+    Raises:
+        ValueError: deeper.
+    """
+    if body.count(b"[") + body.count(b"{") <= max_depth:  # two scans in C; nearly every body ends here
+        return
+    brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKETS)
+    if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > max_depth:
+        raise ValueError(f"the JSON is nested deeper than {max_depth} levels")
+
+
+def has_halves(body: bytes) -> bool:
+    """Whether it may hold halves of characters (JSON's \\ud800 alone), which no UTF-8 can carry."""
+    if not _HALVES.search(body):
+        return False
+    try:
+        json.dumps(json.loads(body), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a member stands twice in one object: readers may disagree which of them counts")
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _integer(text: str) -> int:
+    if len(text) > DIGITS:  # reading a decimal number costs the square of its length
+        raise ValueError(f"a number has more than {DIGITS} digits")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("a number is too large to be one")
+    return value
+
+
+_COMMON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+_CAREFUL: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer
+)
+"""For bodies with so many digits in a row; a function for each number costs half of the reading."""
