@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spec import filters, guards
+from gateway.spec import filters, guards, validation
 from gateway.spec.loader import load
 from gateway.spec.models import FilterSpec, Spec
 
@@ -33,6 +33,7 @@ _MODELS = (
     filters.RequestRedirect,
     guards.GraphQLGuard,
     guards.SoapGuard,
+    validation.OpenApiValidation,
 )
 _VARIABLES = {"PORT": "8088", "EMPTY": "", "WORD": "yes"}
 
