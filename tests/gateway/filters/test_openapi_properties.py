@@ -14,13 +14,13 @@ from urllib.parse import quote
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from gateway.http.messages import Reply
 from tests.gateway.filters.openapi_filter import answer, asking, filter_for, post, request, taking
 
 NAMES = st.sampled_from(["a", "b", "c~d", "e/f", "ä"])
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=6)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 Pair = tuple[dict[str, Any], Any]
 """A schema and a value that fits it."""
 
@@ -162,8 +162,9 @@ def test_lists_in_a_query(values: list[int], explode: bool, wrong: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(TEXT.filter(lambda text: text.isprintable() and text not in ("", ".", "..") and not set(text) & set("/\\")))
 def test_texts_come_out_of_an_address_as_they_went_in(text: str) -> None:
-    parameters = [{"name": "p", "in": "path", "required": True}, {"name": "q", "in": "query"}]
-    told = asking(*(one | {"schema": {"const": text}} for one in parameters), path="/{p}")
+    schema = {"const": text}
+    in_path, in_query = {"name": "p", "in": "path", "required": True}, {"name": "q", "in": "query"}
+    told = asking(in_path | {"schema": schema}, in_query | {"schema": schema}, path="/{p}")
     with TemporaryDirectory() as folder:
         sent = quote(text, safe="")
         assert filter_for(Path(folder), told).decide(request(f"/{sent}?q={sent}")) is None
