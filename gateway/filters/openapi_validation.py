@@ -94,14 +94,23 @@ class OpenApiValidationFilter(Filter[OpenApiValidation]):
         if rules.parameters != "off":
             flaws = list(self._parameters(asked))
             if flaws:
-                yield "parameters", rules.parameters, _refusal(400, "parameter_invalid", flaws)
+                yield (
+                    "parameters",
+                    rules.parameters,
+                    Reply(400, "parameter_invalid", _summary(flaws), errors=tuple(flaws[:MOST])),
+                )
         misfit = self._body(request, asked.operation) if rules.body != "off" else None
         if misfit is not None and misfit.where == "content_type":
             accept = ", ".join(asked.operation.body.kinds if asked.operation.body else ())
             fields = ((b"accept", accept.encode("latin-1", "replace")),)  # RFC 9110 section 12.5.1
-            yield "content_type", rules.body, _refusal(415, "content_type_undocumented", misfit.flaws, fields)
+            detail = _summary(misfit.flaws)
+            yield (
+                "content_type",
+                rules.body,
+                Reply(415, "content_type_undocumented", detail, fields, errors=misfit.flaws),
+            )
         elif misfit is not None:
-            yield "body", rules.body, _refusal(400, "body_invalid", misfit.flaws)
+            yield "body", rules.body, Reply(400, "body_invalid", _summary(misfit.flaws), errors=misfit.flaws[:MOST])
 
     def _find(self, request: Request) -> Asked | Reply:
         """The operation, by the path as the service will see it: after a URLRewrite that stands before this filter."""
@@ -220,10 +229,9 @@ def _parameter_flaws(one: Parameter, sent: Sent) -> Iterator[Flaw]:
             yield Flaw(flaw.detail, flaw.pointer if flaw.pointer != "#" else "", one.name, one.where)
 
 
-def _refusal(status: int, reason: str, flaws: Sequence[Flaw], headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
-    told = tuple(flaws[:MOST])
+def _summary(flaws: Sequence[Flaw]) -> str:
     more = f" (and {len(flaws) - 1} more)" if len(flaws) > 1 else ""
-    return Reply(status, reason, f"{_told(told[0])}{more}", headers, errors=told)
+    return f"{_told(flaws[0])}{more}"
 
 
 def _told(flaw: Flaw) -> str:
