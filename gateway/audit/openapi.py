@@ -7,10 +7,11 @@ rule: read those, bounded, and nothing else; a document that is none counts as a
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
-METHODS: Final = frozenset({"get", "put", "post", "delete", "options", "patch", "trace"})
-"""OpenAPI 3.1, Path Item Object; HEAD follows from GET (RFC 9110 section 9.3.2)."""
+from gateway.spec.openapi import paths
+
+METHODS: Final = paths.METHODS - {"head"}
+"""HEAD follows from GET (RFC 9110 section 9.3.2)."""
 MAX_OPERATIONS: Final = 2_000
 MAX_PATH: Final = 500
 
@@ -29,23 +30,12 @@ def read_operations(document: Any) -> tuple[Operation, ...]:
     """The operations of a document; none when it is no OpenAPI document."""
     if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3."):
         return ()
-    base, paths = _base(document), document.get("paths")
+    base, listed = paths.server_path(document), document.get("paths")
     found = [
         Operation(method.upper(), f"{base}{path}")
-        for path, item in (paths.items() if isinstance(paths, dict) else ())
+        for path, item in (listed.items() if isinstance(listed, dict) else ())
         if isinstance(path, str) and path.startswith("/") and len(path) <= MAX_PATH and isinstance(item, dict)
         for method in item
         if method in METHODS
     ]
     return tuple(found[:MAX_OPERATIONS])
-
-
-def _base(document: dict[str, Any]) -> str:
-    """The path of the first server (OpenAPI 3.1, Server Object): paths are relative to it."""
-    servers = document.get("servers")
-    first = servers[0] if isinstance(servers, list) and servers else None
-    address = first.get("url") if isinstance(first, dict) else None
-    try:
-        return urlsplit(address).path.rstrip("/") if isinstance(address, str) else ""
-    except ValueError:
-        return ""

@@ -164,21 +164,15 @@ class Parameter:
         self._empty: bool = told["empty"]
         self._shape = shape_of(schema.schema, definitions)
         self._plus = self.where == "query"
+        self._spread = self._style == "form" and self._explode and self._shape.may_be("object")
+        """Whether its fields stand in the query by themselves."""
+        self.names = frozenset(self._shape.fields) if self._spread else frozenset((self.name,))
+        """The names under which it may stand in a query."""
+        self.prefix = f"{self.name}[" if self._style == "deepObject" else ""
+        """Names in a query that begin so are its fields; empty: none do."""
 
     def __repr__(self) -> str:
         return f"<Parameter {self.name} in {self.where}>"
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The names under which it may stand in a query."""
-        if self._style == "form" and self._explode and self._shape.may_be("object"):
-            return frozenset(self._shape.fields)
-        return frozenset((self.name,))
-
-    @property
-    def prefix(self) -> str:
-        """Names in a query that begin so are its fields; empty: none do."""
-        return f"{self.name}[" if self._style == "deepObject" else ""
 
     def read(self, sent: Sent) -> Any:
         """The value, typed as far as it can be; ABSENT if it was not sent.
@@ -203,7 +197,7 @@ class Parameter:
     def _from_query(self, query: Mapping[str, list[str]]) -> Any:
         if self._style == "deepObject":
             return self._deep(query)
-        if self.names != {self.name}:
+        if self._spread:
             found = {name: self._one(query[name]) for name in self.names if name in query}
             return {name: typed(text, self._shape.fields[name]) for name, text in found.items()} or ABSENT
         values = query.get(self.name)

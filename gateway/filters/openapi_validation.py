@@ -206,8 +206,10 @@ class OpenApiValidationFilter(Filter[OpenApiValidation]):
         operation = self._asked(request)
         if operation is None:
             return "not in the document; it passes unseen"
-        seen = f"{len(operation.parameters)} parameters"
-        return f"{name}: {seen}" + (f", body of {len(request.body)} bytes" if request.body else "")
+        count = len(operation.parameters)
+        return f"{name}: {count} parameter{'s' * (count != 1)}" + (
+            f", body of {len(request.body)} bytes" if request.body else ""
+        )
 
 
 def _name(request: Request) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -112,6 +113,16 @@ def test_limit_by_header(told: Any) -> None:
     assert told("limit-by-header", public(more=f"filters: [{by_header}, {LIMIT}]")) == []
     assert told("limit-by-header", public(more=f"filters: [{by_header[:-1]}, enforced: false}}]")) == []
     assert told("limit-by-header", public()) == []
+
+
+def test_unenforced_schema(told: Any, tmp_path: Path) -> None:
+    document = tmp_path / "api.yaml"
+    document.write_text("openapi: 3.1.0\npaths: {/a: {get: {}}}")
+    held = f"{{type: OpenApiValidation, document: {document}}}"
+    assert told("unenforced-schema", public(more=f"filters: [{held}]")) == []
+    loose = held.replace("}", ", undocumented: report, request: {body: off}}")
+    (found,) = told("unenforced-schema", public(more=f"filters: [{loose}]"))
+    assert found.endswith("operations and bodies that its document does not describe pass")
 
 
 def test_shadow_limit(look: Any, system: Any, told: Any) -> None:

@@ -68,10 +68,13 @@ SHOP = shop()
         (b'{"a": ' + b"[" * 31 + b"]" * 31 + b"}", None),
         (b'{"a": ' + b"[" * 32 + b"]" * 32 + b"}", "deeper than 32"),
         (b'{"a": "' + b"[" * 500 + b'"}', None),
-        (b"[" * 500_000, "deeper than 32"),
-        (b'{"a":' * 200_000, "deeper than 32"),
+        (b"[" * 500_000, "too deeply"),
+        (b'{"a":' * 200_000, "too deeply"),
         (b'["' + b'\\"' * 400_000, "not JSON"),
-        (b"[" * 30 + b'{"a' * 200_000, "deeper than 32"),
+        (b"[" * 30 + b'{"a' * 200_000, "not JSON"),
+        (b"[" * 100_000 + b"]" * 100_000, "too deeply"),
+        (b"[" * 500 + b"]" * 500, "deeper than 32"),
+        (b"[" + b"[],{}," * 150_000 + b"1]", None),
     ],
 )
 def test_json_is_read_in_one_way_or_not_at_all(tmp_path: Path, body: bytes, what: str | None) -> None:

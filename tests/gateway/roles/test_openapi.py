@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.compile.load import load_spec
 from gateway.compile.table import filter_types
 from gateway.spec.restore import restore
 
@@ -66,9 +67,7 @@ class Case:
         self.gateway = gateway
         self.shop = shop
 
-    async def send(
-        self, body: bytes, target: str = "/users", method: str = "POST"
-    ) -> tuple[int, dict[str, Any] | bytes]:
+    async def send(self, body: bytes, target: str = "/users", method: str = "POST") -> tuple[int, Any]:
         head = f"{method} {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n"
         got = await self.gateway.raw(head.encode() + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
         head, _, content = got.partition(b"\r\n\r\n")
@@ -188,3 +187,23 @@ async def test_a_document_that_is_broken_meanwhile_changes_nothing(case: Any, tm
     one.gateway.worker.apply(restore(spec.model_dump(mode="json", by_alias=True), filter_types()), {}, 2)
     assert (await one.send(b'{"name": "ann"}'))[0] == 201
     assert (await one.send(b'{"name": 5}'))[0] == 400
+
+
+CONFIG = Path(__file__).parents[3] / "config"
+PRODUCT = {"id": 1, "name": "Tea", "description": "", "price": 450, "currency": "EUR", "stock": 3}
+
+
+async def test_the_lesson(gateway: Any, upstream: Any) -> None:
+    page = json.dumps({"products": [PRODUCT | {"cost_price": 12}], "next_cursor": None}).encode()
+    shop = await upstream(answering(page, b"200 OK"))
+    one = Case(await gateway(load_spec(CONFIG / "openapi.yaml", {"ORDERS": shop.address})), shop)
+    assert await one.send(b"", "/products?limit=2", "GET") == (200, {"products": [PRODUCT], "next_cursor": None})
+    for target, status, detail in (
+        ("/products?limit=1000000", 400, "query parameter limit: must be at most 100"),
+        ("/products?limit=5&limit=100", 400, "query parameter limit: is given more than once"),
+        ("/products/1/reviews", 404, "this path is not in the description of this API"),
+    ):
+        got, told = await one.send(b"", target, "GET")
+        assert (got, told["detail"]) == (status, detail)
+    assert (await one.send(b"{}", "/orders"))[1]["reason"] == "token_missing"
+    assert len(one.shop.seen) == 1
