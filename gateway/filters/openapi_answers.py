@@ -12,7 +12,8 @@ from typing import Protocol
 
 from gateway.filters.openapi_api import Answer, Operation
 from gateway.filters.openapi_body import Body, Misfit, Read, Reader, is_json, media_type, misfit_of
-from gateway.filters.openapi_parameters import ABSENT, Parameter, Unreadable
+from gateway.filters.openapi_parameters import ABSENT, Parameter
+from gateway.filters.openapi_values import Unreadable
 from gateway.http.messages import Flaw, Response
 from gateway.observability.metrics import Metrics
 from gateway.spec.validation import OpenApiValidation

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway.filters.field_list import Unknown, unknown_fields
 from gateway.filters.openapi_api import Bodies, Content
-from gateway.filters.openapi_parameters import Shape, Unreadable, decoded, shape_of, typed
+from gateway.filters.openapi_values import Shape, Unreadable, decoded, shape_of, typed
 from gateway.filters.strict_json import has_halves, read_json
 from gateway.http.messages import Flaw
 

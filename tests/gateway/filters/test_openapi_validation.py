@@ -380,6 +380,16 @@ def test_strict_holds_for_answers_too(tmp_path: Path) -> None:
     assert refused(decided(one, {"id": 1, "name": "a", "password_hash": "x"})).status == 502
 
 
+def test_digests_of_what_is_written_anew_are_taken_away(tmp_path: Path) -> None:
+    one = filter_for(tmp_path, taking(USER), strict=True, response=ENFORCED | {"unknownFields": "strip"})
+    asked, fields = post({}), [(b"content-type", b"application/json"), (b"content-digest", b"x"), (b"etag", b"y")]
+    one.decide(asked)
+    for body, left in ((b'{"id": 1, "name": "a"}', 3), (b'{"id": 1, "name": "a", "hash": 1}', 2)):
+        response = answer(body, 200, *fields)
+        one.on_answer(asked, response, body)
+        assert len(response.headers) == left
+
+
 def test_stripping_heeds_what_the_document_closes_itself(tmp_path: Path) -> None:
     closed = {"type": "object", "additionalProperties": False, "properties": {"a": {"properties": {"b": {}}}}}
     one = filter_for(tmp_path, taking(closed), response=ENFORCED | {"unknownFields": "strip"})

@@ -203,6 +203,16 @@ def test_the_contract_is_no_key(tmp_path: Path, load_text: Any) -> None:
     assert error.message == 'unknown key "contract"'
 
 
+def test_a_chain_has_one(tmp_path: Path, load_text: Any) -> None:
+    (tmp_path / "api.yaml").write_text(GET + "      {}")
+    text = (
+        CONFIG.format(file=tmp_path / "api.yaml")
+        + f"      - {{type: OpenApiValidation, document: {tmp_path}/api.yaml}}\n"
+    )
+    (error,) = mistakes(load_text, text)
+    assert (error.line, error.message[:30]) == (11, "an OpenApiValidation before it")
+
+
 def test_a_changed_document_is_another_filter(tmp_path: Path) -> None:
     file = tmp_path / "api.yaml"
     file.write_text(HEAD + PATH + "      {}")
