@@ -15,10 +15,13 @@ LEVELS = [
     {"routing", "upstream"},
     {"filters"},
     {"compile"},
+    {"mesh"},
     {"roles"},
     {"control"},
     {"audit"},
+    {"importing"},
     {"cli"},
+    {"testing"},
 ]
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 

@@ -1,19 +1,19 @@
 """OpenAPI documents: which operations a service says it has.
 
-The problem: a document comes from a service, which is not trusted, and only its paths and methods matter here. The
-rule: read those, bounded, and nothing else; a document that is none counts as absent.
+The problem: a document comes from a service, which is not trusted, and the audit wants its paths and methods only. The
+rule: read those, bounded, and nothing else; a document that is none counts as absent. `gateway.importing` reads more of
+a document that somebody gives it, and reports what is wrong.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from gateway.spec.openapi import paths
+from gateway.spec.openapi.paths import MAX_OPERATIONS, MAX_PATH, METHODS
+from gateway.spec.openapi.servers import server_path
 
-METHODS: Final = paths.METHODS - {"head"}
+LISTED: Final = METHODS - {"head"}
 """HEAD follows from GET (RFC 9110 section 9.3.2)."""
-MAX_OPERATIONS: Final = 2_000
-MAX_PATH: Final = 500
 
 
 class Operation(NamedTuple):
@@ -30,12 +30,12 @@ def read_operations(document: Any) -> tuple[Operation, ...]:
     """The operations of a document; none when it is no OpenAPI document."""
     if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3."):
         return ()
-    base, listed = paths.server_path(document), document.get("paths")
+    base, listed = server_path(document), document.get("paths")
     found = [
         Operation(method.upper(), f"{base}{path}")
         for path, item in (listed.items() if isinstance(listed, dict) else ())
         if isinstance(path, str) and path.startswith("/") and len(path) <= MAX_PATH and isinstance(item, dict)
         for method in item
-        if method in METHODS
+        if method in LISTED
     ]
     return tuple(found[:MAX_OPERATIONS])

@@ -100,7 +100,10 @@ def explain(
     else:
         who = user or str((said or {}).get("sub", NOBODY))
         print_explanation(answer, who)
-        if not any((config, claims, headers, data, client, principals)):  # then `call` sends the very same request
+        tunnel = request["method"] == "CONNECT"
+        if not any(
+            (config, claims, headers, data, client, principals, tunnel)
+        ):  # then `call` sends the very same request
             line = command(directory_of(state_dir), "call", who, request["method"], request["target"])
             click.echo(f"Send it: {visible(line)}")
     if answer.get("outcome") in REFUSALS:
@@ -126,7 +129,9 @@ def _request(method: str, url: str, headers: Iterable[str], claims: dict[str, An
     """The request to ask about; a path is taken as it was typed, dots, slashes and all."""
     pairs = [list(split_header(header)) for header in headers]
     target, host = url, ""
-    if not url.startswith("/"):
+    if method.upper() == "CONNECT":
+        target, host = "/", url
+    elif not url.startswith("/"):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise click.BadParameter(f"{url!r} is neither a path like /orders nor an address like http://host/orders")

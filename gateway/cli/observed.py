@@ -110,7 +110,7 @@ def _document_paths(spec: Spec, cluster: Cluster) -> list[str]:
     named = [
         reach.value
         for route in spec.routes
-        if any(ref.cluster == cluster.name for ref in route.backend_refs)
+        if cluster.name in route.destinations
         for reach in reaches(route)
         if reach.kind == "Exact" and reach.value.endswith("/openapi.json")
     ]

@@ -53,7 +53,7 @@ def _row(route: dict[str, Any]) -> tuple[str, ...]:
         ", ".join(route["listeners"]) or "all",
         "  or  ".join(route["matches"]) + hosts,
         " → ".join(one["type"] for one in route["filters"]) or "–",
-        ", ".join(map(_share, route["clusters"])) or "–",
+        ", ".join([*map(_share, route["clusters"]), *_canary(route)]) or "–",
         "yes" if route["public"] else "no",
         route["where"],
     )
@@ -65,6 +65,11 @@ def _paragraph(route: dict[str, Any]) -> str:
     about = f"listener {listeners}{', for everybody' if public == 'yes' else ''}, {where}"
     hosts = [f"for {', '.join(route['hostnames'])}"] if route["hostnames"] else []
     return "\n  ".join(map(visible, (name, *route["matches"], *hosts, way, about)))
+
+
+def _canary(route: dict[str, Any]) -> list[str]:
+    canary = route.get("canary")
+    return [f"canary {canary['name']} {canary['weight']} %"] if canary else []
 
 
 def _share(cluster: dict[str, Any]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.compile.table import answering_types, authenticating_types, filter_types
 from gateway.spec.loader import load
+from gateway.spec.mesh import Members, load_mesh
 from gateway.spec.models import Spec
 from gateway.spec.reading import read_file
 
@@ -20,10 +22,20 @@ def load_text(text: str, file: str, variables: Mapping[str, str], folder: Path |
     return load(text, file, variables, filter_types(), authenticating_types(), answering_types(), folder)
 
 
-def load_spec(path: Path, variables: Mapping[str, str]) -> Spec:
-    """A checked spec from a file.
+def load_mesh_file(path: Path, variables: Mapping[str, str], members: Members) -> dict[str, Spec]:
+    """The checked specs of a mesh's sidecars, by service.
+
+    Raises:
+        SpecErrors: the file cannot be read, or everything that is wrong with it, each with its line.
+    """
+    known = (filter_types(), authenticating_types(), answering_types())
+    return load_mesh(read_file(path), path.name, variables, members, *known, path.parent, time.time())
+
+
+def load_spec(path: Path, variables: Mapping[str, str], text: str | None = None) -> Spec:
+    """A checked spec from a file, or from a `text` that stands in for what the file holds.
 
     Raises:
         SpecErrors: it cannot be read, or everything that is wrong with it, each with its line.
     """
-    return load_text(read_file(path), path.name, variables, path.parent)
+    return load_text(read_file(path) if text is None else text, path.name, variables, path.parent)

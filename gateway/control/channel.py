@@ -1,4 +1,4 @@
-"""The control side of `control.sock`, to which the gateway's workers connect.
+"""The control side of the lines to which the gateway's workers, and the sidecars of a mesh, connect.
 
 The problem: workers must get their configuration and report what they see, yet must never depend on the
 control process, and it must survive a worker that hangs, lies or floods. The rule: workers connect (and
@@ -40,7 +40,15 @@ class Worker:
     pid: int
     version: int | None
     writer: asyncio.StreamWriter
+    service: str = ""
+    """Of a sidecar: whose it is; proven by its certificate."""
+    address: str = ""
+    """Of a sidecar: where others reach it."""
+    error: str = ""
+    """Why it does not serve what it was sent last."""
     rss_bytes: int = 0
+    certificate_expires: float | None = None
+    """Of one in a mesh: seconds since the epoch."""
     clusters: dict[str, dict[str, Any]] = field(default_factory=dict)
     questions: dict[str, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
 
@@ -79,25 +87,27 @@ class Events(Protocol):
 
 
 class Channel:
-    """The listening socket and the connected workers."""
+    """The connected workers; where they connect, subclasses know."""
 
-    def __init__(self, path: Path, events: Events) -> None:
-        self._path = path
+    def __init__(self, events: Events) -> None:
         self._events = events
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self.workers: list[Worker] = []
 
     async def start(self) -> None:
-        """Listen; only this user can connect (mode 0600 from the first moment on)."""
-        self._path.unlink(missing_ok=True)
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        mask = os.umask(0o177)
-        try:
-            listening.bind(str(self._path))
-        finally:
-            os.umask(mask)
-        self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=MAX_LINE)
+        """Listen."""
+        self._server = await self._listen()
+
+    async def _listen(self) -> asyncio.Server:
+        raise NotImplementedError("a channel listens somewhere")
+
+    def _admit(self, hello: Hello, writer: asyncio.StreamWriter) -> None:
+        """Make sure that who connected is who it says.
+
+        Raises:
+            ValueError: it is not.
+        """
 
     async def stop(self) -> None:
         """Close every connection; the workers serve on."""
@@ -108,7 +118,6 @@ class Channel:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
-        self._path.unlink(missing_ok=True)
 
     def broadcast(self, message: dict[str, Any]) -> None:
         """Send one message to every worker."""
@@ -172,10 +181,12 @@ class Channel:
         hello = parse(line)
         if not isinstance(hello, Hello):
             raise ValueError(f"expected hello, got {hello.type}")
-        worker = Worker(hello.worker, hello.role, hello.pid, hello.version, writer)
+        self._admit(hello, writer)
+        told = (hello.worker, hello.role, hello.pid, hello.version)
+        worker = Worker(*told, writer, hello.service, hello.address)
         self.workers.append(worker)
-        self._events.hello(worker)
         try:
+            self._events.hello(worker)
             while line := await reader.readline():
                 self._receive(worker, line)
         finally:
@@ -190,6 +201,7 @@ class Channel:
         match message:
             case Ack():
                 worker.version = message.version if message.accepted else worker.version
+                worker.error = "" if message.accepted else message.error or "rejected without a reason"
                 self._events.ack(worker, message)
             case Stats():
                 worker.rss_bytes, worker.clusters = message.rss_bytes, message.clusters
@@ -204,3 +216,27 @@ class Channel:
                     question.set_result(message.result)
             case Hello():
                 raise ValueError("a second hello on one connection")
+
+
+class WorkerChannel(Channel):
+    """`control.sock`: for the gateway's workers, which are this user's."""
+
+    def __init__(self, path: Path, events: Events) -> None:
+        super().__init__(events)
+        self._path = path
+
+    async def _listen(self) -> asyncio.Server:
+        """Only this user can connect (mode 0600 from the first moment on)."""
+        self._path.unlink(missing_ok=True)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = os.umask(0o177)
+        try:
+            listening.bind(str(self._path))
+        finally:
+            os.umask(mask)
+        return await asyncio.start_unix_server(self._serve, sock=listening, limit=MAX_LINE)
+
+    async def stop(self) -> None:
+        """Close every connection; the workers serve on."""
+        await super().stop()
+        self._path.unlink(missing_ok=True)

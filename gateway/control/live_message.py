@@ -67,10 +67,15 @@ def _route_view(name: str, route: dict[str, Any] | None, plane: ControlPlane) ->
     return {
         "name": name,
         "public": route["public"] if route else None,
-        "clusters": [ref["cluster"] for ref in route["backendRefs"]] if route else [],
+        "clusters": _clusters(route) if route else [],
         "match": ", ".join(match_text(match) for match in route["matches"]) if route else "",
         **plane.rates.view(name),
     }
+
+
+def _clusters(route: dict[str, Any]) -> list[str]:
+    canary = route.get("canary")
+    return [ref["cluster"] for ref in route["backendRefs"]] + ([canary["cluster"]] if canary else [])
 
 
 def config_view(plane: ControlPlane) -> dict[str, Any]:
@@ -80,10 +85,16 @@ def config_view(plane: ControlPlane) -> dict[str, Any]:
         "version": plane.reloader.current.version if plane.reloader.current else None,
         "file": str(plane.settings.config),
         "last": asdict(history[0]) if history else None,
+        "override": _override(plane),
         "ready": plane.reloader.ready(),
         "listeners": listener_views(plane),
         "state_dir_option": state_dir_option(plane.settings.state_dir),
     }
+
+
+def _override(plane: ControlPlane) -> dict[str, Any] | None:
+    override = plane.reloader.override
+    return {"why": override.why, "since": override.since} if override else None
 
 
 def state_dir_option(directory: Path) -> str:

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
+from gateway.observability.outcomes import BOUNDS, Outcomes
+
 MAX_LINE = 16 * 1024 * 1024
 
 Text = Annotated[str, StringConstraints(max_length=4_096)]
@@ -34,6 +36,10 @@ class Hello(Message):
     worker: ProcessName
     pid: int = Field(gt=0)
     version: int | None = None
+    service: Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9-]{0,30})?$")] = ""
+    """Of a sidecar: whose it is."""
+    address: Annotated[str, StringConstraints(pattern=r"^([0-9.]{7,15}:[0-9]{1,5})?$")] = ""
+    """Of a sidecar: where others reach it."""
 
 
 class Ack(Message):
@@ -67,12 +73,35 @@ class FamilyMessage(Message):
     samples: list[Sample] = Field(max_length=200_000)
 
 
+class SideReport(Message):
+    """How the requests of one side of a canary ended, since it exists."""
+
+    requests: int = Field(ge=0)
+    failures: int = Field(ge=0)
+    times: list[tuple[Annotated[int, Field(ge=0, le=len(BOUNDS))], Annotated[int, Field(ge=0)]]] = Field(max_length=200)
+
+    def outcomes(self) -> Outcomes:
+        """As numbers to calculate with."""
+        return Outcomes(self.requests, self.failures, dict(self.times))
+
+
+class CanaryReport(Message):
+    """Both sides of a route's canary; `of`: which block of the configuration it was read from."""
+
+    of: Text
+    canary: SideReport
+    stable: SideReport
+
+
 class Stats(Message):
     """A worker's numbers, every second."""
 
     type: Literal["stats"]
     families: list[FamilyMessage] = Field(max_length=500)
     clusters: dict[str, dict[str, Any]] = Field(default_factory=dict, max_length=2_000)
+    certificate_expires: float | None = None
+    canaries: dict[str, CanaryReport] = Field(default_factory=dict, max_length=2_000)
+    """By route."""
     rss_bytes: int = 0
 
 

@@ -74,6 +74,15 @@ class ControlMetrics:
             "Worker connections closed for breaking the protocol",
             registry=own,
         )
+        self.canary_weight = Gauge(
+            "gateway_canary_weight",
+            "Percent of a route's requests that its canary gets by weight",
+            ["http_route"],
+            registry=own,
+        )
+        self.canary_rollbacks = Counter(
+            "gateway_canary_rollbacks", "Canaries taken back, by cause", ["http_route", "cause"], registry=own
+        )
         self.spans = Counter("gateway_collector_spans", "Spans sent to the trace collector", ["result"], registry=own)
         self.traces = Gauge("gateway_collector_traces", "Traces that the collector holds", registry=own)
         self.trace_bytes = Gauge(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from gateway.control.channel import Channel, Events, Worker
+from gateway.control.canary.keeper import Canaries
+from gateway.control.channel import Events, Worker, WorkerChannel
 from gateway.control.live import Live
 from gateway.control.live_message import live_message
+from gateway.control.mesh.part import MeshPart
 from gateway.control.messages import Ack, Explanations, FamilyMessage, Stats
 from gateway.control.metrics_merge import MetricsBook
 from gateway.control.metrics_render import ControlMetrics
@@ -23,6 +26,8 @@ from gateway.control.settings import ControlSettings
 from gateway.control.supervisor_client import SupervisorClient
 from gateway.control.trace_store import TraceStore
 from gateway.control.watch import watch
+from gateway.spec.mesh import with_identities
+from gateway.spec.models import Spec
 
 log = logging.getLogger(__name__)
 
@@ -42,15 +47,22 @@ class ControlPlane(Events):
         self.past = PastStore()
         self.supervisor = SupervisorClient(settings.supervisor_socket)
         self.services = Services(settings.services, self.supervisor)
-        self.channel = Channel(settings.control_socket, self)
+        self.channel = WorkerChannel(settings.control_socket, self)
+        self.mesh: MeshPart | None = None
+        endpoints = dict(settings.endpoints)
+        if settings.mesh:
+            self.mesh = MeshPart(settings.mesh, settings.state_dir, settings.variables, self._moved, self)
+            load = in_mesh(load, self.mesh.identities)
+            endpoints |= self.mesh.registry.endpoints()
         source = Source(
             settings.config,
             settings.state_dir / "last-good.json",
             load,
             settings.variables,
-            settings.endpoints,
+            endpoints,
         )
         self.reloader = Reloader(source, self.channel, self.metrics)
+        self.canaries = Canaries(settings.state_dir, self.channel, self.metrics)
         self.live = Live(lambda: live_message(self), self._tick)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -62,8 +74,12 @@ class ControlPlane(Events):
             OSError: the control socket cannot be bound.
         """
         await self.reloader.start()
+        self.follow()
         await self.channel.start()
-        jobs = (self._watch, self.services.run, self.live.run)
+        jobs: list[Callable[[], Awaitable[None]]] = [self._watch, self.services.run, self.live.run]
+        if self.mesh is not None:
+            await self.mesh.start()
+            jobs += self.mesh.jobs()
         self._tasks = [asyncio.create_task(_forever(job)) for job in jobs]
 
     async def stop(self) -> None:
@@ -73,12 +89,26 @@ class ControlPlane(Events):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.channel.stop()
+        if self.mesh is not None:
+            await self.mesh.channel.stop()
         await self.reloader.stop()
+
+    async def _moved(self, endpoints: Mapping[str, list[str]]) -> None:
+        """Services are elsewhere now: tell the workers."""
+        self.reloader.source.endpoints.clear()
+        self.reloader.source.endpoints.update(endpoints)
+        await self.reloader.reload("registry")
 
     async def _watch(self) -> None:
         await watch(self.settings.config, lambda: self.reloader.reload("file"))
 
+    def follow(self) -> None:
+        """Let canaries follow the configuration, but not one that workers may still refuse."""
+        if self.reloader.settled:
+            self.canaries.follow(self.reloader.current)
+
     def _tick(self) -> None:
+        self.follow()
         now = time.monotonic()
         self.rates.tick(now)
         self.services.rates.tick(now)
@@ -88,6 +118,7 @@ class ControlPlane(Events):
         log.info("worker connected", extra={"worker": worker.name, "worker_pid": worker.pid})
         self.book.hello(worker.name, worker.pid)
         self.metrics.workers.set(len(self.channel.workers))
+        self.canaries.hello(worker)
         self.reloader.hello(worker)
 
     def ack(self, worker: Worker, ack: Ack) -> None:
@@ -98,6 +129,8 @@ class ControlPlane(Events):
         """Merge a worker's numbers."""
         self.book.stats(worker.name, stats.families)
         self.rates.report(_source(worker), by_route(stats.families))
+        self.follow()
+        self.canaries.report(_source(worker), stats.canaries)
 
     def requests(self, worker: Worker, records: list[dict[str, Any]]) -> None:
         """Keep the latest requests."""
@@ -112,6 +145,7 @@ class ControlPlane(Events):
         log.info("worker gone", extra={"worker": worker.name, "worker_pid": worker.pid})
         self.book.gone(worker.name, worker.pid)
         self.rates.forget(_source(worker))
+        self.canaries.gone(_source(worker))
         self.metrics.workers.set(len(self.channel.workers))
         self.reloader.gone(worker)
 
@@ -124,6 +158,15 @@ class ControlPlane(Events):
         self.metrics.spans.labels(result).inc(number)
         self.metrics.traces.set(len(self.traces))
         self.metrics.trace_bytes.set(self.traces.size)
+
+
+def in_mesh(load: Loader, identities: Mapping[str, str]) -> Loader:
+    """The same, for a gateway that is one of a mesh: what it calls by service must prove to be that service."""
+
+    def load_in_mesh(path: Path, variables: Mapping[str, str], text: str | None = None) -> Spec:
+        return with_identities(load(path, variables, text), identities)
+
+    return load_in_mesh
 
 
 def by_route(families: list[FamilyMessage]) -> dict[str, Totals]:

@@ -10,7 +10,7 @@ from collections import deque
 from typing import Any
 
 FIELDS = (
-    "start_time", "method", "path", "route", "listener", "protocol", "status", "reason", "response_flags",
+    "start_time", "method", "host", "path", "route", "listener", "protocol", "status", "reason", "response_flags",
     "bytes_received", "bytes_sent", "duration_ms", "upstream_duration_ms", "upstream_cluster",
     "upstream_endpoint", "attempts", "subject", "client_address", "user_agent", "request_id",
     "trace_id", "span_id", "policy", "decided_by",

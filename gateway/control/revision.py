@@ -45,12 +45,17 @@ class Revision:
 
 
 def write_last_good(path: Path, revision: Revision) -> None:
-    """Replace the file; readable by its owner only, on disk before it gets its name."""
+    """Replace the file."""
+    write_private(path, orjson.dumps(revision.message()))
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file; readable by its owner only, on disk before it gets its name."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(orjson.dumps(revision.message()))
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -34,6 +34,31 @@ class Service(BaseModel):
     public: bool = False
 
 
+class EnrolmentSettings(BaseModel):
+    """How this process comes to its identity in the mesh (gateway.mesh.enrolment.MeshSettings)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    identity: str
+    authority: str
+    bundle: str
+    token: str = Field(repr=False)
+
+
+class MeshSettings(BaseModel):
+    """What the control process needs for sidecars."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    config: Path
+    """The mesh's file."""
+    listen_fd: int
+    """An inherited socket, bound already, where sidecars connect."""
+    peers: dict[str, list[str]]
+    """The services of the mesh, and whom each calls."""
+    enrolment: EnrolmentSettings
+
+
 class ControlSettings(BaseModel):
     """Everything the control process needs; paths are absolute."""
 
@@ -51,6 +76,7 @@ class ControlSettings(BaseModel):
     otlp_secret: SecretStr = Field(min_length=16)
     control_socket: Path
     supervisor_socket: Path
+    mesh: MeshSettings | None = None
     lifeline_fd: int | None = None
 
 

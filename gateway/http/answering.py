@@ -133,12 +133,20 @@ class Answering(asyncio.Protocol):
             self.transport.write(b"".join((status_line(status), fields, b"\r\n")))
 
     def send_upgraded(self, fields: bytes) -> None:
-        """Both sides have agreed: from here on bytes pass as they are, first those that came early."""
+        """Both sides have agreed on WebSocket."""
+        self._begin_tunnel(b"".join((status_line(101), fields, UPGRADE_LINES, b"\r\n")))
+
+    def send_connected(self, fields: bytes) -> None:
+        """The way that CONNECT asked for is open; such an answer has no length (RFC 9110 section 9.3.6)."""
+        self._begin_tunnel(b"".join((status_line(200), fields, b"\r\n")))
+
+    def _begin_tunnel(self, head: bytes) -> None:
+        """From here on bytes pass as they are, first those that came early."""
         self._chunked_answer = False
         self._close_after = True
         self.phase = TUNNEL
         self.deadline = 0.0
-        self.transport.write(b"".join((status_line(101), fields, UPGRADE_LINES, b"\r\n")))
+        self.transport.write(head)
         early, self._buffer = self._buffer, b""
         self.resume_reading()
         if early and self.exchange is not None:

@@ -185,6 +185,12 @@ class ClientConnection(asyncio.Protocol):
         if rest:
             caller.answer_data(rest, end=False)
 
+    def tunnel(self, caller: Caller) -> None:
+        """Speak no HTTP at all: what comes passes as it is, until one side closes (RFC 9110 section 9.3.6)."""
+        self.caller = caller
+        self.requests += 1
+        self._response = Response(200, (), {}, UNTIL_CLOSE, keep_alive=False)
+
     def close(self) -> None:
         """End a tunnel: what is written already still goes out."""
         self.caller = None

@@ -56,6 +56,8 @@ class Request:
     """Whose limit it is: the client's address, for IPv6 its /64 network."""
     scheme: str = "http"
     listener: str = ""
+    target_scheme: str = ""
+    """`http` or `https` where a forward proxy was given a whole address (RFC 9112 section 3.2.2)."""
     keep_alive: bool = True
     expects_continue: bool = False
     upgrade: bool = False
@@ -81,6 +83,9 @@ class Request:
     """What a filter found it to ask for, as type and name: of few values, since metrics tell them apart."""
     documented: Any = None
     """The operation of an API's description that it is (gateway.filters.openapi_api), for whoever reads its answer."""
+
+    copies: tuple[Any, ...] = ()
+    """Copies for other clusters (gateway.filters.mirror); the exchange tells them of its body."""
 
     def __init__(
         self,

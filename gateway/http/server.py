@@ -38,6 +38,9 @@ class ServerConnection(Answering):
 
     __slots__ = ()
 
+    reader = staticmethod(read_request)
+    """Makes a request of a head; a forward proxy's knows more forms (`gateway.http.proxying`)."""
+
     # -- the transport's side --------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -107,7 +110,7 @@ class ServerConnection(Answering):
         if end < 4 or end > server.max_header_bytes:
             self._wait_for_head(data)
             return
-        request = read_request(data if end == len(data) else data[:end])
+        request = self.reader(data if end == len(data) else data[:end])
         request.listener = server.name
         request.scheme = server.scheme
         self.request = request

@@ -4,7 +4,7 @@ The problem: the control process may be away, restarting, or slow, and none of t
 the worker dials, again and again; what it has to say waits in bounded lists; while nobody listens it serves on with
 the last configuration it had, which it also starts from when control is away at the start.
 
-Newline-delimited JSON in both directions, over a Unix socket with mode 0600.
+Newline-delimited JSON in both directions: for workers over a Unix socket with mode 0600, for sidecars over mutual TLS.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import orjson
 
 from gateway.compile.compiler import Endpoints
 from gateway.compile.table import filter_types
+from gateway.roles.caches import caches, purge
 from gateway.roles.explain import explain
 from gateway.roles.limits import limits
 from gateway.roles.worker import Worker
@@ -36,24 +37,34 @@ MAX_LINE: Final = 64 * 1_048_576
 log = logging.getLogger("gateway.channel")
 
 Message = dict[str, Any]
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Dial = Callable[[], Awaitable[Line]]
+"""Connects to control, or raises an OSError."""
 Apply = Callable[[Message, Endpoints, int], Awaitable[float]]
 """Puts a spec document in force and tells for how many seconds requests had to wait; or raises."""
+
+
+def over_unix_socket(path: str) -> Dial:
+    """How workers reach control."""
+    return lambda: asyncio.open_unix_connection(path, limit=MAX_LINE)
 
 
 class Channel:
     """Keeps one connection to control."""
 
-    def __init__(self, path: str, worker: Worker, apply: Apply) -> None:
-        self._path = path
+    def __init__(self, dial: Dial, worker: Worker, apply: Apply, introduction: Message) -> None:
+        """`introduction` says who we are besides our name: the role, and what control must know of it."""
+        self._dial = dial
         self._worker = worker
         self._apply = apply
+        self._introduction = introduction
         self._writer: asyncio.StreamWriter | None = None
 
     async def run(self) -> None:
         """Dial, talk, dial again, until cancelled."""
         while True:
             try:
-                reader, writer = await asyncio.open_unix_connection(self._path, limit=MAX_LINE)
+                reader, writer = await self._dial()
             except OSError:
                 await asyncio.sleep(REDIAL)
                 continue
@@ -69,9 +80,8 @@ class Channel:
 
     async def _talk(self, reader: asyncio.StreamReader) -> None:
         version = self._worker.snapshot.version or None
-        self._send(
-            {"type": "hello", "role": "edge", "worker": self._worker.name, "pid": os.getpid(), "version": version}
-        )
+        ours = {"type": "hello", "worker": self._worker.name, "pid": os.getpid(), "version": version}
+        self._send(ours | self._introduction)
         self._worker.watched = True
         async with asyncio.TaskGroup() as group:
             reporters = [group.create_task(self._report_stats()), group.create_task(self._report_records())]
@@ -89,6 +99,8 @@ class Channel:
         kind = message.get("type")
         if kind == "snapshot":
             await self._snapshot(message)
+        elif kind == "canaries":
+            self._worker.obey(message["canaries"])
         elif kind == "question":
             self._send({"type": "answer", "id": message["id"], "result": await self._answer(message)})
         else:
@@ -106,11 +118,15 @@ class Channel:
 
     async def _answer(self, question: Message) -> Message:
         asked, snapshot = question.get("ask"), self._worker.snapshot
-        if asked not in ("explain", "limits") or not snapshot.version:
+        if asked not in ("explain", "limits", "caches", "purge") or not snapshot.version:
             return {"error": f"cannot answer {asked!r}"}
         try:
             if asked == "limits":
                 return await limits(snapshot, question["request"]["route"])
+            if asked == "caches":
+                return caches(snapshot)
+            if asked == "purge":
+                return purge(snapshot, question["request"])
             return await explain(snapshot, question["request"])
         except (KeyError, ValueError, TypeError) as error:  # a question that makes no sense must not cost the line
             return {"error": f"the question cannot be answered: {type(error).__name__}: {error}"}
@@ -118,13 +134,16 @@ class Channel:
     async def _report_stats(self) -> None:
         while True:
             worker = self._worker
+            workload = worker.runtime.workload
             self._send(
                 {
                     "type": "stats",
                     "worker": worker.name,
                     "families": worker.metrics.families(),
                     "clusters": worker.cluster_view(),
+                    "canaries": worker.canary_reports(),
                     "rss_bytes": peak_rss(),
+                    "certificate_expires": workload.expires if workload else None,
                 }
             )
             await asyncio.sleep(STATS_PERIOD)

@@ -20,7 +20,7 @@ import socket
 import sys
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,12 +28,16 @@ import uvloop
 
 from gateway.compile.compiler import Endpoints
 from gateway.compile.snapshot import Snapshot
+from gateway.filters.signing import SigningKeys
+from gateway.mesh.enrolment import Enrolment, MeshSettings
 from gateway.observability.export import SpanExporter
-from gateway.roles.channel import Channel, Message, read_spec
+from gateway.roles.channel import Channel, Message, over_unix_socket, read_spec
 from gateway.roles.listener import Listener
 from gateway.roles.worker import Worker
 from gateway.spec.models import Spec
+from gateway.upstream.canary import FILE, read_orders
 from gateway.upstream.redis_account import Account
+from gateway.upstream.workload import Workload
 
 SWEEP_PERIOD: Final = 0.05
 LAST_WORDS: Final = 1.0
@@ -57,19 +61,35 @@ class Settings:
     otlp: dict[str, Any] | None = None
     redis: dict[str, Any] | None = None
     """The supervisor's own Redis and who we are to it, as an `Account`; None when it runs none."""
+    internal_secret: str = field(default="", repr=False)
+    """What the instance's signing keys are derived from."""
+    mesh: dict[str, Any] | None = field(default=None, repr=False)
+    """How to come to our identity, as `MeshSettings`; None outside of a mesh."""
     lifeline_fd: int | None = None
 
 
 class Edge:
     """One gateway worker's life."""
 
+    role = "gateway"
+    """Under which name its spans are known."""
+    app_secret = ""
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         state_dir = Path(settings.state_dir) if settings.state_dir else None
         source = random.Random(os.urandom(16))  # noqa: S311  (ids and balancing, no secrets)
-        # Not the loop's clock: uvloop rounds it to whole milliseconds.
-        redis = Account(**settings.redis) if settings.redis else None
-        self.worker = Worker(settings.worker, time.monotonic, source, state_dir, redis)
+        self.enrolment = _enrolment(settings, source)
+        self.worker = Worker(
+            settings.worker,
+            time.monotonic,  # not the loop's clock: uvloop rounds it to whole milliseconds
+            source,
+            state_dir,
+            Account(**settings.redis) if settings.redis else None,
+            self.enrolment.workload if self.enrolment else None,
+            self.app_secret,
+            signing=SigningKeys(settings.internal_secret.encode()) if settings.internal_secret else None,
+        )
         self.listeners: dict[str, Listener] = {}
         self._stopping = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
@@ -77,7 +97,7 @@ class Edge:
             self.worker.exporter = SpanExporter(
                 settings.otlp["endpoint"],
                 settings.otlp.get("headers", {}),
-                "gateway",
+                self.role,
                 settings.worker,
                 lambda reason, count: self.worker.metrics.spans_dropped.add(reason, amount=count),
             )
@@ -86,9 +106,13 @@ class Edge:
         """Serve until told to stop, then drain."""
         self._watch_for_the_end()
         tasks = [self._in_background(self._sweep())]
+        if self.enrolment:
+            await self.enrolment.first()
+            tasks.append(self._in_background(self.enrolment.run()))
         await self._start_from_last_good()
-        if self.settings.control_socket:
-            tasks.append(self._in_background(Channel(self.settings.control_socket, self.worker, self.apply).run()))
+        channel = self._channel()
+        if channel:
+            tasks.append(self._in_background(channel.run()))
         if self.worker.exporter:
             tasks.append(self._in_background(self.worker.exporter.run()))
         await self._stopping.wait()
@@ -97,6 +121,11 @@ class Edge:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.worker.access_log.close()
+
+    def _channel(self) -> Channel | None:
+        """The line to control, if there is one."""
+        path = self.settings.control_socket
+        return Channel(over_unix_socket(path), self.worker, self.apply, {"role": "edge"}) if path else None
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something for as long as the worker; if it fails, the worker goes, and a fresh one takes its place."""
@@ -113,6 +142,10 @@ class Edge:
         path = Path(self.settings.last_good) if self.settings.last_good else None
         if path is None or not path.exists():
             return
+        try:
+            self.worker.obey(read_orders(path.with_name(FILE)))
+        except (OSError, ValueError) as error:
+            log.error("decisions about canaries cannot be read: weights are those of the configuration: %s", error)
         saved = json.loads(path.read_bytes())
         await self.apply(saved["spec"], saved["endpoints"], saved["version"])
 
@@ -216,6 +249,13 @@ class Edge:
 
     def _unsent(self) -> bool:
         return any(listener.unsent() for listener in self.listeners.values())
+
+
+def _enrolment(settings: Settings, source: random.Random) -> Enrolment | None:
+    if settings.mesh is None:
+        return None
+    told = MeshSettings(**settings.mesh)
+    return Enrolment(Workload(told.identity), told, source)
 
 
 def configure_logging() -> None:

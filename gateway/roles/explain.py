@@ -8,9 +8,9 @@ decide (whether a record is yours) is said as well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from gateway.compile.snapshot import CompiledRoute, Snapshot
 from gateway.filters.base import Verdict
@@ -18,25 +18,34 @@ from gateway.filters.chain import AnyFilter, BodyWanted, lacks_body
 from gateway.http.heads import read_request
 from gateway.http.identity import ClientCertificate
 from gateway.http.messages import CHUNKED, Refused, Reply, Request
+from gateway.http.proxying import read_proxy_request
+from gateway.roles.egress import preview
 from gateway.roles.reasons import NO_ROUTE
 from gateway.routing.explain import explain as considered
+from gateway.upstream.cluster import Cluster
 
 Explanation = dict[str, Any]
 
+MOST_TOLD: Final = 10
+"""Unhealthy endpoints of one cluster."""
 
-def read_question(asked: Mapping[str, Any]) -> Request:
+
+def read_question(asked: Mapping[str, Any], reader: Callable[[bytes], Request] = read_request) -> Request:
     """The request that is asked about: {"method", "target", "headers", "body", "claims", "client", "principals",
     "listener"}.
 
     Raises:
         Refused: the gateway would not even read it.
     """
-    lines = [f"{asked['method']} {asked['target']} HTTP/1.1"]
     headers = [(str(name), str(value)) for name, value in asked.get("headers", ())]
     if not any(name.lower() == "host" for name, _ in headers):
         headers.insert(0, ("Host", asked.get("host", "127.0.0.1")))
+    target = str(asked["target"])
+    if asked["method"] == "CONNECT" and target == "/":  # whoever asks may think in paths: CONNECT names a host only
+        target = next(value for name, value in headers if name.lower() == "host")
+    lines = [f"{asked['method']} {target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers]
-    request = read_request(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+    request = reader(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
     request.client = request.address = str(asked.get("client", "127.0.0.1"))
     request.claims = asked.get("claims")
     if asked.get("body") is not None:
@@ -60,11 +69,13 @@ async def explain(snapshot: Snapshot, asked: Mapping[str, Any]) -> Explanation:
         "cluster": None,
         "not_decided_here": [],
     }
+    listener = asked.get("listener") or next(iter(snapshot.tables))
+    proxies = {one.name for one in snapshot.spec.listeners if one.forward_proxy is not None}
     try:
-        request = read_question(asked)
+        request = read_question(asked, read_proxy_request if listener in proxies else read_request)
     except Refused as refusal:
         return {**result, **_end("deny", refusal.reply)}
-    request.listener = asked.get("listener") or next(iter(snapshot.tables))
+    request.listener = listener
     route = snapshot.match(request)
     if route is None:
         return {**result, **_end("no_route", NO_ROUTE), "candidates": _candidates(snapshot, request)}
@@ -79,7 +90,13 @@ async def explain(snapshot: Snapshot, asked: Mapping[str, Any]) -> Explanation:
             return {**result, **_end("deny" if reply.status >= 400 else "local_reply", reply)}
         if told["verdict"] == "unknown":
             unseen.append(f"whether {told['filter']} lets the body pass: give it with the question")
-    forward = _forward(route)
+    told_of_egress, refused = preview(request, route, snapshot.spec)
+    if told_of_egress:
+        verdict = "pass" if refused is None else "deny"
+        result["steps"].append({"filter": "egress", "verdict": verdict, "detail": told_of_egress, "where": route.where})
+    if refused is not None:
+        return {**result, **_end("deny", refused)}
+    forward = _forward(route, request)
     return {**result, **forward, "not_decided_here": [*unseen, *forward["not_decided_here"]]}
 
 
@@ -115,19 +132,15 @@ def route_facts(route: CompiledRoute, request: Request) -> dict[str, Any]:
     }
 
 
-def _forward(route: CompiledRoute) -> Explanation:
-    clusters = [
-        {
-            "name": cluster.name,
-            "healthy": sum(endpoint.healthy for endpoint in cluster.endpoints),
-            "total": len(cluster.endpoints),
-        }
-        for cluster in route.clusters
-    ]
-    names = " or ".join(cluster.name for cluster in route.clusters)
+def _forward(route: CompiledRoute, request: Request) -> Explanation:
+    possible = route.possible(request)
+    clusters = [health_facts(cluster) for cluster in possible]
+    names = " or ".join(cluster.name for cluster in possible)
     open_questions = [f"whether the record asked for is the caller's own ({names} decides)"]
     if route.public:
         open_questions = [f"who is asking: the route is public ({names} may ask for more)"]
+    if route.tries is not None and route.tries.faults is not None:
+        open_questions.append(f"which tries meet the faults that {route.where} plants: {route.tries.faults}")
     return {
         "outcome": "forward",
         "status": None,
@@ -136,6 +149,17 @@ def _forward(route: CompiledRoute) -> Explanation:
         "clusters": clusters,
         "not_decided_here": open_questions,
     }
+
+
+def health_facts(cluster: Cluster) -> dict[str, Any]:
+    """How many of a cluster's endpoints are well, and what is known of the others."""
+    now = cluster.clock()
+    states = [(endpoint.address, *endpoint.state(now)) for endpoint in cluster.endpoints]
+    bad = [f"{address} {state}: {why}" for address, state, why in states if state != "healthy"]
+    facts = {"name": cluster.name, "healthy": len(states) - len(bad), "total": len(states)}
+    if bad:
+        facts |= {"unhealthy": bad[:MOST_TOLD], "panicking": cluster.panicking}
+    return facts
 
 
 def _end(outcome: str, reply: Reply) -> Explanation:

@@ -22,6 +22,7 @@ from gateway.http.proxy_protocol import V2_FIXED, V2_MAX, Header, Malformed, rea
 from gateway.http.server import ServerConnection
 from gateway.roles.certificates import Certificates
 from gateway.roles.handshake import SHAKING_HANDS, handshake_failure
+from gateway.roles.mesh_peers import MeshCertificate
 from gateway.spec.models import Listener as Spec
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Gate:
         self._tasks: set[asyncio.Task[None]] = set()
         self._accepting: asyncio.Task[None] | None = None
         self._trusted: list[ipaddress.IPv4Network | ipaddress.IPv6Network] | None = None
-        self._certificates: Certificates | None = None
+        self._certificates: Certificates | MeshCertificate | None = None
 
     def configure(self, spec: Spec) -> None:
         """Take over certificates and trusted proxies; they hold for the next connection."""
@@ -53,7 +54,8 @@ class Gate:
         before = self._certificates
         if spec.tls is None or (before is not None and before.spec == spec.tls):
             return
-        fresh = Certificates(spec.name, spec.tls, self._listener.worker)
+        made = MeshCertificate if spec.tls.mesh else Certificates
+        fresh = made(spec.name, spec.tls, self._listener.worker)
         if before is None or fresh.context() is not None:
             self._certificates = fresh
             if before is not None:
@@ -99,7 +101,7 @@ class Gate:
 
     async def _receive(self, sock: socket.socket, peer: str) -> None:
         """Bring one connection in, or close it and count why."""
-        connection = ServerConnection(self._listener)
+        connection = self._listener.connection()
         inside = False
         try:
             inside = await self._identify(connection, sock, peer) and await self._enter(connection, sock)

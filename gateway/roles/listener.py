@@ -10,13 +10,17 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from gateway.http.identity import ClientCertificate
 from gateway.http.messages import Reply, Request
+from gateway.http.proxying import ProxyConnection
 from gateway.http.server import ServerConnection
 from gateway.roles.admission import Admission
+from gateway.roles.egress import EgressExchange
 from gateway.roles.gate import Gate
+from gateway.roles.mesh_peers import MeshPeers
 from gateway.roles.worker import Worker
 from gateway.spec.models import Listener as Spec
 
@@ -36,8 +40,11 @@ class Listener:
         self.closing = False
         self._admission = Admission()
         self._server: asyncio.Server | None = None
+        self._pass: Callable[[Request, ServerConnection], None] = self._handle
+        self._connection: type[ServerConnection] = ServerConnection
         self._gate = Gate(self) if spec.tls or spec.proxy_protocol else None
         self._has_tls = spec.tls is not None
+        self._mesh = MeshPeers(spec.name, worker) if spec.tls and spec.tls.mesh else None
         self._identities: dict[ServerConnection, ClientCertificate] = {}
         self._requests_each = 0
         self.handle: Callable[[Request, ServerConnection], None] = self._handle
@@ -50,6 +57,8 @@ class Listener:
         Raises:
             ValueError: it needs a restart: what speaks plainly now would have to speak TLS, or the other way round.
         """
+        if (self._mesh is None) == bool(spec.tls and spec.tls.mesh):
+            raise ValueError(f"listener {self.name}: to join or leave the mesh it needs a restart")
         if self._has_tls != (spec.tls is not None) or (self._gate is None) != (
             spec.tls is None and spec.proxy_protocol is None
         ):
@@ -65,8 +74,13 @@ class Listener:
         self.idle_timeout = spec.idle_timeout
         self.body_grace = spec.body_grace
         self.min_body_rate = spec.min_body_rate
+        self._pass, self._connection = self._handle, ServerConnection
+        if spec.forward_proxy is not None:
+            self._pass, self._connection = self._handle_egress, ProxyConnection
+            self._exchange = partial(EgressExchange, terms=spec.forward_proxy)
         self._requests_each = spec.max_requests_per_connection
-        self.handle = self._count if self._requests_each else self._handle  # without a limit nothing is counted
+        # Without a limit nothing is counted.
+        self.handle = self._count if self._requests_each or self._mesh is not None else self._pass
         self._admission.configure(spec)
         if self._gate is not None:
             self._gate.configure(spec)
@@ -76,11 +90,17 @@ class Listener:
         if self._gate is not None:
             self._gate.start(sock)
             return
-        self._server = await asyncio.get_running_loop().create_server(lambda: ServerConnection(self), sock=sock)
+        self._server = await asyncio.get_running_loop().create_server(self.connection, sock=sock)
+
+    def connection(self) -> ServerConnection:
+        """A new client's connection."""
+        return self._connection(self)
 
     def accepts(self, connection: ServerConnection) -> bool:
         """Whether one more connection may stand; those that came through the gate are counted already."""
         if self.closing or not (connection in self._admission or self.admits(connection)):
+            return False
+        if self._mesh is not None and not self._mesh.admits(connection):
             return False
         self.connections.add(connection)
         if self._has_tls:
@@ -107,18 +127,27 @@ class Listener:
         self._admission.leave(connection)
         if self._identities:
             self._identities.pop(connection, None)
+        if self._mesh is not None:
+            self._mesh.left(connection)
 
     def _count(self, request: Request, connection: ServerConnection) -> None:
         """The last request that a connection may bring is answered with `Connection: close` (RFC 9112 §9.6)."""
         connection.requests += 1
-        if connection.requests >= self._requests_each:
+        if self._requests_each and connection.requests >= self._requests_each:
             request.keep_alive = False
-        self._handle(request, connection)
+        if self._mesh is not None:
+            self._mesh.notice(request, connection)
+        self._pass(request, connection)
 
     def _handle(self, request: Request, connection: ServerConnection) -> None:
         if self._identities:
             request.client_certificate = self._identities.get(connection)
         self.worker.handle(request, connection)
+
+    def _handle_egress(self, request: Request, connection: ServerConnection) -> None:
+        if self._identities:
+            request.client_certificate = self._identities.get(connection)
+        self.worker.handle(request, connection, self._exchange)
 
     def refuse(self, reply: Reply, connection: ServerConnection) -> bytes:
         """The answer to bytes that are no request."""
@@ -128,6 +157,8 @@ class Listener:
         """Close what is overdue, and take up renewed certificates."""
         if self._gate is not None:
             self._gate.renew()
+        if self._mesh is not None:
+            self._mesh.sweep()
         now = self.clock()
         for connection in list(self.connections):
             connection.sweep(now)

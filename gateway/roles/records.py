@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _FLAGS = {
     "no_route": "NR",
     "no_endpoint": "UH",
+    "no_healthy_endpoint": "UH",
     "upstream_connect_failure": "UF",
     "upstream_connect_timeout": "UF",
     "upstream_tls_failure": "UF",
@@ -65,13 +66,14 @@ def access_record(exchange: Facts, duration: float) -> Record:
     return {
         "start_time": iso_time(exchange.started_wall),
         "method": request.method,
+        "host": request.host,
         "path": request.path,
         "route": exchange.route.name if exchange.route else "",
         "listener": request.listener,
         "protocol": f"HTTP/{request.version}",
         "status": exchange.status,
         "reason": exchange.reason,
-        "response_flags": _FLAGS.get(exchange.reason, ""),
+        "response_flags": _flags(exchange),
         "decided_by": "gateway" if by_gateway else exchange.cluster.name if exchange.cluster else "gateway",
         "policy": exchange.decided_by,
         "bytes_received": exchange.bytes_received,
@@ -88,6 +90,15 @@ def access_record(exchange: Facts, duration: float) -> Record:
         "trace_id": ids.trace_id if exchange.sampled else "",
         "span_id": ids.span_id if exchange.sampled else "",
     }
+
+
+def _flags(exchange: Facts) -> str:
+    flag = _FLAGS.get(exchange.reason, "")
+    if not exchange.faults:
+        return flag
+    planted = ["DI"] * any("delay" in one for one in exchange.faults)  # DI and FI: Envoy's, for injected faults
+    planted += ["FI"] * any("abort" in one or "reset" in one for one in exchange.faults)
+    return ",".join([*filter(None, [flag]), *planted])
 
 
 def refusal_record(reply: Reply, peer: str, ids: Ids) -> Record:
@@ -131,6 +142,8 @@ def server_span(exchange: Facts, duration: float) -> SpanRecord:
     if exchange.reason:
         attributes["gateway.reason"] = exchange.reason
         attributes["gateway.policy"] = exchange.decided_by
+    if exchange.faults:
+        attributes["gateway.planted_faults"] = "; ".join(exchange.faults)
     return SpanRecord(
         name=f"{request.method} {route.name}" if route else request.method,
         kind="server",
@@ -149,7 +162,7 @@ def client_span(exchange: Facts, error: str) -> SpanRecord:
     """The CLIENT span of one try."""
     assert exchange.endpoint is not None
     assert exchange.cluster is not None
-    host, port = split_address(exchange.endpoint.address)
+    host, port = split_address(exchange.endpoint.authority)
     attributes: dict[str, str | int | float | bool] = {
         "http.request.method": exchange.request.method,
         "url.path": exchange.request.target_path,
@@ -160,6 +173,8 @@ def client_span(exchange: Facts, error: str) -> SpanRecord:
     }
     if not error:
         attributes["http.response.status_code"] = exchange.upstream_status
+    if exchange.fault is not None:
+        attributes["gateway.planted_fault"] = str(exchange.fault)
     began = exchange.started_wall + (exchange.try_started - exchange.started)
     return SpanRecord(
         name=f"{exchange.request.method} {exchange.cluster.name}",

@@ -18,7 +18,10 @@ from typing import Any, Final
 
 from gateway.compile.compiler import Endpoints, Runtime, compile_spec, retired
 from gateway.compile.snapshot import Snapshot
+from gateway.filters.cache_store import Zone
 from gateway.filters.provider import Provider
+from gateway.filters.revocations import Revocations
+from gateway.filters.signing import SigningKeys
 from gateway.http.messages import Reply, Request
 from gateway.http.server import ServerConnection
 from gateway.http.status import status_line
@@ -27,6 +30,8 @@ from gateway.observability.export import SpanExporter
 from gateway.observability.metrics import Metrics
 from gateway.observability.registry import method_label
 from gateway.observability.tracing import Ids, SpanRecord
+from gateway.roles.canary import count_side
+from gateway.roles.clusters import add_cluster_gauges, cluster_view
 from gateway.roles.ending import Ending
 from gateway.roles.exchange import Exchange
 from gateway.roles.facts import Facts
@@ -34,10 +39,16 @@ from gateway.roles.past import Past
 from gateway.roles.records import access_record, client_span, refusal_record, server_span
 from gateway.roles.replies import RENDERERS, reply_lines
 from gateway.spec.models import Spec
+from gateway.upstream.canary import Orders
 from gateway.upstream.redis_account import Account
+from gateway.upstream.resolver import Resolver, SystemResolver
+from gateway.upstream.session import session_key
 from gateway.upstream.store import Store
+from gateway.upstream.workload import Workload
 
 log = logging.getLogger("gateway.worker")
+
+ExchangeKind = Callable[["Worker", Request, ServerConnection], Exchange]
 
 MAX_RECENT: Final = 200
 """Records kept for the control process between two reports."""
@@ -53,13 +64,34 @@ class Worker:
         random: Random,
         state_dir: Path | None,
         redis: Account | None = None,
+        workload: Workload | None = None,
+        app_secret: str = "",
+        resolver: Resolver | None = None,
+        wall: Callable[[], float] = time.time,
+        signing: SigningKeys | None = None,
     ) -> None:
-        """`redis` is the supervisor's own, if it runs one."""
+        """`clock` is monotonic, `wall` counts from 1970, both in seconds.
+
+        `redis` is the supervisor's own, if it runs one; `workload` who we are in the mesh, if there is one;
+        `app_secret` what a sidecar and its service know; `resolver` knows host names, the system's if nobody does;
+        `signing` are the keys that all workers of the instance have.
+        """
         self.name = name
         self.clock = clock
         self.random = random
         self.metrics = Metrics()
-        self.runtime = Runtime(self.metrics, clock, time.time, random, redis)
+        self.runtime = Runtime(
+            self.metrics,
+            clock,
+            wall,
+            random,
+            redis,
+            workload,
+            app_secret,
+            resolver or SystemResolver(),
+            signing or SigningKeys.of_our_own(),
+            session_key(state_dir),
+        )
         self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
         self.access_log = AccessLog(None)
@@ -74,7 +106,10 @@ class Worker:
         self._state_dir = state_dir
         self.sample_ratio = 0.0
         """The share of requests to record."""
+        self.passes_on = False
+        """Whether trace context goes on as it came."""
         self._addresses: dict[str, str] = {}
+        self._orders: Orders = {}
         self.certificate_expiry: dict[tuple[str, ...], float] = {}
         """Seconds since the epoch by worker, listener and certificate file."""
         self._add_gauges()
@@ -96,15 +131,34 @@ class Worker:
 
     def swap(self, after: Snapshot) -> list[Provider | Store]:
         """Put a snapshot in force; returns providers and stores that are no longer used, for the caller to close."""
+        self._obey(after)
         before, self.snapshot = self.snapshot, after  # from here on every new request is decided by it
+        self.passes_on = after.spec.tracing.pass_on
         self.sample_ratio = after.spec.tracing.sampled if self.exporter else 0.0
         self._open_access_log(after.spec)
+        for found in after.clusters.values():
+            found.start()
         for provider in after.providers.values():
             provider.start()
         clusters, closing = retired(before, after)
         for cluster in clusters:
             cluster.retire()
+        for cluster, spec, addresses in after.moved:
+            cluster.update(spec, addresses)
         return closing
+
+    def obey(self, orders: Orders) -> None:
+        """Take up control's decisions about canaries; they hold for snapshots to come, too."""
+        self._orders = orders
+        self._obey(self.snapshot)
+
+    def _obey(self, snapshot: Snapshot) -> None:
+        for name, canary in snapshot.canaries.items():
+            canary.obey(self._orders.get(name))
+
+    def canary_reports(self) -> dict[str, Any]:
+        """What both sides of each canary did, for the channel to control."""
+        return {name: canary.report() for name, canary in self.snapshot.canaries.items()}
 
     def _open_access_log(self, spec: Spec) -> None:
         path = None
@@ -125,34 +179,45 @@ class Worker:
             lambda: {(self.name,): self.snapshot.version},
         )
         self.metrics.gauge(
+            "gateway_revocation_entries",
+            "Revocations that a worker knows and that no token has outlived.",
+            ("worker", "provider"),
+            lambda: {(self.name, name): float(len(one.revoked)) for name, one in self._revocations()},
+        )
+        self.metrics.gauge(
+            "gateway_revocation_staleness_seconds",
+            "How long ago a worker last heard from the store that it knows all revocations.",
+            ("worker", "provider"),
+            lambda: {(self.name, name): one.staleness for name, one in self._revocations()},
+        )
+        self.metrics.gauge(
             "gateway_certificate_expiry_timestamp_seconds",
             "When the certificate that a worker serves expires.",
             ("worker", "gateway_listener", "certificate"),
             lambda: dict(self.certificate_expiry),
         )
+        add_cluster_gauges(self.metrics, self.name, lambda: self.snapshot.clusters)
+        named = ("gateway_cache",)
         self.metrics.gauge(
-            "gateway_cluster_connections",
-            "Connections to endpoints.",
-            ("gateway_cluster", "state"),
-            self._connections,
+            "gateway_cache_bytes", "Memory that kept answers take.", named, lambda: self._kept(lambda one: one.bytes)
         )
+        self.metrics.gauge("gateway_cache_entries", "Answers kept.", named, lambda: self._kept(len))
 
-    def _connections(self) -> dict[tuple[str, ...], float]:
-        found: dict[tuple[str, ...], float] = {}
-        for name, cluster in self.snapshot.clusters.items():
-            idle = sum(len(endpoint.idle) for endpoint in cluster.endpoints)
-            found[name, "idle"] = idle
-            found[name, "active"] = sum(endpoint.open for endpoint in cluster.endpoints) - idle
-        return found
+    def _kept(self, attribute: Callable[[Zone], int]) -> dict[tuple[str, ...], float]:
+        return {(name,): attribute(one) for name, one in self.snapshot.caches.items()}
+
+    def _revocations(self) -> list[tuple[str, Revocations]]:
+        providers = self.snapshot.providers.items()
+        return [(name, one.revocations) for name, one in providers if one.revocations is not None]
 
     # -- each request ----------------------------------------------------------------------------------------
 
-    def handle(self, request: Request, connection: ServerConnection) -> None:
+    def handle(self, request: Request, connection: ServerConnection, kind: ExchangeKind = Exchange) -> None:
         """Begin an exchange."""
         client = connection.peer if not connection.server.trusted_hops else self._client(request, connection)
         request.client = client
         request.address = self._addresses.get(client) or self.limit_address(client)
-        exchange = connection.exchange = Exchange(self, request, connection)
+        exchange = connection.exchange = kind(self, request, connection)
         self.exchanges.add(exchange)
         exchange.start()
 
@@ -197,6 +262,8 @@ class Worker:
         duration = self.clock() - exchange.started
         error = exchange.reason if exchange.status >= 500 or exchange.status == 499 else ""
         route = exchange.route.name if exchange.route else ""
+        if exchange.route is not None and exchange.route.canary is not None:
+            count_side(exchange, exchange.route.canary)
         labels = (method_label(request.method), route, str(exchange.status), error)
         bucket = self.metrics.requests.observe(labels, duration)
         if exchange.sampled:
@@ -251,24 +318,8 @@ class Worker:
 
     def cluster_view(self) -> dict[str, Any]:
         """The observed state of clusters, for the admin API."""
-        return {
-            name: {
-                "endpoints": [
-                    {
-                        "address": one.address,
-                        "healthy": one.healthy,
-                        "active": one.active,
-                        "idle": len(one.idle),
-                        "open": one.open,
-                        "failures": one.failures,
-                    }
-                    for one in cluster.endpoints
-                ],
-                "pending": len(cluster.pending),
-                "load_balancing": cluster.spec.load_balancing,
-            }
-            for name, cluster in self.snapshot.clusters.items()
-        }
+        now = self.clock()
+        return {name: cluster_view(cluster, now) for name, cluster in self.snapshot.clusters.items()}
 
 
 def _network(client: str) -> str:

@@ -55,6 +55,20 @@ def parse_network(value: Any) -> str:
         raise ValueError(f'"{value}" is not a network; write 10.0.0.0/8, fd00::/8 or one address') from None
 
 
+def parse_allowed(value: Any) -> str:
+    """A network in CIDR form, one address, or the word `public`.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if value == "public":
+        return "public"
+    try:
+        return str(ipaddress.ip_network(str(value)))
+    except ValueError:
+        raise ValueError(f'"{value}" is not a network; write public, 10.0.0.0/8, fd00::/8 or one address') from None
+
+
 def parse_file(value: Any, info: ValidationInfo) -> str:
     """The absolute path of a file; from a configuration file it is relative to the folder of that file.
 
@@ -93,6 +107,7 @@ _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"  # RFC 9110 section 5.6.2
 Duration = Annotated[float, Field(ge=0), BeforeValidator(parse_duration), PlainSerializer(float, return_type=float)]
 Address = Annotated[str, BeforeValidator(parse_address)]
 Network = Annotated[str, BeforeValidator(parse_network)]
+AllowedNetwork = Annotated[str, BeforeValidator(parse_allowed)]
 File = Annotated[str, BeforeValidator(parse_file)]
 Secret = Annotated[str, BeforeValidator(parse_secret)]
 # Strict: without it "yes" would be true, true would be 1, and "8088" a port.
@@ -115,12 +130,27 @@ Hostname = Annotated[
         to_lower=True,
     ),
 ]
+CalledHost = Annotated[
+    str,
+    spelled(
+        r"\*|(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?",
+        "a host that may be called; write api.example, *.api.example for all names below it, or * for every host",
+        to_lower=True,
+    ),
+]
 ServerName = Annotated[
     str,
     spelled(
         r"[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39}",
         "one server's name or IP address, without port or wildcard",
         to_lower=True,
+    ),
+]
+SpiffeId = Annotated[
+    str,
+    Field(max_length=2_048),
+    spelled(
+        r"spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)+", "an identity like spiffe://gatehouse.local/ns/shop/sa/orders"
     ),
 ]
 Token = Annotated[str, spelled(_WORD + "{1,64}", "a method; write GET, POST, …")]

@@ -7,14 +7,14 @@ filter.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Strict
 
 from gateway.spec.authorization import AuthorizationPolicy, Authorize, Conditions, ExternalAuthorization, IpAccess, Rule
 from gateway.spec.browsers import Cors, Csrf, SecurityHeaders
 from gateway.spec.fields import AbsolutePath, Duration, Flag, HeaderName, HeaderValue, Hostname, Integer, Name
-from gateway.spec.identity import ApiKey, ClaimToHeader, Dpop, Jwt, TokenIntrospection
+from gateway.spec.identity import ApiKey, ClaimToHeader, Dpop, InternalToken, Jwks, Jwt, TokenIntrospection
 from gateway.spec.models import FilterSpec, Model
 
 __all__ = [
@@ -29,12 +29,15 @@ __all__ = [
     "ExternalAuthorization",
     "Header",
     "HeaderModifier",
+    "InternalToken",
     "IpAccess",
+    "Jwks",
     "Jwt",
     "PathModifier",
     "RateLimit",
     "RateLimitKey",
     "RequestHeaderModifier",
+    "RequestMirror",
     "RequestRedirect",
     "ResponseHeaderModifier",
     "Rule",
@@ -107,6 +110,25 @@ class SizeLimit(FilterSpec):
     type: Literal["SizeLimit"] = "SizeLimit"
     max_request_bytes: Integer | None = Field(None, ge=0)
     max_response_bytes: Integer | None = Field(None, ge=1)
+
+
+class RequestMirror(FilterSpec):
+    """Gateway API RequestMirror: a copy of a share of the requests for another cluster, whose answer nobody sees."""
+
+    type: Literal["RequestMirror"] = "RequestMirror"
+    cluster: Name
+    percent: Annotated[float, Strict(), Field(gt=0, le=100)] = 100.0
+    withhold: tuple[HeaderName, ...] = ("authorization", "cookie", "dpop")
+    """Headers that the copy does not carry; `[]` lets it carry every credential."""
+    max_body_bytes: Integer = Field(65_536, ge=0, le=10_485_760)
+    """A larger request is not copied; its body is never held up for the copy."""
+    max_requests: Integer = Field(64, gt=0, le=10_000)
+    """Copies under way at one time, in each worker."""
+    timeout: Annotated[Duration, Field(gt=0)] = 15.0
+
+    def copies_to(self) -> tuple[str, ...]:
+        """The one."""
+        return (self.cluster,)
 
 
 class Header(Model):

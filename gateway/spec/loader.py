@@ -11,20 +11,20 @@ import hashlib
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.spec import words
 from gateway.spec.checks import check
-from gateway.spec.errors import nearest
+from gateway.spec.errors import UnusableFilter, fault, nearest
 from gateway.spec.models import FILLED_IN, FilterSpec, FilterTypes, Spec
 from gateway.spec.reading import parse, plain
-from gateway.spec.source import PathTuple, Source
+from gateway.spec.source import PathTuple
 
-AUTHENTICATING: Final = frozenset({"ApiKey", "JWT", "TokenIntrospection"})
-ANSWERING: Final = frozenset({"RequestRedirect"})
+AUTHENTICATING: Final = frozenset({"ApiKey", "JWT", "TokenIntrospection", "WebhookSignature"})
+ANSWERING: Final = frozenset({"Jwks", "RequestRedirect"})
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -52,8 +52,7 @@ def load(
         SpecErrors: every mistake of the first step that found any.
     """
     source = parse(text, file, variables)
-    document = _Document(source, filter_types, (folder or Path()).absolute())
-    spec = document.validate()
+    spec = load_data(plain(source), source, filter_types, folder or Path())
     source.stop_on_errors()
     assert spec is not None  # a failed validation has reported why
     judged_at = time.time() if now is None else now
@@ -61,6 +60,21 @@ def load(
         source.report(finding.path, finding.message, finding.suggestion)
     source.stop_on_errors()
     return spec
+
+
+class Places(Protocol):
+    """Who knows where in a file a value stands."""
+
+    def report(self, path: PathTuple, message: str, suggestion: str | None = None, *, key: bool = False) -> None:
+        """Note a mistake in the value at `path`, or in its key."""
+
+    def where(self, path: PathTuple) -> str:
+        """`file:line` of a value."""
+
+
+def load_data(data: Any, places: Places, filter_types: FilterTypes, folder: Path) -> Spec | None:
+    """The Spec of plain data; None when mistakes were reported to `places`."""
+    return _Document(places, filter_types, folder.absolute()).validate(data)
 
 
 def _with_digest(model: FilterSpec) -> FilterSpec:
@@ -79,14 +93,13 @@ def _with_digest(model: FilterSpec) -> FilterSpec:
 class _Document:
     """The plain data of one file on its way to a Spec."""
 
-    def __init__(self, source: Source, filter_types: FilterTypes, folder: Path) -> None:
+    def __init__(self, source: Places, filter_types: FilterTypes, folder: Path) -> None:
         self._source = source
         self._types = filter_types
         self._context = {"folder": str(folder)}  # also tells fields that they stand in a file
 
-    def validate(self) -> Spec | None:
+    def validate(self, data: Any) -> Spec | None:
         """The Spec, or None when mistakes were reported."""
-        data = plain(self._source)
         if isinstance(data, dict):
             data = self._prepared(data)
         return self._model(Spec, data, ())
@@ -127,8 +140,14 @@ class _Document:
         if not isinstance(kind, str) or kind not in self._types:
             self._unknown_type(kind, path)
             return stand_in
-        model = self._model(self._types[kind], item | {"where": where}, path)
-        return _with_digest(model) if model else stand_in
+        try:
+            model = self._model(self._types[kind], item | {"where": where}, path)
+            return _with_digest(model) if model else stand_in
+        except UnusableFilter as error:
+            self._source.report((*path, "type"), str(error))
+        except Exception as error:  # of somebody's own model: what is wrong there must not end as a traceback here
+            self._source.report((*path, "type"), f'the model of filter type "{kind}" failed: {fault(error)}')
+        return stand_in
 
     def _unknown_type(self, kind: Any, path: PathTuple) -> None:
         known = tuple(sorted(self._types))

@@ -49,7 +49,7 @@ def read_file(path: Path) -> str:
 
 
 def parse(text: str, file: str, variables: Mapping[str, str] | None) -> Source:
-    """The tree of a YAML text, variables replaced (None: there are none in it).
+    """The tree of a YAML text, variables replaced (None: `${…}` is text like any other).
 
     Mistakes inside values are noted in `Source.errors`.
 
@@ -134,7 +134,7 @@ class _Composer:
     def _scalar(self, event: Any) -> Node:
         mark = event.start_mark
         text = event.value
-        if self._variables is not None and "${" in text:
+        if "${" in text and self._variables is not None:
             try:
                 text = substitute(text, self._variables)
             except ValueError as error:

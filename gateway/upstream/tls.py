@@ -12,11 +12,14 @@ import os
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.observability.registry import Counter
 from gateway.spec.certificates import Unusable, check_authorities, read_pair
 from gateway.spec.models import ClusterTls
+
+if TYPE_CHECKING:
+    from gateway.http.client import ClientConnection
 
 log = logging.getLogger("gateway.tls")
 
@@ -47,6 +50,13 @@ class UpstreamTls:
             Unusable: the files cannot be used, and never could since this cluster was made.
         """
         return {"ssl": self._current(), "server_hostname": self.spec.server_name or host}
+
+    def admits(self, connection: ClientConnection) -> bool:
+        """Whether a connection may be used, now that its handshake is over: the context has looked at everything."""
+        return True
+
+    def sweep(self) -> None:
+        """Look at the connections that stand; only those of a mesh need that."""
 
     def failed(self, error: Exception) -> bool:
         """Whether TLS is to blame for a failed connection; if so it is counted and logged."""

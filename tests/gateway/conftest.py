@@ -24,6 +24,8 @@ from gateway.compile.load import load_text
 from gateway.roles.listener import Listener
 from gateway.roles.worker import Worker
 from gateway.spec.models import Spec
+from gateway.upstream.resolver import Resolver
+from gateway.upstream.workload import Workload
 from tests.gateway.redis_process import RedisProcess
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -192,21 +194,32 @@ async def upstream() -> AsyncIterator[Callable[[bytes | Answer], Awaitable[Upstr
 
 
 @pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[Callable[[str | Spec], Awaitable[Gateway]]]:
-    """Start a gateway from the text of a configuration; listeners get free ports whatever the text says."""
-    running: list[tuple[Gateway, asyncio.Task[None]]] = []
-    (tmp_path / "logs").mkdir()
+async def gateway(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Gateway]]]:
+    """Start a gateway from the text of a configuration; listeners get free ports whatever the text says.
 
-    async def start(text: str | Spec) -> Gateway:
+    `workload` is who it is in a mesh, `app_secret` what it and its service know, if it is a sidecar; `resolver` knows
+    host names, the system's if nobody does.
+    """
+    running: list[tuple[Gateway, asyncio.Task[None]]] = []
+    (tmp_path / "logs").mkdir(exist_ok=True)
+
+    async def start(
+        text: str | Spec,
+        workload: Workload | None = None,
+        app_secret: str = "",
+        resolver: Resolver | None = None,
+    ) -> Gateway:
         loop = asyncio.get_running_loop()
-        worker = Worker("test-1", loop.time, Random(7), tmp_path)
+        worker = Worker(
+            "test-1", loop.time, Random(7), tmp_path, workload=workload, app_secret=app_secret, resolver=resolver
+        )
         spec = load_text(dedent(text), "test.yaml", {}) if isinstance(text, str) else text
         worker.apply(spec, {}, 1)
         listeners, ports = {}, {}
         for one in spec.listeners:
+            listeners[one.name] = Listener(one, worker)
             sock = socket.create_server(("127.0.0.1", 0))
             ports[one.name] = sock.getsockname()[1]
-            listeners[one.name] = Listener(one, worker)
             await listeners[one.name].start(sock)
         running.append((Gateway(worker, listeners, ports), asyncio.create_task(sweep(worker, listeners))))
         return running[-1][0]
@@ -243,3 +256,5 @@ async def sweep(worker: Worker, listeners: dict[str, Listener]) -> None:
         worker.sweep()
         for listener in listeners.values():
             listener.sweep()
+        for cluster in worker.snapshot.clusters.values():
+            cluster.sweep(worker.clock())

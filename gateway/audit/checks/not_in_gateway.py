@@ -12,12 +12,7 @@ def find(system: System) -> Iterator[Found]:
     """Operations of OpenAPI documents that no route to their cluster can meet, by cluster."""
     documents = system.running.documents if system.running else {}
     for index, cluster in enumerate(system.spec.clusters):
-        ways = [
-            reach
-            for route in system.spec.routes
-            if any(ref.cluster == cluster.name for ref in route.backend_refs)
-            for reach in reaches(route)
-        ]
+        ways = [reach for route in system.spec.routes if cluster.name in route.destinations for reach in reaches(route)]
         for operation in documents.get(cluster.name, ()):
             if not any(reach.meets(operation) for reach in ways):
                 yield Found(("clusters", index), f"cluster {cluster.name}", f"{operation} is described and not routed")

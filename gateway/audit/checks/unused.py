@@ -9,7 +9,7 @@ from gateway.audit.model import Check, Found, System
 
 def find(system: System) -> Iterator[Found]:
     """Clusters and providers that no route, filter or provider names."""
-    named = {ref.cluster for route in system.spec.routes for ref in route.backend_refs}
+    named = {cluster for route in system.spec.routes for cluster in route.destinations}
     named |= {provider.jwks.cluster for provider in system.spec.providers} | _names_in_filters(system)
     for index, cluster in enumerate(system.spec.clusters):
         if cluster.name not in named:

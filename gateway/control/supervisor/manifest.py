@@ -18,7 +18,9 @@ from gateway.control.supervisor.errors import CannotStart
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _ACL_RULE = re.compile(r"[~%&+(-][^\r\n]*")
-_RESERVED = {"public", "internal", "admin", "collector", "redis", "control", "supervisor", "guard", "gateway"}
+_RESERVED = {"public", "internal", "admin", "collector", "redis", "control", "supervisor", "guard", "gateway"} | {
+    "authority", "app", "inbound",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class ServiceEntry:
     autostart: bool = True
     port: bool = True
     """False: it serves nothing, so there is nothing to wait for."""
+    sidecar: bool = True
+    """Whether it has one in a mesh; what serves and calls nobody needs none."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def _entry(item: Any, index: int) -> ServiceEntry:
 
 
 def _check_plain(item: Mapping[str, Any], name: str) -> None:
-    for key in ("public", "autostart", "port"):
+    for key in ("public", "autostart", "port", "sidecar"):
         if not isinstance(item.get(key, True), bool):
             raise ValueError(f"{name}: {key} must be true or false")
     secrets = item.get("secrets", {})

@@ -15,7 +15,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,10 +24,13 @@ from gateway.control.supervisor import logs, ports, redis_server, state_dir
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.installation import Installation, open_installation
 from gateway.control.supervisor.manifest import Manifest, load_manifest
+from gateway.control.supervisor.mesh_plan import root_program
+from gateway.control.supervisor.mesh_site import MeshSite, bind_mesh, fresh_intermediate
 from gateway.control.supervisor.options import Options, default_config
-from gateway.control.supervisor.plan import LOOPBACK, ProcessPlan, Site, make_plan, python_module
+from gateway.control.supervisor.plan import LOOPBACK, Site, make_plan
 from gateway.control.supervisor.ports import Need
 from gateway.control.supervisor.process import reduced_environment
+from gateway.control.supervisor.program import ProcessPlan, python_module
 from gateway.control.supervisor.read_spec import ListenerPlace, SpecSummary, parse_summary
 from gateway.control.supervisor.redis_choice import (
     FOREIGN_USER_PREFIX,
@@ -63,7 +66,7 @@ async def prepare(
     options: Options,
     environ: Mapping[str, str],
     stack: AsyncExitStack,
-    meanwhile: Callable[[state_dir.StateDir], Awaitable[None]],
+    meanwhile: Callable[[state_dir.StateDir, MeshSite | None], Awaitable[None]],
 ) -> Prepared:
     """Check and gather everything; `meanwhile` is called before the configuration is read, which takes a while.
 
@@ -78,13 +81,15 @@ async def prepare(
     numbers = _assign_ports(options, manifest)
     variables = {**config_variables(environ), **_port_variables(numbers)}
     config = Path(options.config) if options.config else default_config()
-    await meanwhile(state)
-    spec = await read_summary(config, variables)
+    mesh = bind_mesh(Path(options.mesh), manifest, stack) if options.mesh else None
+    await meanwhile(state, mesh)
+    spec, intermediate = await asyncio.gather(read_summary(config, variables), _intermediate(state, mesh))
     redis = choose_redis(options.redis or spec.redis, environ)
     await _check_ports(state, _needs(spec, numbers, manifest, redis))
     # Of an earlier instance, perhaps of another file (`run` and `up` share a directory): a worker that starts before
     # control would open its listeners with the policies of that one.
-    state.last_good.unlink(missing_ok=True)
+    for left in (state.last_good, state.registry, *state.mesh.glob("*-sidecar.json")):
+        left.unlink(missing_ok=True)
     installation = _installation(state, manifest)
     if redis.foreign:
         await adopt(redis.foreign, manifest, installation, stack)
@@ -98,7 +103,7 @@ async def prepare(
         manifest=manifest,
         installation=installation,
         listeners={name: bound.fileno() for name, bound in sockets.items()},
-        public_url=_public_url(spec, sockets),
+        public_url=_url(spec, sockets, "public") or _url(spec, sockets, spec.listeners[0].name) or "",
         workers=spec.workers,
         drain_timeout=spec.drain_timeout,
         admin_secret=secrets.token_urlsafe(32),
@@ -106,10 +111,19 @@ async def prepare(
         otlp=otlp_target(environ, numbers["collector"], otlp_secret),
         redis_url=redis_url(redis, numbers),
         redis_user_prefix=FOREIGN_USER_PREFIX if redis.foreign else "",
+        internal_url=_url(spec, sockets, "internal"),
+        internal_secret=secrets.token_urlsafe(32),
+        mesh=replace(mesh, intermediate=intermediate) if mesh else None,
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
     ports_used = bound | _used_ports(site, redis)
     return Prepared(site, _plans(site, redis), notes(redis), ports_used, lock_fd, redis.foreign)
+
+
+async def _intermediate(state: state_dir.StateDir, mesh: MeshSite | None) -> dict[str, str]:
+    if mesh is None:
+        return {}
+    return await fresh_intermediate(root_program(str(state.mesh)), reduced_environment(os.environ))
 
 
 def _assign_ports(options: Options, manifest: Manifest) -> dict[str, int]:
@@ -200,9 +214,11 @@ def _listen(spec: SpecSummary, stack: AsyncExitStack) -> dict[str, socket.socket
     return sockets
 
 
-def _public_url(spec: SpecSummary, sockets: Mapping[str, socket.socket]) -> str:
-    named = [place for place in spec.listeners if place.name == "public"]
-    place: ListenerPlace = (named or list(spec.listeners))[0]
+def _url(spec: SpecSummary, sockets: Mapping[str, socket.socket], listener: str) -> str | None:
+    """How this machine reaches a listener; None: the configuration has none of this name."""
+    place: ListenerPlace | None = next((one for one in spec.listeners if one.name == listener), None)
+    if place is None:
+        return None
     host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(place.address, place.address)  # noqa: S104
     scheme = "https" if place.tls else "http"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{sockets[place.name].getsockname()[1]}"

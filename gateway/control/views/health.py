@@ -16,7 +16,7 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
         return answer({"status": "ok"})
 
     async def readyz(_: web.Request) -> web.Response:
-        if not plane.reloader.ready():
+        if not plane.reloader.ready() or not (plane.mesh is None or plane.mesh.plane.ready()):
             raise Problem(
                 503,
                 "workers_not_ready",
@@ -25,8 +25,17 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
             )
         return answer({"status": "ready", "workers": worker_views(plane)})
 
+    async def sidecars(_: web.Request) -> web.Response:
+        workers = plane.mesh.channel.workers if plane.mesh else []
+        return answer({"workers": [{"name": one.name, "version": one.version} for one in workers]})
+
     async def metrics(request: web.Request) -> web.Response:
         body, content_type = plane.metrics.render(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
 
-    return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)]
+    return [
+        web.get("/healthz", healthz),
+        web.get("/readyz", readyz),
+        web.get("/readyz/sidecars", sidecars),
+        web.get("/metrics", metrics),
+    ]

@@ -7,16 +7,19 @@ from typing import NamedTuple
 
 from gateway.spec.checks.authorization import check_ip_access, check_policy, reads_claims
 from gateway.spec.checks.browsers import check_cors, check_csrf
+from gateway.spec.checks.canaries import check_mirror
 from gateway.spec.checks.finding import Finding, Path
 from gateway.spec.checks.identity import (
     check_api_key,
     check_certificates,
     check_external,
+    check_internal_tokens,
     check_introspection,
     check_jwt,
     check_told,
 )
-from gateway.spec.checks.limits import check_limit, check_sizes, counts_by_claims
+from gateway.spec.checks.limits import check_limit, check_sizes, check_store, counts_by_claims
+from gateway.spec.errors import fault
 from gateway.spec.filters import (
     ApiKey,
     AuthorizationPolicy,
@@ -26,9 +29,11 @@ from gateway.spec.filters import (
     Csrf,
     Dpop,
     ExternalAuthorization,
+    InternalToken,
     IpAccess,
     Jwt,
     LimitSpec,
+    RequestMirror,
     RequestRedirect,
     SizeLimit,
     TokenIntrospection,
@@ -37,6 +42,7 @@ from gateway.spec.filters import (
 from gateway.spec.guards import GraphQLGuard, SoapGuard
 from gateway.spec.models import FilterSpec, Route, Spec
 from gateway.spec.validation import OpenApiValidation
+from gateway.spec.webhooks import WebhookSignature
 
 
 class Known(NamedTuple):
@@ -66,10 +72,19 @@ def check_filters(spec: Spec, authenticating: Collection[str]) -> Iterator[Findi
         yield from _check_chain(route.filters, spec.filters, path, authenticating)
     yield from check_told(spec)
     yield from check_certificates(spec)
+    yield from check_internal_tokens(spec)
+
+
+def _own_mistakes(item: FilterSpec, path: Path) -> Iterator[Finding]:
+    """What the filter itself finds wrong, also when that is somebody's own and fails."""
+    try:
+        yield from (Finding((*path, *place), message) for place, message in item.mistakes())
+    except Exception as error:
+        yield Finding(path, f"it cannot be checked: `mistakes` of {item.type} failed: {fault(error)}")
 
 
 def _check_alone(item: FilterSpec, known: Known, path: Path) -> Iterator[Finding]:
-    yield from (Finding((*path, *place), message) for place, message in item.mistakes())
+    yield from _own_mistakes(item, path)
     match item:
         case Jwt():
             yield from check_jwt(item, known.issuers, path)
@@ -94,6 +109,10 @@ def _check_alone(item: FilterSpec, known: Known, path: Path) -> Iterator[Finding
             yield from check_limit(item, known.stores, path)
         case SizeLimit():
             yield from check_sizes(item, path)
+        case WebhookSignature():
+            yield from check_store(item, known.stores, path)
+        case RequestMirror():
+            yield from check_mirror(item, known.clusters, path)
 
 
 def _check_chain(
@@ -116,6 +135,11 @@ def _check_chain(
                 (*path, index), "an OpenApiValidation before it holds requests to a document already; a chain has one"
             )
         verified = verified or item.type in authenticating
+        exchanged = any(isinstance(one, InternalToken) for one in (*before, *filters[:index]))
+        if exchanged and isinstance(item, InternalToken):
+            yield Finding((*path, index), "a filter before it has made a token already; a chain has one")
+        if exchanged and isinstance(item, Dpop):
+            yield Finding((*path, index), "the caller's token is replaced before it: put it before InternalToken")
         if isinstance(item, Dpop) and not any(isinstance(one, Jwt) and one.dpop for one in (*before, *filters[:index])):
             yield Finding((*path, index), "proves nothing: a JWT filter with `dpop: true` stands before it")
         if isinstance(item, Jwt) and item.dpop and not any(isinstance(one, Dpop) for one in filters[index + 1 :]):
@@ -139,7 +163,7 @@ def _needs_claims(item: FilterSpec) -> bool:
         return reads_claims(item)
     if isinstance(item, LimitSpec | ConcurrencyLimit):
         return counts_by_claims(item)
-    return isinstance(item, Authorize)
+    return isinstance(item, Authorize | InternalToken)
 
 
 def _check_prefix(item: FilterSpec, route: Route, path: Path) -> Iterator[Finding]:

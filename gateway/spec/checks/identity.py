@@ -13,17 +13,19 @@ from gateway.spec.filters import (
     ApiKey,
     AuthorizationPolicy,
     ExternalAuthorization,
+    InternalToken,
+    Jwks,
     Jwt,
     RequestHeaderModifier,
     TokenIntrospection,
 )
-from gateway.spec.models import FilterSpec, Route, Spec
+from gateway.spec.models import FilterSpec, Spec
 from gateway.spec.secrets import read_secret
 
 _TAKEN = HOP_BY_HOP | {
     b"authorization", b"content-length", b"content-type", b"cookie", b"expect", b"forwarded", b"host", b"traceparent",
     b"tracestate", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto",
-    b"x-real-ip", b"x-request-id",
+    b"x-real-ip", b"x-request-id", b"x-gatehouse-mirror",
 }  # fmt: skip
 """Headers that mean something else, most of which the gateway sets itself."""
 
@@ -90,9 +92,21 @@ def _check_headers(item: Jwt | ApiKey | TokenIntrospection, path: Path) -> Itera
         headers.add(told.header)
 
 
+def check_internal_tokens(spec: Spec) -> Iterator[Finding]:
+    """Whoever is given a token of ours must be able to verify it: some route answers with the keys."""
+    places: list[tuple[FilterSpec, Path]] = [(item, ("filters", place)) for place, item in enumerate(spec.filters)]
+    for index, route in enumerate(spec.routes):
+        places += [(item, ("routes", index, "filters", place)) for place, item in enumerate(route.filters)]
+    if any(isinstance(item, Jwks) for item, _ in places):
+        return
+    for item, path in places:
+        if isinstance(item, InternalToken):
+            yield Finding(path, "no service can verify its tokens: give a route on an internal listener {type: Jwks}")
+
+
 def check_certificates(spec: Spec) -> Iterator[Finding]:
     """Whatever asks for a client's certificate stands on a route where some listener asks clients for one."""
-    asking = {one.name for one in spec.listeners if one.tls is not None and one.tls.client_certificates is not None}
+    asking = {one.name for one in spec.listeners if one.tls is not None and one.tls.asks_for_certificates}
     for index, route in enumerate(spec.routes):
         if asking and (not route.listeners or asking & set(route.listeners)):
             continue
@@ -115,12 +129,13 @@ def _needs_certificate(item: FilterSpec) -> bool:
 def check_told(spec: Spec) -> Iterator[Finding]:
     """Where one route tells a cluster a claim by a header, no other route may bring that header from a client."""
     told: dict[str, set[str]] = {}
+    copied = tuple(cluster for one in spec.filters for cluster in one.copies_to())
     for route in spec.routes:
-        for backend in route.backend_refs:
-            told.setdefault(backend.cluster, set()).update(_told((*spec.filters, *route.filters)))
+        for cluster in (*route.destinations, *copied):
+            told.setdefault(cluster, set()).update(_told((*spec.filters, *route.filters)))
     for index, route in enumerate(spec.routes):
         ours = _closed((*spec.filters, *route.filters))
-        for cluster, name in sorted(_open(route, told, ours)):
+        for cluster, name in sorted(_open((*route.destinations, *copied), told, ours)):
             message = (
                 f'cluster "{cluster}" learns who asks by the header {name}, which clients could send by this route; '
                 f"remove it: {{type: RequestHeaderModifier, remove: [{name}]}}"
@@ -128,8 +143,8 @@ def check_told(spec: Spec) -> Iterator[Finding]:
             yield Finding(("routes", index), message)
 
 
-def _open(route: Route, told: Mapping[str, set[str]], closed: set[str]) -> set[tuple[str, str]]:
-    return {(ref.cluster, name) for ref in route.backend_refs for name in told.get(ref.cluster, set()) - closed}
+def _open(clusters: tuple[str, ...], told: Mapping[str, set[str]], closed: set[str]) -> set[tuple[str, str]]:
+    return {(cluster, name) for cluster in clusters for name in told.get(cluster, set()) - closed}
 
 
 def _told(filters: tuple[FilterSpec, ...]) -> set[str]:

@@ -24,6 +24,10 @@ def check_tls(spec: Spec, now: float) -> Iterator[Finding]:
 
 
 def _check_listener(tls: ListenerTls, path: Path, now: float) -> Iterator[Finding]:
+    if tls.mesh == bool(tls.certificates):
+        yield Finding((*path, "mesh"), "name at least one of certificates, or say mesh: true, and not both")
+    if tls.mesh and tls.client_certificates is not None:
+        yield Finding((*path, "clientCertificates"), "in a mesh every client shows a certificate of the mesh")
     for index, pair in enumerate(tls.certificates):
         yield from _check_pair(pair, (*path, "certificates", index), now, serves=True)
     if tls.client_certificates is not None:
@@ -31,6 +35,8 @@ def _check_listener(tls: ListenerTls, path: Path, now: float) -> Iterator[Findin
 
 
 def _check_cluster(tls: ClusterTls, path: Path, now: float) -> Iterator[Finding]:
+    if tls.identity is not None and (tls.ca or tls.server_name or tls.client_certificate):
+        yield Finding((*path, "identity"), "the mesh says whom to believe: no ca, serverName or clientCertificate")
     if tls.ca is not None:
         yield from _check_ca(tls.ca, (*path, "ca"), now)
     if tls.client_certificate is not None:

@@ -16,9 +16,9 @@ from typing import Any, Final, NamedTuple
 
 from gateway.spec.openapi.document import Document, Where, read_document
 from gateway.spec.openapi.parameters import Parameters
-from gateway.spec.openapi.paths import METHODS, Paths, check_template, server_path
+from gateway.spec.openapi.paths import MAX_OPERATIONS, METHODS, Paths, check_template
+from gateway.spec.openapi.servers import server_path
 
-MAX_OPERATIONS: Final = 2_000
 MAX_MISTAKES: Final = 20
 _DIALECTS: Final = ("https://spec.openapis.org/oas/3.1/dialect/base", "https://json-schema.org/draft/2020-12/schema")
 

@@ -43,24 +43,32 @@ class Document:
         """
         if not reference.startswith("#/"):
             raise ValueError(f"{reference[:100]!r} leads out of this file: nothing is fetched, put it in here")
-        where: list[str | int] = []
-        node: Any = self.data
-        for part in reference[2:].split("/"):
-            key = part.replace("~1", "/").replace("~0", "~")
-            if isinstance(node, Mapping) and key in node:
-                node = node[key]
-                where.append(key)
-            elif isinstance(node, list | tuple) and key.isdecimal() and int(key) < len(node):
-                node = node[int(key)]
-                where.append(int(key))
-            else:
-                raise ValueError(f"{reference[:100]!r} leads to nothing")
-        return tuple(where), node
+        found = standing_at(self.data, reference)
+        if found is None:
+            raise ValueError(f"{reference[:100]!r} leads to nothing")
+        return found
 
 
 def pointer(where: Where) -> str:
     """A JSON pointer as a URI fragment, as RFC 9457 shows it (RFC 6901 section 6; not percent-encoded)."""
     return "#" + "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in where)
+
+
+def standing_at(data: Mapping[str, Any], reference: str) -> tuple[Where, Any] | None:
+    """Where a reference within one document leads, and what stands there (RFC 6901 section 6; not percent-encoded)."""
+    where: list[str | int] = []
+    node: Any = data
+    for part in reference.removeprefix("#").split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, Mapping) and key in node:
+            node = node[key]
+            where.append(key)
+        elif isinstance(node, list | tuple) and key.isdecimal() and int(key) < len(node):
+            node = node[int(key)]
+            where.append(int(key))
+        else:
+            return None
+    return tuple(where), node
 
 
 def read_document(file: str) -> Document:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import Final, NamedTuple
 
 METHODS: Final = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 """The members of a Path Item Object that are operations."""
-_PARAMETER: Final = re.compile(r"\{([^{}/]+)\}")
+PARAMETER: Final = re.compile(r"\{([^{}/]+)\}")
+"""A parameter in a template: a name in braces within one segment."""
+MAX_OPERATIONS: Final = 2_000
+MAX_PATH: Final = 500
+"""Of a document: its operations, and the characters of a template, where each becomes something of ours."""
 
 
 class Found(NamedTuple):
@@ -68,7 +71,7 @@ class Paths:
 
 def parameters_of(template: str) -> tuple[str, ...]:
     """The names of a template's parameters, in their order."""
-    return tuple(_PARAMETER.findall(template))
+    return tuple(PARAMETER.findall(template))
 
 
 def check_template(template: str) -> None:
@@ -80,30 +83,19 @@ def check_template(template: str) -> None:
     if not template.startswith("/"):
         raise ValueError('a path begins with "/"')
     for segment in template.split("/")[1:]:
-        rest = _PARAMETER.sub("", segment)
+        rest = PARAMETER.sub("", segment)
         if "{" in rest or "}" in rest:
             raise ValueError("a brace without its partner")
-        if len(_PARAMETER.findall(segment)) > 1:
+        if len(PARAMETER.findall(segment)) > 1:
             raise ValueError("one segment of a path holds at most one parameter here: which of two begins where?")
     names = parameters_of(template)
     if len(set(names)) < len(names):
         raise ValueError("a parameter stands twice in it")
 
 
-def server_path(document: Mapping[str, Any]) -> str:
-    """The path of the first server (OpenAPI 3.1, Server Object): paths of the document are relative to it."""
-    servers = document.get("servers")
-    first = servers[0] if isinstance(servers, list | tuple) and servers else None
-    address = first.get("url") if isinstance(first, Mapping) else None
-    try:
-        return urlsplit(address).path.rstrip("/") if isinstance(address, str) else ""
-    except ValueError:
-        return ""
-
-
 def _below(node: _Node, segment: str) -> _Node:
     """The node for a segment, made where there is none yet."""
-    match = _PARAMETER.search(segment)
+    match = PARAMETER.search(segment)
     if match is None:
         return node.literals.setdefault(segment, _Node())
     prefix, suffix = segment[: match.start()], segment[match.end() :]

@@ -85,6 +85,39 @@ def test_long_lived_tokens(look: Any, system: Any, seconds: tuple[float, ...], s
     assert look("long-lived-tokens", system(closed())) == []
 
 
+REVOKING = HEAD.replace("path: /jwks}", "path: /jwks}, revocation: {store: s, onStoreFailure: fail_open}").replace(
+    "clusters:", 'stores: [{name: s, address: "127.0.0.1:6379"}]\nclusters:'
+)
+
+
+def test_long_lived_tokens_that_can_be_taken_back(look: Any, system: Any) -> None:
+    (found,) = look("long-lived-tokens", system(closed(), head=REVOKING, running=Running(token_seconds=(90_000.0,))))
+    assert (found.severity, "can be taken back" in found.detail) == ("low", True)
+
+
+def test_no_revocation(told: Any) -> None:
+    assert told("no-revocation", closed()) == ["provider id: its tokens are good until they expire"]
+    assert told("no-revocation", closed(), head=REVOKING) == []
+
+
+def test_token_passed_on(told: Any) -> None:
+    head = HEAD.replace("clusters: [", 'clusters: [{name: other, endpoints: ["127.0.0.1:8"]}, ')
+    passed = closed().replace("cluster: shop", "cluster: other")
+    assert told("token-passed-on", passed, head=head) == ["route closed: other gets the caller's token"]
+    assert told("token-passed-on", closed(), head=head) == []  # its own issuer
+    assert told("token-passed-on", public().replace("cluster: shop", "cluster: other"), head=head) == []
+    keys = "  - {name: keys, public: true, matches: [{path: {value: /keys}}], filters: [{type: Jwks}]}\n"
+    exchanged = closed(filters=f"{JWT}, {{type: InternalToken, audiences: [other]}}") + keys
+    assert told("token-passed-on", exchanged.replace("cluster: shop", "cluster: other"), head=head) == []
+    removed = closed(filters=f"{JWT}, {{type: RequestHeaderModifier, remove: [Authorization]}}")
+    assert told("token-passed-on", removed.replace("cluster: shop", "cluster: other"), head=head) == []
+
+
+def test_a_webhook_is_for_one_thing(told: Any, tmp_path: Any) -> None:
+    hook = "{type: WebhookSignature, sender: pay, secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]}"
+    assert told("any-token", closed(filters=hook)) == []
+
+
 def test_slow_key_refresh(told: Any) -> None:
     slow = HEAD.replace("path: /jwks", "path: /jwks, refresh: 1h")
     assert told("slow-key-refresh", head=slow) == ["provider id: keys are fetched every 60 minutes"]
@@ -136,6 +169,19 @@ def test_shadow_limit(look: Any, system: Any, told: Any) -> None:
     assert told("shadow-limit", public(more=f"filters: [{LIMIT}]")) == []
 
 
+def test_unwatched_endpoints(look: Any, system: Any) -> None:
+    def found(keys: str, running: Running | None = None) -> list[str]:
+        text = HEAD.replace('endpoints: ["127.0.0.1:9"]', keys)
+        return [one.detail for one in look("unwatched-endpoints", system(public(), head=text, running=running))]
+
+    two = 'endpoints: ["127.0.0.1:9", "127.0.0.1:10"]'
+    assert found(two) == ["2 endpoints, neither outlierDetection nor healthCheck"]
+    assert found(f"{two}, outlierDetection: {{}}") == []
+    assert found(f"{two}, healthCheck: {{path: /}}") == []
+    assert found('endpoints: ["127.0.0.1:9"]') == []
+    assert found("service: shop", Running(endpoints={"shop": ("127.0.0.1:1", "127.0.0.1:2")})) != []
+
+
 def test_no_time_out(look: Any, system: Any, told: Any) -> None:
     endless = public(more="timeouts: {request: 0s}")
     assert told("no-time-out", endless) == ["route open: an exchange may last as long as bytes come every 60 s"]
@@ -168,6 +214,29 @@ class RetriedCluster(Cluster):
     retry: dict[str, Any] = {}  # noqa: RUF012
 
 
+def test_unguarded_canary(told: Any) -> None:
+    def canary(rollback: str) -> tuple[str, str]:
+        more = 'clusters: [{name: shop, endpoints: ["127.0.0.1:9"]}, {name: next, endpoints: ["127.0.0.1:8"]}]'
+        route = public(more=f"canary: {{cluster: next, rollback: {rollback}}}")
+        return route, HEAD.replace('clusters: [{name: shop, endpoints: ["127.0.0.1:9"]}]', more)
+
+    route, head = canary("{errorRatio: 1.0}")
+    assert told("unguarded-canary", route, head=head) == ["route open: neither errors nor latency take it back"]
+    for enough in ("{}", "{errorRatio: 1.0, latency: {max: 1s}}"):
+        assert told("unguarded-canary", canary(enough)[0], head=head) == []
+    assert told("unused", route, head=head) == ["provider id: is named by nothing"]  # and not the canary's cluster
+
+
+def test_mirrored_credentials(told: Any) -> None:
+    def mirror(more: str) -> str:
+        return public(more=f"filters: [{{type: RequestMirror, cluster: shop{more}}}]")
+
+    assert told("mirrored-credentials", mirror(", withhold: [cookie]")) == [
+        "route open: copies to shop carry authorization"
+    ]
+    assert told("mirrored-credentials", mirror("")) == []
+
+
 def test_retry_write(look: Any, system: Any) -> None:
     before = system(public())
     route = Retried(name="pay", retries={"methods": ["GET", "POST"]})
@@ -180,6 +249,20 @@ def test_retry_write(look: Any, system: Any) -> None:
     ]
     harmless = before.spec.model_copy(update={"routes": (Retried(name="get", retries={"methods": ["GET"]}),)})
     assert look("retry-write", System(harmless, before.authenticating)) == []
+
+
+def test_retry_write_by_the_keys_of_a_route(told: Any) -> None:
+    assert told("retry-write", public(more="retry: {methods: [GET, POST]}")) == [
+        "route open: POST may be sent again after a failure"
+    ]
+    assert told("retry-write", public(more="retry: {idempotencyKeys: true}")) == []
+
+
+def test_planted_faults(told: Any) -> None:
+    assert told("planted-faults", public(more="faults: {delay: {percent: 2.5, duration: 1s}}")) == [
+        "route open: 2.5 % of tries begin 1 s late"
+    ]
+    assert told("planted-faults", public()) == []
 
 
 # -- on the wire, and in the browser
@@ -205,6 +288,51 @@ class Cors(FilterSpec):
     type: Literal["CORS"] = "CORS"
     allow_origins: tuple[str, ...] = ()
     allow_credentials: bool = False
+
+
+CACHED = HEAD + "caches: [{name: main}]\n"
+
+
+def test_cached_callers(told: Any, look: Any, system: Any) -> None:
+    cache = "{type: Cache, cache: main}"
+    (found,) = look("cached-callers", system(closed(filters=f"{JWT}, {cache}"), CACHED))
+    assert (found.subject, found.path) == ("route closed", ("routes", 0))
+    assert look("cached-callers", system(public(more=f"filters: [{cache}]"), CACHED)) == []
+    assert told("cached-callers", closed()) == []
+
+
+def test_compressed_cookies(told: Any, look: Any, system: Any) -> None:
+    (found,) = look("compressed-cookies", system(public(more="filters: [{type: Compression, cookies: true}]")))
+    assert found.path == ("routes", 0, "filters", 0, "cookies")
+    assert told("compressed-cookies", public(more="filters: [{type: Compression}]")) == []
+
+
+OUT = """\
+listeners: [{name: public, port: 8088, forwardProxy: {}}]
+clusters: [{name: shop, forward: {hosts: ["*.partner.example"]}}]
+"""
+
+
+def test_ways_out(told: Any) -> None:
+    assert told("plain-upstream", public(), head=OUT) == ["cluster shop: plain HTTP to whoever is called"]
+    assert told("plain-upstream", public(), head=OUT.replace("forward:", "tls: {}, forward:")) == []
+    assert told("plain-upstream", public(match="{method: CONNECT}"), head=OUT) == []
+    assert told("open-egress", public(), head=OUT) == []
+    everywhere = OUT.replace('"*.partner.example"', '"*.partner.example", "*"')
+    assert told("open-egress", public(), head=everywhere) == ["cluster shop: every host may be called"]
+
+
+def test_any_address(told: Any) -> None:
+    named = HEAD.replace('["127.0.0.1:9"]', '["127.0.0.1:9", "localhost:8", "api.example:443"]')
+    assert told("any-address", head=HEAD) == []
+    assert told("any-address", head=named) == ["cluster shop: api.example:443 may resolve to any address"]
+    judged = named.replace("endpoints:", "addresses: {allow: [public, 127.0.0.0/8]}, endpoints:")
+    assert told("any-address", head=judged) == []
+    assert told("any-address", public(), head=OUT) == []
+    wide = OUT.replace("forward:", "addresses: {allow: [0.0.0.0/0]}, forward:")
+    assert told("any-address", public(), head=wide) == ["cluster shop: 169.254.169.254 (a cloud's metadata) is allowed"]
+    shut = wide.replace("{allow: [0.0.0.0/0]}", "{allow: [0.0.0.0/0], deny: [169.254.0.0/16]}")
+    assert told("any-address", public(), head=shut) == []
 
 
 def test_wide_cors(look: Any, system: Any) -> None:

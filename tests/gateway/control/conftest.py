@@ -38,9 +38,9 @@ FILTER_TYPES: dict[str, type[FilterSpec]] = {
 }  # fmt: skip
 
 
-def load_file(path: Path, variables: Mapping[str, str]) -> Spec:
+def load_file(path: Path, variables: Mapping[str, str], text: str | None = None) -> Spec:
     """What `gateway.compile.load` does, without the filters' code."""
-    return load(path.read_text(), path.name, variables, FILTER_TYPES)
+    return load(path.read_text() if text is None else text, path.name, variables, FILTER_TYPES)
 
 
 class FakeWorker:
@@ -52,6 +52,8 @@ class FakeWorker:
         self.versions: list[int] = []
         self.reject: Callable[[dict[str, Any]], str | None] = lambda snapshot: None
         self.silent = False
+        self.heard: list[str] = []
+        self.orders: dict[str, Any] = {}
         self.answers: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda request: {"asked": request}
         self._seen = asyncio.Condition()
 
@@ -68,7 +70,10 @@ class FakeWorker:
     async def _listen(self) -> None:
         while line := await self.reader.readline():
             message = json.loads(line)
-            if message["type"] == "question":
+            self.heard.append(message["type"])
+            if message["type"] == "canaries":
+                self.orders = message
+            elif message["type"] == "question":
                 if (result := self.answers(message["request"])) is not None:
                     self.send(type="answer", id=message["id"], result=result)
             elif message["type"] == "snapshot":

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gateway.roles.channel import Channel
+from gateway.roles.channel import Channel, over_unix_socket
 from gateway.roles.worker import Worker
 
 
@@ -35,7 +35,8 @@ async def test_a_reset_line_is_dialled_again(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
     worker = Worker("gateway-1", time.monotonic, random.Random(1), None)
     with listening(tmp_path / "control.sock") as server:
-        channel = asyncio.create_task(Channel(str(tmp_path / "control.sock"), worker, never).run())
+        dial = over_unix_socket(str(tmp_path / "control.sock"))
+        channel = asyncio.create_task(Channel(dial, worker, never, {"role": "edge"}).run())
         try:
             async with asyncio.timeout(5):
                 first, _ = await loop.sock_accept(server)

@@ -99,6 +99,38 @@ async def worker(tmp_path: Path) -> AsyncIterator[Starter]:
         os.close(one.lifeline)
 
 
+async def test_a_worker_lets_services_out_to_who_is_listed(worker: Starter, upstream: Any) -> None:
+    third = await upstream(OK)
+    port = third.address.rpartition(":")[2]
+    text = f"""
+    listeners: [{{name: public, port: 0, forwardProxy: {{}}}}]
+    clusters:
+      - name: out
+        forward: {{hosts: ["*.example", localhost], ports: [{port}]}}
+        addresses: {{allow: [127.0.0.2]}}
+        dns: {{hosts: {{listed.example: [127.0.0.2]}}}}
+      - {{name: named, endpoints: ["named.example:{port}"], dns: {{hosts: {{named.example: [127.0.0.1]}}}}}}
+    routes:
+      - {{name: out, public: true, backendRefs: [{{cluster: out}}]}}
+      - {{name: named, public: true, hostnames: [named.example], backendRefs: [{{cluster: named}}]}}
+    """
+    process = await worker(load_text(dedent(text), "test.yaml", {}).model_dump(mode="json", by_alias=True))
+
+    async def call(host: str) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", process.port)
+        writer.write(f"GET http://{host}:{port}/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    assert b"200 OK" in await call("named.example")
+    assert f"\r\nhost: named.example:{port}\r\n".encode() in third.seen[-1]
+    assert b"egress_host_denied" in await call("elsewhere.test")
+    assert b"egress_address_denied" in await call("localhost")  # asked of the system: 127.0.0.1, and not in the list
+    assert b"upstream_connect_failure" in await call("listed.example")  # nobody listens there: it was connected to
+    assert third.connections == 1
+
+
 class Control:
     """The other end of a worker's line."""
 

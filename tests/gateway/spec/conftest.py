@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spec import filters, guards, validation
+from gateway.spec import caching, filters, guards, validation, webhooks
 from gateway.spec.loader import load
 from gateway.spec.models import FilterSpec, Spec
 
@@ -16,6 +16,9 @@ _MODELS = (
     filters.ApiKey,
     filters.TokenIntrospection,
     filters.Dpop,
+    filters.InternalToken,
+    filters.Jwks,
+    webhooks.WebhookSignature,
     filters.Authorize,
     filters.AuthorizationPolicy,
     filters.ExternalAuthorization,
@@ -27,6 +30,7 @@ _MODELS = (
     filters.Quota,
     filters.ConcurrencyLimit,
     filters.SizeLimit,
+    filters.RequestMirror,
     filters.RequestHeaderModifier,
     filters.ResponseHeaderModifier,
     filters.UrlRewrite,
@@ -34,6 +38,8 @@ _MODELS = (
     guards.GraphQLGuard,
     guards.SoapGuard,
     validation.OpenApiValidation,
+    caching.Cache,
+    caching.Compression,
 )
 _VARIABLES = {"PORT": "8088", "EMPTY": "", "WORD": "yes"}
 

@@ -1,0 +1,1 @@
+"""Identities for services, and what guards them: the certificate authority, enrolment, isolation."""
