@@ -21,6 +21,7 @@ import uvloop
 
 from benchmarks.micro_caching import caching_steps
 from benchmarks.micro_guards import guard_steps
+from benchmarks.micro_mediation import mediation_steps
 from benchmarks.micro_policies import policy_steps
 from benchmarks.micro_steps import Bench, build, optional_steps, request_steps
 from benchmarks.model import Setup
@@ -57,8 +58,8 @@ def show_optional(bench: Bench, count: int) -> None:
     for label, step in optional_steps(bench).items():
         share = 100 if "batch" in label else 1
         print(f"  {measure(step, max(1, count // share)) / share:6.2f}  {label}")
-    print("besides, for requests whose body a guard reads:")
-    for label, step in guard_steps().items():
+    print("besides, for requests whose body a guard reads, or that are said in another style:")
+    for label, step in (guard_steps() | mediation_steps()).items():
         print(f"  {measure(step, max(1, count // 100)):6.0f}  {label}")
 
 

@@ -74,6 +74,8 @@ class Build:
     """Whose filter it is; "" for one that runs on every route."""
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     """For filters that ask somebody."""
+    authenticated: bool = False
+    """Whether a filter of this chain knows who asks."""
     caches: Mapping[str, Zone] = field(default_factory=dict)
     app_secret: str = field(default="", repr=False)
     """In a sidecar: what it and its service know."""

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from gateway.filters.strict_json import read_json
+from gateway.filters.strict_json import JSON_TYPE, read_json
 from gateway.http.messages import Reply, Request
 
 MEMBERS: Final = frozenset(("query", "operationName", "variables", "extensions"))
-_JSON: Final = re.compile(rb'application/json(?:\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 NOT_POST: Final = Reply(405, "graphql_not_post", "send the operation by POST", ((b"allow", b"POST"),))
@@ -48,9 +47,9 @@ class Asked:
 
 def check_head(request: Request) -> Reply | None:
     """Whether it can be a GraphQL request at all."""
-    if request.method != "POST":
+    if request.target_method != "POST":
         return NOT_POST
-    if not _JSON.fullmatch(request.fields.get(b"content-type", b"")):
+    if not JSON_TYPE.fullmatch(request.fields.get(b"content-type", b"")):
         return NOT_JSON
     if request.query and any(name in MEMBERS for name, _ in parse_qsl(request.query, keep_blank_values=True)):
         return IN_ADDRESS

@@ -83,6 +83,8 @@ class Request:
     """What a filter found it to ask for, as type and name: of few values, since metrics tell them apart."""
     documented: Any = None
     """The operation of an API's description that it is (gateway.filters.openapi_api), for whoever reads its answer."""
+    mediation: Any = None
+    """What the filter that says the request in another style remembers until its answer comes back."""
 
     copies: tuple[Any, ...] = ()
     """Copies for other clusters (gateway.filters.mirror); the exchange tells them of its body."""
@@ -102,6 +104,8 @@ class Request:
         self.path = path
         self.target_path = path
         """The path to forward; URLRewrite changes it, `path` stays what was matched and authorised."""
+        self.target_method = method
+        """The method to forward; mediation changes it, `method` stays what the client sent."""
         self.query = query
         self.headers = headers
         self.fields = fields

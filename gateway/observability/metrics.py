@@ -82,7 +82,7 @@ class Metrics:
         )
         self.operations = Counter(
             "gateway_operations",
-            "Operations that a guard or validation let pass, by type and name; unknown names are _OTHER.",
+            "Operations that a guard, validation or mediation let pass; unknown names are _OTHER.",
             ("http_route", "operation_type", "operation_name"),
         )
         self.misfits = Counter(

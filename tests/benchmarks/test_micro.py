@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.micro import SETUPS, measure
 from benchmarks.micro_guards import guard_steps
+from benchmarks.micro_mediation import mediation_steps
 from benchmarks.micro_policies import policy_steps
 from benchmarks.micro_steps import build, optional_steps, request_steps
 from benchmarks.work import prepare
@@ -28,6 +29,14 @@ async def test_every_step_can_be_repeated(name: str, tmp_path_factory: pytest.Te
 def test_guards_are_measured_on_what_they_let_pass() -> None:
     for step in guard_steps().values():
         assert step() is None
+
+
+def test_mediation_is_measured_on_what_passes_both_ways() -> None:
+    requests, answers = list(mediation_steps().values())[::2], list(mediation_steps().values())[1::2]
+    for step in requests:
+        assert step() is step() is None
+    for step in answers:
+        assert step() == step() != b""
 
 
 def test_every_policy_decides_again_and_again(tmp_path: Path) -> None:

@@ -185,6 +185,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     for named in (
         "profiles.wsdl",
         "storefront.graphql",
+        "front.graphql",
         "orders.openapi.yaml",
         "profiles.openapi.yaml",
     ):  # by it, relative to its folder

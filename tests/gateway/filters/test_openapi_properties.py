@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 
 from gateway.http.messages import Reply
 from tests.gateway.filters.openapi_filter import answer, asking, filter_for, post, request, taking
