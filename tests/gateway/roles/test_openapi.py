@@ -11,7 +11,7 @@ import pytest
 
 from gateway.compile.load import load_spec
 from gateway.compile.table import filter_types
-from gateway.spec.restore import restore
+from gateway.spec.restore import restore, sent
 
 DOCUMENT = """
 openapi: 3.1.0
@@ -71,7 +71,8 @@ class Case:
         head = f"{method} {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n"
         got = await self.gateway.raw(head.encode() + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
         head, _, content = got.partition(b"\r\n\r\n")
-        told = json.loads(content) if b"json" in head.lower() and content else content
+        framed = b"transfer-encoding: chunked" in head
+        told = json.loads(content) if b"json" in head.lower() and content and not framed else content
         return int(head.split()[1]), told
 
     def misfits(self, direction: str, where: str) -> float:
@@ -147,7 +148,8 @@ async def test_an_answer_in_pieces_is_reported_at_its_end(case: Any) -> None:
         writer.write(b"0\r\n\r\n")
 
     one = await case(pieces)
-    status, _ = await one.send(b'{"name": "ann"}')
+    status, body = await one.send(b'{"name": "ann"}')
+    assert b'"name": "ann"}' in body
     assert (status, one.misfits("response", "body")) == (201, 1)
 
 
@@ -184,7 +186,7 @@ async def test_a_document_that_is_broken_meanwhile_changes_nothing(case: Any, tm
     one = await case(answering(GOOD))
     (tmp_path / "users.yaml").write_text("nonsense")
     spec = one.gateway.worker.snapshot.spec
-    one.gateway.worker.apply(restore(spec.model_dump(mode="json", by_alias=True), filter_types()), {}, 2)
+    one.gateway.worker.apply(restore(sent(spec), filter_types()), {}, 2)
     assert (await one.send(b'{"name": "ann"}'))[0] == 201
     assert (await one.send(b'{"name": 5}'))[0] == 400
 

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from gateway.compile.load import load_spec
+from gateway.compile.table import filter_types
 from gateway.spec.errors import SpecError, SpecErrors
 from gateway.spec.openapi import contract
 from gateway.spec.openapi.contract import read_contract
+from gateway.spec.restore import restore, sent
 from gateway.spec.validation import OpenApiValidation
 
 HEAD = "openapi: 3.1.0\n"
@@ -222,3 +225,17 @@ def test_a_changed_document_is_another_filter(tmp_path: Path) -> None:
     file.write_text(HEAD + PATH + "      {operationId: other}")
     assert before != spec.loaded()
     assert spec.files() == (str(file),)
+
+
+def test_a_contract_travels_once_however_many_routes_hold_to_it() -> None:
+    spec = load_spec(Path(__file__).parents[3] / "config" / "shop.yaml", {})
+    message = json.loads(json.dumps(sent(spec)))
+    held = [one for route in spec.routes for one in route.filters if isinstance(one, OpenApiValidation)]
+    assert sorted(message["contracts"]) == sorted({one.contract for one in held})
+    assert len(held) > len(message["contracts"]) == 2
+    back = restore(message, filter_types())
+    assert back == spec
+    kept = [one.contract for route in back.routes for one in route.filters if isinstance(one, OpenApiValidation)]
+    assert len({id(one) for one in kept}) == 2
+    with pytest.raises(ValueError, match="a contract is missing"):
+        restore({**message, "contracts": message["contracts"][:1]}, filter_types())
