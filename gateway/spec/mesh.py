@@ -226,10 +226,12 @@ def _into(name: str, service: dict[str, Any], members: Members) -> dict[str, Any
 def _to(name: str, peer: str, call: dict[str, Any]) -> dict[str, Any]:
     """The route of what the service says to a peer."""
     said = {key: value for key, value in call.items() if key != "to"}
+    filters = said.get("filters", ())
     return said | {
         "name": f"{name}-to-{peer}",
         "listeners": (outbound(peer),),
-        "public": True,  # nobody but the service itself reaches this listener, and the other side decides
+        "public": True,  # nobody but the service itself gets past the first filter, and the other side decides
+        "filters": ({"type": "ServiceSecret"}, *filters) if isinstance(filters, tuple) else filters,
         "backendRefs": ({"cluster": peer},),
     }
 

@@ -47,7 +47,7 @@ class Secrets(_Part):
     clients: Mapping[str, str] = Field(default_factory=dict, repr=False)
     client_secret: str | None = Field(None, repr=False)
     sidecar: str | None = Field(None, repr=False)
-    """In a mesh: what the own sidecar says with each request."""
+    """In a mesh: what this service and its own sidecar say to each other, both ways."""
 
 
 class Settings(_Part):

@@ -69,6 +69,7 @@ def test_a_sidecar_lets_in_what_the_file_says_and_tells_its_service() -> None:
     orders = load(GOOD)["orders"]
     into = orders.routes[0]
     assert [one.type for one in into.filters] == ["RateLimit", "AuthorizationPolicy", "SidecarSecret"]
+    assert [one.type for one in orders.routes[1].filters] == ["ServiceSecret"]
     assert (into.name, into.listeners, into.backend_refs[0].cluster) == ("into-orders", ("inbound",), "app")
     assert into.timeouts.request == 9.0
     assert not into.public
