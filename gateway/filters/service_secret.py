@@ -15,7 +15,7 @@ from gateway.http.messages import Reply, Request
 from gateway.spec.models import FilterSpec
 
 HEADER: Final = b"x-gatehouse-service"
-NOT_FROM_SERVICE: Final = Reply(403, "not_from_service", "this listener is for the service beside it, and for nobody else")
+NOT_FROM_SERVICE: Final = Reply(403, "not_from_service", "this listener is for the service beside it alone")
 
 
 class ServiceSecretSpec(FilterSpec):

@@ -104,7 +104,7 @@ class MeshPeers:
     def identity_changed(self) -> None:
         """Cut off who was revoked."""
         for connection, (peer, _) in tuple(self._peers.items()):
-            if peer.serial in self._workload.revoked and not connection.transport.is_closing():
+            if self._workload.shuts_out(peer) and not connection.transport.is_closing():
                 self._metrics.mesh_revoked.add(self._listener)
                 log.warning("listener %s: %s was revoked: its connection ends", self._listener, peer.identity)
                 connection.transport.abort()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import random
@@ -67,10 +68,15 @@ class MeshPart:
 
     def jobs(self) -> tuple[Callable[[], Awaitable[None]], ...]:
         """What runs for as long as control does."""
-        return (self._enrolment.run, self.plane.run, self._watch)
+        return (self._enrolment.run, self.plane.run, self._watch, self._sweep)
 
     async def _watch(self) -> None:
         await watch(self.plane.file, self.plane.reload)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self.channel.sweep(time.time())
 
     def status(self) -> dict[str, Any]:
         """Who is there, with which version and certificate; what the file would have."""
