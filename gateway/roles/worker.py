@@ -31,6 +31,7 @@ from gateway.observability.metrics import Metrics
 from gateway.observability.registry import method_label
 from gateway.observability.tracing import Ids, SpanRecord
 from gateway.roles.canary import count_side
+from gateway.roles.clusters import add_cluster_gauges, cluster_view
 from gateway.roles.ending import Ending
 from gateway.roles.exchange import Exchange
 from gateway.roles.facts import Facts
@@ -41,6 +42,7 @@ from gateway.spec.models import Spec
 from gateway.upstream.canary import Orders
 from gateway.upstream.redis_account import Account
 from gateway.upstream.resolver import Resolver, SystemResolver
+from gateway.upstream.session import session_key
 from gateway.upstream.store import Store
 from gateway.upstream.workload import Workload
 
@@ -88,6 +90,7 @@ class Worker:
             app_secret,
             resolver or SystemResolver(),
             signing or SigningKeys.of_our_own(),
+            session_key(state_dir),
         )
         self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
@@ -140,6 +143,8 @@ class Worker:
         clusters, closing = retired(before, after)
         for cluster in clusters:
             cluster.retire()
+        for cluster, spec, addresses in after.moved:
+            cluster.update(spec, addresses)
         return closing
 
     def obey(self, orders: Orders) -> None:
@@ -191,12 +196,7 @@ class Worker:
             ("worker", "gateway_listener", "certificate"),
             lambda: dict(self.certificate_expiry),
         )
-        self.metrics.gauge(
-            "gateway_cluster_connections",
-            "Connections to endpoints.",
-            ("gateway_cluster", "state"),
-            self._connections,
-        )
+        add_cluster_gauges(self.metrics, self.name, lambda: self.snapshot.clusters)
         named = ("gateway_cache",)
         self.metrics.gauge(
             "gateway_cache_bytes", "Memory that kept answers take.", named, lambda: self._kept(lambda one: one.bytes)
@@ -209,14 +209,6 @@ class Worker:
     def _revocations(self) -> list[tuple[str, Revocations]]:
         providers = self.snapshot.providers.items()
         return [(name, one.revocations) for name, one in providers if one.revocations is not None]
-
-    def _connections(self) -> dict[tuple[str, ...], float]:
-        found: dict[tuple[str, ...], float] = {}
-        for name, cluster in self.snapshot.clusters.items():
-            idle = sum(len(endpoint.idle) for endpoint in cluster.endpoints)
-            found[name, "idle"] = idle
-            found[name, "active"] = sum(endpoint.open for endpoint in cluster.endpoints) - idle
-        return found
 
     # -- each request ----------------------------------------------------------------------------------------
 
@@ -326,24 +318,8 @@ class Worker:
 
     def cluster_view(self) -> dict[str, Any]:
         """The observed state of clusters, for the admin API."""
-        return {
-            name: {
-                "endpoints": [
-                    {
-                        "address": one.address,
-                        "healthy": one.healthy,
-                        "active": one.active,
-                        "idle": len(one.idle),
-                        "open": one.open,
-                        "failures": one.failures,
-                    }
-                    for one in cluster.endpoints
-                ],
-                "pending": len(cluster.pending),
-                "load_balancing": cluster.spec.load_balancing,
-            }
-            for name, cluster in self.snapshot.clusters.items()
-        }
+        now = self.clock()
+        return {name: cluster_view(cluster, now) for name, cluster in self.snapshot.clusters.items()}
 
 
 def _network(client: str) -> str:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, SerializeAsAny, Strict
 
 from gateway.spec.base import Model
+from gateway.spec.endpoints import HashOn, HealthCheck, ListedEndpoint, OutlierDetection, SessionPersistence
 from gateway.spec.fields import (
     AbsolutePath,
     Address,
@@ -211,21 +212,33 @@ class Cluster(Model):
 
     name: Name
     service: Name | None = None
-    endpoints: tuple[str, ...] = ()
+    endpoints: tuple[ListedEndpoint, ...] = ()
     forward: Forward | None = None
     dns: Dns = Dns()
     addresses: Addresses | None = None
     """None: an endpoint may be anywhere; for `forward` only where it is public."""
-    load_balancing: Literal["round_robin", "least_request"] = "least_request"
+    load_balancing: Literal["round_robin", "least_request", "random", "ring_hash"] = "least_request"
+    hash_on: HashOn | None = None
+    """What `ring_hash` goes by."""
     connect_timeout: Duration = 1.0
     idle_timeout: Duration = 30.0
     max_connections: Integer = Field(1_024, gt=0)
     max_pending: Integer = Field(1_024, ge=0)
+    max_requests: Integer = Field(1_024, gt=0)
     max_requests_per_connection: Integer = Field(0, ge=0)
     """After so many a connection is not used again; 0 for no limit (Envoy: max_requests_per_connection)."""
     tls: ClusterTls | None = None
+    panic_threshold: Integer = Field(50, ge=0, le=100)
+    """With fewer percent of its endpoints usable all of them are used (Envoy: healthy_panic_threshold)."""
+    outlier_detection: OutlierDetection | None = None
+    health_check: HealthCheck | None = None
     retry_budget: RetryBudget = RetryBudget()
     audit_accept: AuditAccept = Field(default_factory=dict)
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """Host and port of the endpoints that stand here."""
+        return tuple(one.address for one in self.endpoints)
 
 
 class StoreTls(Model):
@@ -388,6 +401,7 @@ class Route(Model):
     retry: Retry | None = None
     faults: Faults | None = None
     web_socket: WebSocket = WebSocket()
+    session_persistence: SessionPersistence | None = None
     owner: str = ""
     version: str = ""
     lifecycle: Literal["experimental", "active", "deprecated", "retired"] = "active"

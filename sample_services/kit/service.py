@@ -77,6 +77,10 @@ class Service:
         self._tasks = Tasks(log, self.metrics.task_failures)
         self._redis: Redis | None = None
 
+    def weak(self, name: str) -> bool:
+        """Whether the lab has asked for this weakness; each stands in one place, with its name."""
+        return name in self.settings.weaknesses
+
     @property
     def redis(self) -> Redis:
         """The connection pool of this service's own Redis user; opened at the first use.
@@ -135,6 +139,8 @@ def run(name: str, setup: Setup, schema: str, seed: Seed) -> None:
     os.umask(0o077)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = configure_logging(name, settings.instance)
+    if settings.weaknesses:
+        log.warning("WEAKENED for a lesson", extra={"weaknesses": list(settings.weaknesses)})
     try:
         asyncio.run(serve(settings, log, setup, schema, seed))
     except Exception:

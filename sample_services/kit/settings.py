@@ -66,6 +66,8 @@ class Settings(_Part):
     """Whose short tokens are believed as well, where the peer `gateway` publishes its keys; their audience is us."""
     redis: RedisSettings | None = None
     otlp: OtlpSettings | None = None
+    weaknesses: tuple[str, ...] = ()
+    """Planted for a lesson: protections that this process leaves out. Empty, unless the lab is at work."""
     lifeline_fd: int | None = None
     secrets: Secrets = Secrets()
 

@@ -42,6 +42,7 @@ from gateway.audit.checks import (
     unguarded_canary,
     unreachable_match,
     unused,
+    unwatched_endpoints,
     wide_cors,
     wide_websocket,
 )
@@ -62,6 +63,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     slow_clients.CHECK,
     retry_write.CHECK,
     planted_faults.CHECK,
+    unwatched_endpoints.CHECK,
     unguarded_canary.CHECK,
     mirrored_credentials.CHECK,
     plain_listener.CHECK,

@@ -158,6 +158,19 @@ def test_shadow_limit(look: Any, system: Any, told: Any) -> None:
     assert told("shadow-limit", public(more=f"filters: [{LIMIT}]")) == []
 
 
+def test_unwatched_endpoints(look: Any, system: Any) -> None:
+    def found(keys: str, running: Running | None = None) -> list[str]:
+        text = HEAD.replace('endpoints: ["127.0.0.1:9"]', keys)
+        return [one.detail for one in look("unwatched-endpoints", system(public(), head=text, running=running))]
+
+    two = 'endpoints: ["127.0.0.1:9", "127.0.0.1:10"]'
+    assert found(two) == ["2 endpoints, neither outlierDetection nor healthCheck"]
+    assert found(f"{two}, outlierDetection: {{}}") == []
+    assert found(f"{two}, healthCheck: {{path: /}}") == []
+    assert found('endpoints: ["127.0.0.1:9"]') == []
+    assert found("service: shop", Running(endpoints={"shop": ("127.0.0.1:1", "127.0.0.1:2")})) != []
+
+
 def test_no_time_out(look: Any, system: Any, told: Any) -> None:
     endless = public(more="timeouts: {request: 0s}")
     assert told("no-time-out", endless) == ["route open: an exchange may last as long as bytes come every 60 s"]

@@ -10,7 +10,8 @@ import pytest
 from gateway.control import live
 from gateway.control.admin import HEADERS
 from gateway.control.request_log import MAX_TEXT, RequestLog
-from gateway.control.views.config import merge_endpoints, without_secrets
+from gateway.control.views.clusters import merge_endpoints
+from gateway.control.views.config import without_secrets
 
 HOSTILE = '/orders/<img src=x onerror=alert(1)>"\u202e\r\n</script>'
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import api_keys, caching, filters, guards, models, tries, webhooks
+from gateway.spec import api_keys, caching, endpoints, filters, guards, models, tries, webhooks
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -27,6 +27,11 @@ SECTIONS: dict[str, type[Model]] = {
     "`providers[].revocation`": models.Revocation,
     "`providers[].jwks`": models.JwksSource,
     "`clusters[]`": models.Cluster,
+    "`clusters[].endpoints[]`": endpoints.ClusterEndpoint,
+    "`clusters[].hashOn`": endpoints.HashOn,
+    "`clusters[].outlierDetection`": endpoints.OutlierDetection,
+    "`clusters[].outlierDetection.successRate`": endpoints.SuccessRate,
+    "`clusters[].healthCheck`": endpoints.HealthCheck,
     "`clusters[].forward`": models.Forward,
     "`clusters[].dns`": models.Dns,
     "`clusters[].addresses`": models.Addresses,
@@ -45,6 +50,8 @@ SECTIONS: dict[str, type[Model]] = {
     "`routes[].canary.rollback`": models.CanaryRollback,
     "`routes[].canary.rollback.latency`": models.CanaryLatency,
     "`routes[].timeouts`": models.Timeouts,
+    "`routes[].sessionPersistence`": endpoints.SessionPersistence,
+    "`routes[].sessionPersistence.cookieConfig`": endpoints.SessionCookie,
     "`routes[].retry`": tries.Retry,
     "`routes[].faults`": tries.Faults,
     "`routes[].faults.delay`": tries.DelayFault,
