@@ -18,10 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from gateway.spec.checks import check
 from gateway.spec.errors import nearest
+from gateway.spec.fields import Duration
 from gateway.spec.loader import load_data
 from gateway.spec.mesh_names import APP, INBOUND, outbound
 from gateway.spec.mesh_policy import Members as Members  # part of what this module offers
@@ -31,7 +34,10 @@ from gateway.spec.reading import parse, plain
 from gateway.spec.source import PathTuple, Source
 
 NOBODY: Final = "nobody-is-allowed"
-_KEYS: Final = frozenset({"services", "clusters", "providers", "stores"})
+CERTIFICATE_LIFE: Final = 600.0
+"""Seconds for which a certificate is good where the file says nothing."""
+_LIFE: Final = TypeAdapter(Annotated[Duration, Field(ge=2.0, le=86_400.0)])
+_KEYS: Final = frozenset({"certificateLife", "services", "clusters", "providers", "stores"})
 _OURS: Final = frozenset({"listeners", "matches", "backendRefs", "public", "hostnames"})
 """Keys of a route that the mesh decides."""
 
@@ -55,6 +61,7 @@ def load_mesh(
     source = parse(text, file, variables)
     data = plain(source)
     said = _services(source, data, members)
+    _life(source, data)
     specs: dict[str, Spec] = {}
     told: set[tuple[PathTuple, str]] = set()
     for name in members.peers:
@@ -69,6 +76,29 @@ def load_mesh(
             specs[name] = spec
     source.stop_on_errors()
     return specs
+
+
+def certificate_life(text: str, file: str, variables: Mapping[str, str]) -> float:
+    """For how many seconds a certificate is good, as the file says it; only the next start of a mesh heeds it.
+
+    Raises:
+        SpecErrors: it is no YAML, or no duration.
+    """
+    source = parse(text, file, variables)
+    data = plain(source)
+    life = _life(source, data) if isinstance(data, dict) else CERTIFICATE_LIFE
+    source.stop_on_errors()
+    return life
+
+
+def _life(source: Source, data: dict[str, Any]) -> float:
+    if "certificateLife" not in data:
+        return CERTIFICATE_LIFE
+    try:
+        return _LIFE.validate_python(data["certificateLife"], context={"file": True})
+    except ValidationError:
+        source.report(("certificateLife",), "for how long a certificate is good: from 2s to 24h, like 10m")
+        return CERTIFICATE_LIFE
 
 
 def with_identities(spec: Spec, identities: Mapping[str, str]) -> Spec:

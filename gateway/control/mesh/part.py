@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.compile.load import load_mesh_file
 from gateway.control.channel import Worker
 from gateway.control.mesh.channel import SidecarChannel
+from gateway.control.mesh.members import members_of
 from gateway.control.mesh.plane import MeshPlane
 from gateway.control.mesh.registry import Registry
 from gateway.control.messages import Ack, Explanations, Stats
@@ -23,8 +24,6 @@ from gateway.control.settings import MeshSettings
 from gateway.control.watch import watch
 from gateway.mesh.enrolment import Enrolment
 from gateway.mesh.enrolment import MeshSettings as EnrolmentSettings
-from gateway.mesh.identity import identity_of
-from gateway.spec.mesh import Members
 from gateway.upstream.workload import Workload
 
 if TYPE_CHECKING:
@@ -47,9 +46,8 @@ class MeshPart:
         told = EnrolmentSettings(**settings.enrolment.model_dump())
         self._control = control
         self._enrolment = Enrolment(Workload(told.identity), told, random.Random(os.urandom(16)))  # noqa: S311
-        identities = {name: identity_of(name) for name in (*settings.peers, "gateway", "control")}
-        self.identities = {name: identities[name] for name in settings.peers}
-        members = Members(settings.peers, identities)
+        members = members_of(settings.peers)
+        self.identities = {name: members.identities[name] for name in settings.peers}
         load = partial(load_mesh_file, variables=variables, members=members)
         self.registry = Registry(time.monotonic, state_dir / "mesh-registry.json")
         listening = socket.socket(fileno=os.dup(settings.listen_fd))

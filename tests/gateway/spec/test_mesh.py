@@ -11,7 +11,7 @@ from gateway.compile.table import answering_types, authenticating_types, filter_
 from gateway.control.supervisor.manifest import load_manifest
 from gateway.spec.errors import SpecErrors
 from gateway.spec.filters import AuthorizationPolicy
-from gateway.spec.mesh import Members, load_mesh
+from gateway.spec.mesh import Members, certificate_life, load_mesh
 from gateway.spec.models import FilterSpec, Spec
 from gateway.spec.restore import restore
 
@@ -214,3 +214,18 @@ def test_a_rule_that_names_nobody_means_everybody_of_the_mesh_and_nobody_else() 
     text = f"services: [{{name: orders, filters: [{{type: AuthorizationPolicy, allow: [{rule}]}}]}}]"
     rules = policy(load(text)["orders"].routes[0].filters)
     assert [one.principals for one in rules.allow] == [(PREFIX + "*",), (PREFIX + "alerts",)]
+
+
+@pytest.mark.parametrize(
+    ("said", "life"), [("", 600.0), ("certificateLife: 4s\n", 4.0), ("certificateLife: 1h\n", 3600.0)]
+)
+def test_for_how_long_a_certificate_is_good(said: str, life: float) -> None:
+    assert certificate_life(f"{said}services: []", "mesh.yaml", {}) == life
+    assert load(f"{said}services: []")
+
+
+@pytest.mark.parametrize("said", ["5", "1s", "25h", "soon", "-4s", "[]", "null"])
+def test_what_is_no_life_for_a_certificate(said: str) -> None:
+    (found,) = mistakes(f"certificateLife: {said}\nservices: []")
+    assert found.startswith("1: ")
+    assert "from 2s to 24h" in found
