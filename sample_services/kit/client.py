@@ -24,7 +24,7 @@ from sample_services.kit.metrics import Metrics, known_method
 from sample_services.kit.problems import Problem
 from sample_services.kit.propagation import inject
 from sample_services.kit.settings import Settings
-from sample_services.kit.sidecar import CALLER
+from sample_services.kit.sidecar import BESIDE_THE_MESH, CALLER
 from sample_services.kit.telemetry import Telemetry
 
 TIMEOUT_S = 5.0
@@ -96,9 +96,7 @@ class HttpClient:
         self._telemetry = telemetry
         self._metrics = metrics
         self._tokens: dict[str, _Token] = {}
-        secret = settings.secrets.sidecar  # in a mesh every peer is reached through the own sidecar
         self._session = aiohttp.ClientSession(
-            headers={CALLER: secret} if secret is not None else None,
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
             connector=aiohttp.TCPConnector(limit=100, limit_per_host=50, keepalive_timeout=15),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -125,6 +123,9 @@ class HttpClient:
         left = deadline.left()
         wait = TIMEOUT_S if left is None else min(left, TIMEOUT_S)
         sent = {**(headers or {}), deadline.HEADER: str(max(1, int(wait * 1000)))}
+        secret = self._settings.secrets.sidecar
+        if secret is not None and peer not in BESIDE_THE_MESH:  # every other peer is reached through the own sidecar
+            sent[CALLER] = secret
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
         with self._observed(peer, method, path) as (span, seen):

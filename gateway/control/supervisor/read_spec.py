@@ -3,8 +3,8 @@
 The problem: checking a configuration needs pydantic and the filters, some 20 MiB, and the supervisor stays
 for days. The rule: a short-lived child reads it; the supervisor learns where to listen and what to start.
 
-    python -m gateway.control.supervisor.read_spec < {"path": …, "variables": {…}, "mesh": null | {"path": …, "peers": …}}
-                                                   > {"listeners": …} | {"error": …}
+    python -m gateway.control.supervisor.read_spec  < {"path": …, "variables": {…}, "mesh": {"path": …, "peers": …}}
+                                                    > {"listeners": …} | {"error": …}
 """
 
 from __future__ import annotations

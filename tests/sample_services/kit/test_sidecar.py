@@ -56,7 +56,7 @@ async def test_whoever_watches_processes_may_look(service: Client, metrics: Metr
     assert counted(metrics) == 0
 
 
-Called = Callable[[str | None], Awaitable[web.Request]]
+Called = Callable[..., Awaitable[web.Request]]
 
 
 @pytest.fixture
@@ -72,11 +72,11 @@ async def called(settings: Settings, telemetry: Telemetry, metrics: Metrics) -> 
     app.router.add_get("/x", note)
     async with TestServer(app) as server:
 
-        async def call(secret: str | None) -> web.Request:
-            peers = {"identity": str(server.make_url("")).rstrip("/")}
+        async def call(secret: str | None, peer: str = "identity") -> web.Request:
+            peers = {peer: str(server.make_url("")).rstrip("/")}
             told = settings.model_copy(update={"peers": peers, "secrets": Secrets(sidecar=secret)})
             client = HttpClient(told, telemetry, metrics)
-            await client.request("identity", "GET", "/x")
+            await client.request(peer, "GET", "/x", headers={"X-Own": "1"})
             await client.close()
             return seen[-1]
 
@@ -89,3 +89,7 @@ async def test_calls_go_out_with_the_secret(called: Called) -> None:
 
 async def test_without_a_mesh_there_is_none(called: Called) -> None:
     assert CALLER not in (await called(None)).headers
+
+
+async def test_who_is_reached_past_the_sidecar_is_told_no_secret(called: Called) -> None:
+    assert CALLER not in (await called("s3cret", "gateway")).headers
