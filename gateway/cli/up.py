@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -29,6 +30,14 @@ from gateway.cli.options import detach_option, port_base_option, state_dir_optio
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The mesh's file, instead of the shop's own; implies --mesh.",
 )
+@click.option(
+    "--via",
+    multiple=True,
+    metavar="SERVICE=ADDRESS:PORT",
+    callback=lambda *given: _via(given[2]),
+    help="Let everybody reach a service through this address: a proxy of yours, which records or breaks what passes. "
+    "It forwards to the service's port, with --mesh to that of its sidecar (gatehouse ps). Repeatable.",
+)
 @state_dir_option
 @port_base_option
 def up(
@@ -36,6 +45,7 @@ def up(
     config: Path | None,
     mesh: bool,
     mesh_config: Path | None,
+    via: dict[str, str],
     state_dir: Path | None,
     port_base: int | None,
 ) -> None:
@@ -50,6 +60,7 @@ def up(
       gatehouse up --mesh
       gatehouse up --detach --port-base 0
       gatehouse up --config mine.yaml
+      gatehouse up --mesh --via orders=127.0.0.1:9000
     """
     from gateway.cli.starting import run_instance
     from gateway.cli.summary import print_shop
@@ -61,6 +72,19 @@ def up(
         manifest=str(default_manifest()),
         port_base=port_base,
         mesh=str(mesh_config or default_mesh()) if mesh or mesh_config else None,
+        via=via,
         started=time.time(),
     )
     run_instance(options, detach=detach, when_up=lambda instance: print_shop(instance, own_config=config is not None))
+
+
+def _via(given: tuple[str, ...]) -> dict[str, str]:
+    """By service.
+
+    Raises:
+        BadParameter: it says no service, or no address.
+    """
+    found = [re.fullmatch(r"([a-z][a-z0-9-]*)=([0-9.]{7,15}:[0-9]{1,5})", one) for one in given]
+    if not all(found):
+        raise click.BadParameter("write SERVICE=ADDRESS:PORT, like orders=127.0.0.1:9000")
+    return {match[1]: match[2] for match in found if match}

@@ -86,6 +86,10 @@ class MeshPeers:
         self._peers[connection] = peer, self._workload.generation
         return True
 
+    def peer(self, connection: ServerConnection) -> Peer:
+        """Who was admitted on a connection."""
+        return self._peers[connection][0]
+
     def left(self, connection: ServerConnection) -> None:
         """A connection has ended."""
         self._peers.pop(connection, None)

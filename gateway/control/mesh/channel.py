@@ -6,8 +6,9 @@ import asyncio
 import logging
 import socket
 import ssl
+from typing import Any
 
-from gateway.control.channel import Channel, Events, Worker
+from gateway.control.channel import Channel, Events, NoWorkerError, Worker
 from gateway.control.messages import MAX_LINE, Hello
 from gateway.mesh.identity import service_of
 from gateway.upstream.workload import Peer, Stranger, Workload
@@ -53,6 +54,18 @@ class SidecarChannel(Channel):
             log.warning("%s is no longer one of the mesh: %s", worker.name, stranger.reason)
             worker.writer.transport.abort()
             return None
+
+    async def ask_service(self, service: str, ask: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Ask a sidecar of a service, the one with the newest configuration.
+
+        Raises:
+            NoWorkerError: none is connected, or it has too many open questions.
+            TimeoutError: no answer in time.
+        """
+        sidecars = [one for one in self.workers if one.service == service]
+        if not sidecars:
+            raise NoWorkerError
+        return await self._ask(max(sidecars, key=lambda one: one.version or 0), ask, request, within=5.0)
 
     async def _listen_again(self) -> None:
         assert self._server is not None

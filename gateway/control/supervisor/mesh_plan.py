@@ -65,7 +65,7 @@ def _sidecar(site: Site, mesh: MeshSite, service: str) -> ProcessPlan:
         "app": f"127.0.0.1:{site.ports[service]}",
         "app_secret": one.secret,
         "control": mesh.control.address,
-        "inbound": one.listeners[INBOUND].address,
+        "inbound": site.options.via.get(service, one.listeners[INBOUND].address),
     }
     return ProcessPlan(
         name=name,

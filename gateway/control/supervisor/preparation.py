@@ -78,6 +78,8 @@ async def prepare(
     stack.callback(os.close, lock_fd)
     logs.log_to(state.log("supervisor"))
     manifest = load_manifest(Path(options.manifest)) if options.manifest else Manifest()
+    if strangers := set(options.via) - {entry.name for entry in manifest.services if entry.port}:
+        raise CannotStart(f"nothing can stand before {min(strangers)!r}: there is no such service")
     numbers = _assign_ports(options, manifest)
     variables = {**config_variables(environ), **_port_variables(numbers)}
     config = Path(options.config) if options.config else default_config()
