@@ -81,7 +81,7 @@ class Mesh:
     def denied(self, source: str, destination: str) -> float:
         """How often a policy of the destination has refused the source."""
         found = self.topology()["denials"]
-        return sum(one["count"] for one in found if (one["source"], one["destination"]) == (source, destination))
+        return float(sum(one["count"] for one in found if (one["source"], one["destination"]) == (source, destination)))
 
     def turned_away(self, service: str, reason: str) -> float:
         """How many connections its sidecar has turned away for this."""
@@ -117,16 +117,21 @@ class Mesh:
         """The ports at which its sidecar takes calls for others."""
         return [port for port in self.listening(f"{service}-sidecar") if port != self.inbound(service)[1]]
 
-    def forged(self, identity: str, *, began: float = 0.0, life: float = 600.0) -> ssl.SSLContext:
-        """For a client with a certificate of the installation's own root; `began` seconds from now."""
+    def files(self, identity: str, *, began: float = 0.0, life: float = 600.0) -> tuple[bytes, bytes, bytes]:
+        """Key, chain and root of a forged certificate, PEM; `began` seconds from now."""
         now = time.time()
         signer = Intermediate.read(fresh_intermediate(self.shop.state / "mesh", now, rotate=False), 1)
         key, request = new_request()
         asked, lasts = x509.load_pem_x509_csr(request.encode()), timedelta(seconds=life)
         made = make_workload(asked, identity, signer.certificate, signer.key, now + began, lasts)
-        workload = Workload(identity)
         chain = made.public_bytes(Encoding.PEM) + signer.certificate.public_bytes(Encoding.PEM)
-        workload.install(chain, key, signer.root.encode())
+        return key, chain, signer.root.encode()
+
+    def forged(self, identity: str, *, began: float = 0.0, life: float = 600.0) -> ssl.SSLContext:
+        """For a client with a certificate of the installation's own root."""
+        key, chain, root = self.files(identity, began=began, life=life)
+        workload = Workload(identity)
+        workload.install(chain, key, root)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         workload.equip(context)
         return context
@@ -150,8 +155,8 @@ class Mesh:
         """
         plain = socket.create_connection(self.inbound(service), timeout=10)
         with closing(plain), context.wrap_socket(plain) as tls:
-            head = "".join(f"{field}\r\n" for field in (*fields, "Connection: close"))
-            tls.sendall(f"{method} {path} HTTP/1.1\r\nHost: {service}\r\n{head}\r\n".encode())
+            said = "".join(f"{field}\r\n" for field in (*fields, "Connection: close"))
+            tls.sendall(f"{method} {path} HTTP/1.1\r\nHost: {service}\r\n{said}\r\n".encode())
             answer = b"".join(iter(lambda: tls.recv(65_536), b""))
         if not answer:
             raise ConnectionError("closed without an answer")

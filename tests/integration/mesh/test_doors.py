@@ -124,7 +124,7 @@ def test_who_renews_gets_the_identity_that_it_has(mesh: Any) -> None:
 def test_the_authority_takes_commands_from_nobody_without_the_secret(mesh: Any, secret: Any) -> None:
     """Every process of this user can open its socket."""
     before = results(mesh, "admin", "wrong_secret")
-    commands = [
+    commands: list[dict[str, Any]] = [
         {"do": "list"},
         {"do": "revoke", "identity": identity_of("orders")},
         {"do": "adopt", "intermediate": {}},
