@@ -24,8 +24,6 @@ HEADER = "X-Gatehouse-Sidecar"
 """Says that a request comes from the own sidecar."""
 CALLER = "X-Gatehouse-Service"
 """Tells the own sidecar that a call comes from its service; it ends there."""
-BESIDE_THE_MESH = frozenset({"gateway"})
-"""Whom a service asks for public keys without its sidecar; they are told no secret."""
 
 
 def only_from_sidecar(secret: str, metrics: Metrics) -> Middleware:

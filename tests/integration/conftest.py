@@ -181,7 +181,13 @@ def running(root: Path, *words: str) -> Iterator[Shop]:
     """A shop on a free block of ports, in a directory of its own, started with these words besides."""
     config = root / "shop.yaml"
     config.write_text(widened((ROOT / "config" / "shop.yaml").read_text()))
-    for named in ("profiles.wsdl", "storefront.graphql"):  # by it, relative to its folder
+    for named in (
+        "profiles.wsdl",
+        "storefront.graphql",
+        "front.graphql",
+        "orders.openapi.yaml",
+        "profiles.openapi.yaml",
+    ):  # by it, relative to its folder
         shutil.copy(ROOT / "config" / named, root)
     state = root / "s"
     gatehouse("up", "--detach", "--port-base", "0", "--state-dir", str(state), "--config", str(config), *words)

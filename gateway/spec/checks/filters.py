@@ -19,6 +19,7 @@ from gateway.spec.checks.identity import (
     check_told,
 )
 from gateway.spec.checks.limits import check_limit, check_sizes, check_store, counts_by_claims
+from gateway.spec.checks.mediation import check_mediation
 from gateway.spec.errors import fault
 from gateway.spec.filters import (
     ApiKey,
@@ -40,7 +41,9 @@ from gateway.spec.filters import (
     UrlRewrite,
 )
 from gateway.spec.guards import GraphQLGuard, SoapGuard
+from gateway.spec.mediation import Mediation
 from gateway.spec.models import FilterSpec, Route, Spec
+from gateway.spec.validation import OpenApiValidation
 from gateway.spec.webhooks import WebhookSignature
 
 
@@ -69,6 +72,7 @@ def check_filters(spec: Spec, authenticating: Collection[str]) -> Iterator[Findi
             yield from _check_alone(item, known, (*path, place))
             yield from _check_prefix(item, route, (*path, place))
         yield from _check_chain(route.filters, spec.filters, path, authenticating)
+        yield from check_mediation(route, spec.filters, ("routes", index))
     yield from check_told(spec)
     yield from check_certificates(spec)
     yield from check_internal_tokens(spec)
@@ -127,6 +131,12 @@ def _check_chain(
             yield Finding((*path, index), "a CORS filter before it has answered already; a chain has one")
         if verified and isinstance(item, Cors):
             yield Finding((*path, index), "browsers ask without a token: put it before the filter that authenticates")
+        if isinstance(item, OpenApiValidation) and any(
+            isinstance(one, OpenApiValidation) for one in (*before, *filters[:index])
+        ):
+            yield Finding(
+                (*path, index), "an OpenApiValidation before it holds requests to a document already; a chain has one"
+            )
         verified = verified or item.type in authenticating
         exchanged = any(isinstance(one, InternalToken) for one in (*before, *filters[:index]))
         if exchanged and isinstance(item, InternalToken):
@@ -150,7 +160,7 @@ def _check_chain(
 
 
 def _needs_claims(item: FilterSpec) -> bool:
-    if isinstance(item, GraphQLGuard | SoapGuard):
+    if isinstance(item, GraphQLGuard | SoapGuard | Mediation):
         return item.needs_claims
     if isinstance(item, AuthorizationPolicy):
         return reads_claims(item)

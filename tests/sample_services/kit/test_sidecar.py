@@ -74,7 +74,9 @@ async def called(settings: Settings, telemetry: Telemetry, metrics: Metrics) -> 
 
         async def call(secret: str | None, peer: str = "identity") -> web.Request:
             peers = {peer: str(server.make_url("")).rstrip("/")}
-            told = settings.model_copy(update={"peers": peers, "secrets": Secrets(sidecar=secret)})
+            told = settings.model_copy(
+                update={"peers": peers, "meshed": ("identity",), "secrets": Secrets(sidecar=secret)}
+            )
             client = HttpClient(told, telemetry, metrics)
             await client.request(peer, "GET", "/x", headers={"X-Own": "1"})
             await client.close()
@@ -92,4 +94,5 @@ async def test_without_a_mesh_there_is_none(called: Called) -> None:
 
 
 async def test_who_is_reached_past_the_sidecar_is_told_no_secret(called: Called) -> None:
-    assert CALLER not in (await called("s3cret", "gateway")).headers
+    for peer in ("gateway", "payments"):  # where public keys are, and a third party
+        assert CALLER not in (await called("s3cret", peer)).headers
