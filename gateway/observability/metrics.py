@@ -59,6 +59,16 @@ class Metrics:
         self.egress_denied = Counter(
             "gateway_egress_denied", "Calls to the outside that were not let out, by reason.", ("reason",)
         )
+        self.mesh_requests = Histogram(
+            "gateway_mesh_request_duration_seconds",
+            "Requests between identities of a mesh, as the reporting side saw them.",
+            ("reporter", "source", "destination", "security", "http_response_status_code", "reason"),
+        )
+        self.mesh_denials = BoundedCounter(
+            "gateway_mesh_denials",
+            "Requests that a policy refused, by who called whom and by the line that decided.",
+            ("source", "destination", "reason", "policy"),
+        )
         self.mesh_revoked = Counter(
             "gateway_mesh_revoked_connections",
             "Connections ended because the certificate of the other side was revoked, by listener or cluster.",

@@ -65,7 +65,7 @@ def _sidecar(site: Site, mesh: MeshSite, service: str) -> ProcessPlan:
         "app": f"127.0.0.1:{site.ports[service]}",
         "app_secret": one.secret,
         "control": mesh.control.address,
-        "inbound": one.listeners[INBOUND].address,
+        "inbound": site.options.via.get(service, one.listeners[INBOUND].address),
     }
     return ProcessPlan(
         name=name,
@@ -119,7 +119,9 @@ def _service(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
     # The gateway, for its public keys, and third parties: they have no sidecar.
     outside = {name: url for name, url in plan.settings["peers"].items() if name not in mesh.sidecars}
     secrets = {**plan.settings["secrets"], "sidecar": one.secret}
-    return replace(plan, settings={**plan.settings, "peers": outside | called, "secrets": secrets})
+    return replace(
+        plan, settings={**plan.settings, "peers": outside | called, "meshed": list(called), "secrets": secrets}
+    )
 
 
 def enrolment(mesh: MeshSite, name: str) -> dict[str, str]:
