@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from gateway.control.supervisor.errors import CannotStart
+from gateway.mesh.isolation.rules import MEMORY_MIB
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _ACL_RULE = re.compile(r"[~%&+(-][^\r\n]*")
+LEAST_MEMORY_MIB = 64
 _RESERVED = {"public", "internal", "admin", "collector", "redis", "control", "supervisor", "guard", "gateway"}
 
 
@@ -38,6 +40,10 @@ class ServiceEntry:
     autostart: bool = True
     port: bool = True
     """False: it serves nothing, so there is nothing to wait for."""
+    gateway: bool = False
+    """It calls the public gateway, as clients do."""
+    memory: int = MEMORY_MIB
+    """How much data it may keep in memory, in MiB; where the host enforces it."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +120,12 @@ def _entry(item: Any, index: int) -> ServiceEntry:
 
 
 def _check_plain(item: Mapping[str, Any], name: str) -> None:
-    for key in ("public", "autostart", "port"):
+    for key in ("public", "autostart", "port", "gateway"):
         if not isinstance(item.get(key, True), bool):
             raise ValueError(f"{name}: {key} must be true or false")
+    memory = item.get("memory", MEMORY_MIB)
+    if type(memory) is not int or memory < LEAST_MEMORY_MIB:
+        raise ValueError(f"{name}: memory is a whole number of MiB, {LEAST_MEMORY_MIB} or more")
     secrets = item.get("secrets", {})
     _require_keys(secrets, {"users", "clients"}, f"{name}.secrets")
     clients = secrets.get("clients", "own")

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from gateway.control.supervisor.confinement import Code, service_rules
 from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, ServiceEntry
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.readiness import HttpProbe, Probe, WorkerProbe
 from gateway.control.supervisor.resp import parse_url
 from gateway.control.supervisor.state_dir import StateDir
+from gateway.mesh.isolation.rules import Rules
 
 Kind = Literal["redis", "control", "worker", "service"]
 LOOPBACK = "127.0.0.1"
@@ -35,6 +37,8 @@ class Program:
     log: Path
     keep_fds: tuple[int, ...] = ()
     """Further descriptors it inherits: listening sockets."""
+    rules: Rules | None = field(default=None, repr=False)
+    """What the operating system lets it do; None: whatever its user may."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,13 @@ class Site:
     drain_timeout: float
     admin_secret: str = field(repr=False)
     otlp_secret: str = field(repr=False)
+    control_secret: str = field(repr=False)
+    """What workers tell control, since whoever runs as this user can open a Unix socket."""
     otlp: Mapping[str, Any] = field(repr=False)
     """Where spans go: endpoint and headers."""
     redis_url: str | None = None
     redis_user_prefix: str = ""
+    code: Code = field(default_factory=Code)
 
 
 def make_plan(site: Site) -> tuple[ProcessPlan, ...]:
@@ -114,6 +121,7 @@ def _control(site: Site) -> ProcessPlan:
         "collector": {"host": LOOPBACK, "port": site.ports["collector"]},
         "admin_secret": site.admin_secret,
         "otlp_secret": site.otlp_secret,
+        "control_secret": site.control_secret,
         "control_socket": str(state.control_socket),
         "supervisor_socket": str(state.supervisor_socket),
     }
@@ -131,6 +139,7 @@ def _worker(site: Site, name: str) -> ProcessPlan:
         "worker": name,
         "listeners": dict(site.listeners),
         "control_socket": str(state.control_socket),
+        "control_secret": site.control_secret,
         "last_good": str(state.last_good),
         "state_dir": str(state.root),
         "otlp": dict(site.otlp),
@@ -170,6 +179,7 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         argv=python_module(entry.module),
         cwd=site.state.data(entry.name),
         log=site.state.log(entry.name),
+        rules=service_rules(site, entry),
         settings=settings,
         port=port,
         probe=HttpProbe(LOOPBACK, port, "/readyz") if port else None,

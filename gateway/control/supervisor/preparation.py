@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.control.supervisor import logs, ports, redis_server, state_dir
+from gateway.control.supervisor.confinement import compile_programs, find_code
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.installation import Installation, open_installation
 from gateway.control.supervisor.manifest import Manifest, load_manifest
@@ -79,7 +80,12 @@ async def prepare(
     variables = {**config_variables(environ), **_port_variables(numbers)}
     config = Path(options.config) if options.config else default_config()
     await meanwhile(state)
-    spec = await read_summary(config, variables)
+    modules = {entry.module for entry in manifest.services}
+    compiling = asyncio.create_task(asyncio.to_thread(compile_programs, modules))
+    try:
+        spec = await read_summary(config, variables)
+    finally:
+        await compiling
     redis = choose_redis(options.redis or spec.redis, environ)
     await _check_ports(state, _needs(spec, numbers, manifest, redis))
     # Of an earlier instance, perhaps of another file (`run` and `up` share a directory): a worker that starts before
@@ -103,9 +109,11 @@ async def prepare(
         drain_timeout=spec.drain_timeout,
         admin_secret=secrets.token_urlsafe(32),
         otlp_secret=(otlp_secret := secrets.token_urlsafe(32)),
+        control_secret=secrets.token_urlsafe(32),
         otlp=otlp_target(environ, numbers["collector"], otlp_secret),
         redis_url=redis_url(redis, numbers),
         redis_user_prefix=FOREIGN_USER_PREFIX if redis.foreign else "",
+        code=find_code(modules, environ),
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
     ports_used = bound | _used_ports(site, redis)

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from gateway.control.supervisor import handover, logs, memory
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.events import Events
-from gateway.control.supervisor.fleet import Fleet, UnknownProcess
+from gateway.control.supervisor.fleet import NOT_CONFINED, Fleet, UnknownProcess
 from gateway.control.supervisor.guard import Guard, Life
 from gateway.control.supervisor.handover import Handover
 from gateway.control.supervisor.keeper import Keeper
@@ -66,6 +66,7 @@ class Supervisor:
         self._changing = asyncio.Lock()
         self._fleet: Fleet | None = None
         self._rotation: asyncio.Task[None] | None = None
+        self._api: SocketApi | None = None
 
     async def up(self) -> None:
         """Start everything and return when it is ready.
@@ -123,7 +124,7 @@ class Supervisor:
         self._stop.when_repeated = fleet.hurry
         self._stack.callback(state.control_socket.unlink, missing_ok=True)
         self._stack.push_async_callback(fleet.stop)
-        api = SocketApi(state.supervisor_socket, self.answer)
+        api = self._api = SocketApi(state.supervisor_socket, self.answer, prepared.site.admin_secret)
         await api.start()
         self._stack.callback(api.close)
         self._rotation = asyncio.create_task(self._rotate(prepared), name="log rotation")
@@ -151,7 +152,7 @@ class Supervisor:
             "spans_to": without_credentials(site.otlp["endpoint"]),
             "ports": dict(prepared.ports),
             "ready_seconds": ready_seconds,
-            "pss_mib": memory.total_mib([os.getpid(), *self._fleet_of().pids()]),
+            "pss_mib": memory.total_mib([memory.proportional(os.getpid()), *self._fleet_of().memory()]),
         }
         self._stack.callback(site.state.instance.unlink, missing_ok=True)
         write_private(site.state.instance, document)
@@ -178,7 +179,8 @@ class Supervisor:
         """
         match question:
             case {"do": "ps"}:
-                return {"processes": [*self._fleet_of().describe(), *self._ourselves()]}
+                processes = [*self._fleet_of().describe(), *self._ourselves()]
+                return {"processes": processes, "strangers": self._api.strangers if self._api else 0}
             case {"do": "down"}:
                 self._stop.set()
                 return {"ok": True, "pid": os.getpid()}
@@ -223,6 +225,7 @@ class Supervisor:
                 "uptime_s": round(time.monotonic() - self._begun, 1),
                 "rss_bytes": memory.resident(pid),
                 "pss_bytes": memory.proportional(pid),
+                "isolation": NOT_CONFINED,
                 "port": None,
                 "log": f"{self._options.state_dir}/logs/supervisor.log",
             }
