@@ -19,6 +19,7 @@ from pathlib import Path
 
 import uvloop
 
+from benchmarks.micro_caching import caching_steps
 from benchmarks.micro_guards import guard_steps
 from benchmarks.micro_policies import policy_steps
 from benchmarks.micro_steps import Bench, build, optional_steps, request_steps
@@ -61,6 +62,14 @@ def show_optional(bench: Bench, count: int) -> None:
         print(f"  {measure(step, max(1, count // 100)):6.0f}  {label}")
 
 
+def show_caching(count: int) -> None:
+    """What whole requests cost with and without a cache, and compressed."""
+    print("whole requests, through a cache and compressed:")
+    for label, step in caching_steps().items():
+        few = max(1, count // 100) if "KiB" in label else count
+        print(f"  {measure(step, few):6.2f}  {label}")
+
+
 def show_policies(directory: Path, count: int) -> None:
     """What each policy of identity and access costs by itself."""
     print("policies, one decision each:")
@@ -92,6 +101,7 @@ async def run(names: list[str], count: int, profile: bool) -> None:
         # Of the policy chain, whatever was asked for: only there is a signature looked at.
         show_optional(await build(work, SETUPS["policy"]), count)
         show_policies(Path(directory), count)
+        show_caching(count)
 
 
 def main() -> None:

@@ -19,7 +19,9 @@ LEVELS = [
     {"roles"},
     {"control"},
     {"audit"},
+    {"importing"},
     {"cli"},
+    {"testing"},
 ]
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 

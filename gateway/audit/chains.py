@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from gateway.audit.model import Path, System
+from gateway.spec.checks.protection import proves_identity
+from gateway.spec.filters import AuthorizationPolicy, Rule
 from gateway.spec.models import FilterSpec, Listener, Match, Route
 
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -28,9 +30,21 @@ def answers_itself(system: System, route: Route) -> bool:
     return any(one.type in system.answering for one in chain(system, route))
 
 
-def authenticates(route: Route) -> bool:
-    """Whether only known callers pass: what is not public is protected, or it would not load."""
-    return not route.public
+def authenticates(system: System, route: Route) -> bool:
+    """Whether only known callers pass, as the loader judges it (gateway.spec.checks.protection)."""
+    return any(proves_identity(one, system.authenticating) for one in chain(system, route))
+
+
+def closed(system: System, route: Route) -> bool:
+    """Whether nobody passes: a DENY rule without any condition but methods, and those are all that the route takes."""
+    taken = {match.method for match in route.matches}
+    policies = [one for one in chain(system, route) if isinstance(one, AuthorizationPolicy) and one.enforced]
+    return any(_denies(rule, taken) for policy in policies for rule in policy.deny)
+
+
+def _denies(rule: Rule, taken: set[str | None]) -> bool:
+    only_methods = rule.unless is None and rule.model_copy(update={"methods": ()}).empty
+    return only_methods and taken <= set(rule.methods)
 
 
 def writing_methods(route: Route) -> list[str]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.audit.chains import authenticates, chain, enforced, limits, listeners_of
+from gateway.audit.chains import authenticates, chain, closed, enforced, limits, listeners_of
 from gateway.audit.model import System
 from gateway.control.match_text import match_text
+from gateway.spec.checks.protection import proves_identity
+from gateway.spec.filters import AuthorizationPolicy, Dpop
 from gateway.spec.models import FilterSpec, Route
 
 
@@ -58,17 +60,23 @@ def _entry(system: System, route: Route) -> Entry:
 
 def callers(system: System, route: Route) -> str:
     """Who may call it, in a few words."""
-    if not authenticates(route):
+    filters = chain(system, route)
+    if closed(system, route):
+        return "nobody"
+    if not authenticates(system, route):
         return "everybody"
-    who = [_who(one) for one in chain(system, route) if one.type in system.authenticating]
-    return " and ".join([*(who or ["known clients"]), *_rights(chain(system, route))])
+    who = [_who(one) for one in filters if proves_identity(one, system.authenticating)]
+    bound = ["a proof of the token's key" for one in filters if isinstance(one, Dpop) and one.required]
+    return " and ".join([*who, *bound, *_rights(filters)])
 
 
 def _who(one: FilterSpec) -> str:
     """`JWT of shop`: the filter, and whom it believes."""
-    named = getattr(one, "provider", None)
-    providers = [named] if named else getattr(one, "providers", ())
-    return f"{one.type} of {' or '.join(providers)}" if providers else one.type
+    if isinstance(one, AuthorizationPolicy):
+        return f"a certificate of {' or '.join(name for rule in one.allow for name in rule.principals)}"
+    believed = getattr(one, "all_providers", ()) or [name for name in (getattr(one, "cluster", None),) if name]
+    told = f"{one.type} of {' or '.join(believed)}" if believed else one.type
+    return f"{told}, bound to a certificate" if getattr(one, "certificate_bound", False) else told
 
 
 def _rights(filters: tuple[FilterSpec, ...]) -> list[str]:

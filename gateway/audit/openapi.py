@@ -1,11 +1,14 @@
 """OpenAPI documents: which operations a service says it has.
 
-The problem: a document comes from a service, which is not trusted, and only its paths and methods matter here. The
-rule: read those, bounded, and nothing else; a document that is none counts as absent.
+The problem: a document comes from a service, which is not trusted, and the audit wants its paths and methods only. The
+rule: read those, bounded, and nothing else; a document that is none counts as absent. `gateway.importing` reads more of
+a document that somebody gives it, and reports what is wrong.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -29,7 +32,7 @@ def read_operations(document: Any) -> tuple[Operation, ...]:
     """The operations of a document; none when it is no OpenAPI document."""
     if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3."):
         return ()
-    base, paths = _base(document), document.get("paths")
+    base, paths = base_path(document), document.get("paths")
     found = [
         Operation(method.upper(), f"{base}{path}")
         for path, item in (paths.items() if isinstance(paths, dict) else ())
@@ -40,12 +43,25 @@ def read_operations(document: Any) -> tuple[Operation, ...]:
     return tuple(found[:MAX_OPERATIONS])
 
 
-def _base(document: dict[str, Any]) -> str:
-    """The path of the first server (OpenAPI 3.1, Server Object): paths are relative to it."""
-    servers = document.get("servers")
-    first = servers[0] if isinstance(servers, list) and servers else None
-    address = first.get("url") if isinstance(first, dict) else None
+def base_path(document: Mapping[str, Any]) -> str:
+    """The path of the first server: paths are relative to it."""
     try:
-        return urlsplit(address).path.rstrip("/") if isinstance(address, str) else ""
+        return urlsplit(server_url(document)).path.rstrip("/")
     except ValueError:
         return ""
+
+
+def server_url(document: Mapping[str, Any]) -> str:
+    """The address of the first server, its variables at their defaults (OpenAPI 3.1, Server Object); or ""."""
+    servers = document.get("servers")
+    first = servers[0] if isinstance(servers, Sequence) and servers else None
+    if not isinstance(first, Mapping) or not isinstance(first.get("url"), str):
+        return ""
+    variables = first.get("variables")
+    known = variables if isinstance(variables, Mapping) else {}
+
+    def default(match: re.Match[str]) -> str:
+        said = known.get(match[1])
+        return str(said.get("default", match[0])) if isinstance(said, Mapping) else match[0]
+
+    return re.sub(r"\{([^{}]*)\}", default, first["url"])

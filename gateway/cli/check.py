@@ -2,13 +2,15 @@
 
 The problem: "validation failed" sends people searching. The rule: file, line and column as every editor
 understands them, the line itself with a caret under the offending text, and what to write instead. Nothing
-is started, and the very same loader serves `up`, `run` and `reload`.
+is started, and the very same loader serves `up`, `run` and `reload`. What reads well is compiled as a worker would, so
+that a filter of one's own which cannot be made is found here and not after the start.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,17 +42,20 @@ def check(config: Path, as_json: bool) -> None:
       gatehouse check config/shop.yaml
       gatehouse check --json mine.yaml
     """
+    from gateway.compile.trial import not_made
     from gateway.spec.errors import SpecErrors
 
     try:
         spec = load(config)
+        if problem := not_made(spec):
+            raise SpecErrors([_at_its_line(config, problem)])
     except SpecErrors as errors:
         if as_json:
             print_json({"valid": False, "errors": [asdict(error) for error in errors.errors]})
             raise click.exceptions.Exit(Misuse.exit_code) from None
         raise refusal(errors) from None
     if as_json:
-        print_json({"valid": True, "errors": []})
+        print_json({"valid": True, "errors": [], "warnings": list(warnings(spec))})
     else:
         counts = (
             (len(spec.listeners), "listener"),
@@ -59,6 +64,28 @@ def check(config: Path, as_json: bool) -> None:
         )
         told = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
         console().print(f"{visible(config)} is good: {told}.")
+        for warning in warnings(spec):
+            console().print(visible(f"warning: {warning}"), style="yellow", soft_wrap=True)
+
+
+def warnings(spec: Spec) -> Iterator[str]:
+    """What is no mistake and still nothing to forget: failures that are planted on purpose."""
+    from gateway.upstream.faults import tell
+
+    for route in spec.routes:
+        if route.faults is not None:
+            yield f"{route.where}: route {route.name} fails on purpose: {tell(route.faults)}"
+
+
+def _at_its_line(config: Path, problem: str) -> SpecError:
+    """`shop.yaml:7: what is wrong`, as an error with its place."""
+    from gateway.spec.errors import SpecError
+
+    found = re.match(rf"{re.escape(config.name)}:(\d+): (.*)", problem, re.DOTALL)
+    line, message = (int(found[1]), found[2]) if found else (1, problem)
+    lines = config.read_text(encoding="utf-8").splitlines()
+    text = lines[line - 1] if line <= len(lines) else ""
+    return SpecError(str(config), line, len(text) - len(text.lstrip(" -")) + 1, "", message, text)
 
 
 def load(config: Path) -> Spec:
@@ -89,11 +116,11 @@ def load_or_exit(config: Path) -> Spec:
         raise refusal(errors) from None
 
 
-def refusal(errors: SpecErrors) -> Misuse:
-    """All errors of a file as one message."""
+def refusal(errors: SpecErrors, place: str = "the configuration; nothing is started") -> Misuse:
+    """All errors of a file as one message; `place` says what it is, and that nothing has happened."""
     count = len(errors.errors)
     told = "\n\n".join(picture(error) for error in errors.errors)
-    return Misuse(f"{count} problem{'' if count == 1 else 's'} in the configuration; nothing is started.\n\n{told}")
+    return Misuse(f"{count} problem{'' if count == 1 else 's'} in {place}.\n\n{told}")
 
 
 def picture(error: SpecError) -> str:

@@ -17,8 +17,8 @@ from gateway.control.supervisor.confined_line import LAUNCHER
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.manifest import load_manifest
 from gateway.control.supervisor.options import default_manifest
-from gateway.control.supervisor.plan import python_module
 from gateway.control.supervisor.ports import assign, holder, is_free
+from gateway.control.supervisor.program import python_module
 from gateway.control.supervisor.redis_server import find_binary
 from gateway.control.supervisor.state_dir import LONGEST_SOCKET_PATH
 from gateway.mesh.isolation.confine import ENFORCED, PARTIAL

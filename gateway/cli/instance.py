@@ -48,6 +48,9 @@ class Instance:
     spans_to: str = ""
     """Where spans go: the collector, or what OTEL_EXPORTER_OTLP_ENDPOINT named at the start."""
     admin_secret: str = field(default="", repr=False)
+    authority_socket: str = ""
+    """Where the mesh's authority is commanded; empty without a mesh."""
+    authority_secret: str = field(default="", repr=False)
     started: str | float = ""
     ports: dict[str, int] = field(default_factory=dict)
     ready_seconds: float | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from typing import NamedTuple, NoReturn
 
 import click
@@ -46,6 +47,11 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "audit": Entry("audit", "List what there is and where it is weak, with the fix."),
         "canary": Entry("canary", "Show how canaries do, or change what one gets."),
         "limits": Entry("limits", "Show who has used how much of each limit."),
+        "cache": Entry("cache", "Show what the caches hold, or forget it."),
+        "import": Entry("importing", "Make a configuration from an OpenAPI document."),
+    },
+    "Mesh": {
+        "mesh": Entry("mesh", "See who is in the mesh, who may call whom; shut a service out."),
     },
     "Requests": {
         "token": Entry("identity", "Print an access token of a user."),
@@ -75,7 +81,8 @@ class LazyGroup(click.Group):
         """The command itself, imported now; None for a name that is no command."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"gateway.cli.{COMMANDS[cmd_name].module}"), cmd_name)
+        function = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command = getattr(import_module(f"gateway.cli.{COMMANDS[cmd_name].module}"), function)
         assert isinstance(command, click.Command)
         return command
 

@@ -1,43 +1,30 @@
 """`gatehouse explain --config`: a file's own answer, while nothing runs.
 
 The problem: before a change is rolled out one wants to know what it would do. The rule: the file is compiled
-as a worker compiles it, and its filters are asked by the same code; only what is observed while running
-(endpoints of services, spent quotas, an issuer's keys) is not there, so claims are given and not verified, and
-no store is asked: limits that are kept in one are judged as full ones of our own.
+as a worker compiles it (gateway.compile.trial), and its filters are asked by the same code; claims are given and not
+verified, since there are no keys.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Sequence
-from random import Random
 from typing import Any
 
-from gateway.compile.compiler import Runtime, compile_spec
-from gateway.compile.snapshot import Snapshot
-from gateway.observability.metrics import Metrics
+from gateway.compile.trial import compiled
 from gateway.roles.explain import explain
-from gateway.spec.filters import LimitSpec
-from gateway.spec.models import FilterSpec, Spec
+from gateway.spec.models import Spec
 
 
 def explain_offline(spec: Spec, request: dict[str, Any]) -> dict[str, Any]:
     """What a gateway with this configuration would say: `request` as in the admin API's question."""
 
     async def ask() -> dict[str, Any]:
-        runtime = Runtime(Metrics(), time.monotonic, time.time, Random())  # noqa: S311 (it spreads load, it keeps no secret)
-        return await explain(compile_spec(without_stores(spec), {}, 0, runtime, Snapshot.empty()), request)
+        snapshot = compiled(spec)
+        try:
+            return await explain(snapshot, request)
+        finally:
+            for cluster in snapshot.clusters.values():
+                cluster.retire()  # what a filter has asked somebody over
+            await asyncio.sleep(0)
 
     return asyncio.run(ask())
-
-
-def without_stores(spec: Spec) -> Spec:
-    """The same configuration with every limit kept here."""
-    routes = tuple(route.model_copy(update={"filters": _here(route.filters)}) for route in spec.routes)
-    return spec.model_copy(update={"stores": (), "filters": _here(spec.filters), "routes": routes})
-
-
-def _here(filters: Sequence[FilterSpec]) -> tuple[FilterSpec, ...]:
-    here = {"store": None, "on_store_failure": None}
-    return tuple(one.model_copy(update=here) if isinstance(one, LimitSpec) else one for one in filters)

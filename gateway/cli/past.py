@@ -103,7 +103,8 @@ def _cluster(cluster: dict[str, Any]) -> str:
     where = f", {cluster['endpoint']}" if cluster["endpoint"] else ""
     tries = f", {cluster['attempts']} tries" if cluster["attempts"] > 1 else ""
     answered = f", {cluster['status']} after {cluster['duration_ms']:.1f} ms" if cluster["status"] else ""
-    return f"cluster {cluster['name']}{where}{tries}{answered}"
+    planted = f", PLANTED BY faults: {cluster['planted']}" if cluster.get("planted") else ""
+    return f"cluster {cluster['name']}{where}{tries}{answered}{planted}"
 
 
 def _outcome(one: dict[str, Any], services: list[dict[str, Any]]) -> str:

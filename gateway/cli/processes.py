@@ -46,8 +46,9 @@ def ps(state_dir: Path | None, as_json: bool) -> None:
         return
     columns = ("PROCESS", "KIND", "PID", "STATE", "RESTARTS", "UPTIME", "MEMORY", "PORT", "ISOLATION")
     console().print(table(columns, map(_row, processes), right=("PID", "RESTARTS", "UPTIME", "MEMORY", "PORT")))
+    click.echo()
     for sentence in isolation.sentences(processes):
-        console().print(visible(f"\n{sentence}"), soft_wrap=True)
+        click.echo(visible(sentence))
     print_console_link(instance)
 
 

@@ -20,9 +20,18 @@ from gateway.cli.text import visible
 NOT_DEFENDED = """\
 Not defended: behind the gateway, the services talk plain HTTP and do not know who calls. Any program on
 this machine can reach their ports directly, past the gateway's limits, and could pose as a service. (They
-do check users' tokens themselves.) Identities between services come with the mesh.
+do check users' tokens themselves.) `gatehouse up --mesh` gives every service an identity.
 This is for teaching, not for production."""
 
+DEFENDED_BY_THE_MESH = """\
+Between the services: mutual TLS; each proves its identity and is called only by those whom config/mesh.yaml
+lets. A program that goes to a service's own port, past its sidecar, is refused. Redis, the trace collector and
+databases are not part of the mesh. This is for teaching, not for production."""
+
+MESH_TRIALS = (
+    (("mesh", "status"), "who runs with which identity, and for how long"),
+    (("mesh", "policies"), "who may call whom; everybody else is refused"),
+)
 TRIALS = (
     (("call", "alice", "GET", "/orders/1001"), "alice reads her order, and the way to its trace"),
     (("call", "partner", "POST", "/orders", "-d", "{}"), "refused: a partner may read orders, not write them"),
@@ -40,10 +49,11 @@ def print_shop(instance: Instance, *, own_config: bool) -> None:
     for sentence in isolation.sentences(instance.supervisor({"do": "ps"})["processes"]):
         click.echo(visible(sentence))
     click.echo()
-    click.echo(NOT_DEFENDED)
+    click.echo(DEFENDED_BY_THE_MESH if instance.authority_socket else NOT_DEFENDED)
     print_console_link(instance)
     directory = instance.state_dir
-    trials = ((("routes",), "what this configuration serves"),) if own_config else TRIALS
+    own = ((("routes",), "what this configuration serves"),)
+    trials = [*(own if own_config else TRIALS), *(MESH_TRIALS if instance.authority_socket else ())]
     print_trials((command(directory, *words), why) for words, why in trials)
 
 

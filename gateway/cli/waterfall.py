@@ -88,6 +88,8 @@ def what(span: dict[str, Any], shown_sql: int = SHOWN_SQL) -> str:
     """Status, reason and SQL of a span, in one line."""
     attributes = span["attributes"]
     parts = [str(attributes[name]) for name in TOLD if attributes.get(name) not in (None, "")]
+    if planted := attributes.get("gateway.planted_fault"):
+        parts.append(f"PLANTED: {planted}")
     if message := span["status"].get("message"):
         parts.append(str(message))
     if sql := attributes.get("db.query.text"):

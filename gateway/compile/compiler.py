@@ -14,12 +14,14 @@ from random import Random
 from gateway.compile.snapshot import CanaryRoute, CompiledRoute, Snapshot
 from gateway.compile.table import filter_classes
 from gateway.filters.base import Build
+from gateway.filters.cache_store import Zone
 from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
 from gateway.observability.metrics import Metrics
 from gateway.routing.table import RouteTable
+from gateway.spec.errors import fault
+from gateway.spec.models import CacheZone, FilterSpec, Spec
 from gateway.spec.models import Cluster as ClusterSpec
-from gateway.spec.models import FilterSpec, Spec
 from gateway.spec.models import Route as RouteSpec
 from gateway.spec.models import Store as StoreSpec
 from gateway.upstream.canary import Canary
@@ -60,11 +62,12 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
 
     Raises:
         KeyError: a reference that the loader should have refused.
-        ValueError: a store of the supervisor's Redis where it runs none.
+        ValueError: a store of the supervisor's Redis where it runs none; a filter that cannot be made.
     """
     clusters = {one.name: _cluster(one, endpoints, runtime, before) for one in spec.clusters}
     providers = {one.name: _provider(one.name, spec, clusters, runtime, before) for one in spec.providers}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
+    caches = {one.name: _cache(one, runtime, before) for one in spec.caches}
     canaries = {one.name: _canary(one, before) for one in spec.routes if one.canary}
     build = Build(
         providers,
@@ -73,6 +76,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         runtime.wall,
         stores,
         clusters=clusters,
+        caches=caches,
         app_secret=runtime.app_secret,
         random=runtime.random,
     )
@@ -93,7 +97,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         listener.name: RouteTable([(one.spec, one) for one in routes if _serves(one, listener.name)])
         for listener in spec.listeners
     }
-    return Snapshot(version, spec, tables, clusters, providers, filters, stores, canaries)
+    return Snapshot(version, spec, tables, clusters, providers, filters, stores, canaries, caches)
 
 
 def _route(
@@ -180,12 +184,20 @@ def _store(spec: StoreSpec, runtime: Runtime, before: Snapshot) -> Store:
     return Store(spec, account, runtime.metrics, runtime.clock)
 
 
+def _cache(spec: CacheZone, runtime: Runtime, before: Snapshot) -> Zone:
+    old = before.caches.get(spec.name)
+    return old if old is not None and old.spec == spec else Zone(spec, runtime.clock)
+
+
 def _filter(spec: FilterSpec, place: tuple[str, int], build: Build, before: Snapshot) -> AnyFilter:
     old = before.filters.get(place)
     if old is not None and _same(old.spec, spec) and old.kept_with(build):
         old.where = spec.where
         return old
-    return filter_classes()[spec.type].make(spec, build)
+    try:
+        return filter_classes()[spec.type].make(spec, build)
+    except Exception as error:
+        raise ValueError(f"{spec.where}: the filter {spec.type} cannot be made: {fault(error)}") from error
 
 
 def _same(one: FilterSpec, other: FilterSpec) -> bool:

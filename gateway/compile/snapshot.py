@@ -11,7 +11,9 @@ from bisect import bisect
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from random import Random
+from types import MappingProxyType
 
+from gateway.filters.cache_store import Zone
 from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
 from gateway.http.messages import Request
@@ -21,6 +23,7 @@ from gateway.spec.models import Listener, Route, Spec
 from gateway.upstream.canary import Canary
 from gateway.upstream.cluster import Cluster
 from gateway.upstream.store import Store
+from gateway.upstream.tries import Tries
 
 Backends = Sequence[tuple[Cluster, int]]
 """Clusters with their weights."""
@@ -39,9 +42,11 @@ class CompiledRoute:
         "name",
         "only_cluster",
         "preflights",
+        "propagate",
         "public",
         "request_timeout",
         "spec",
+        "tries",
         "try_timeout",
         "where",
     )
@@ -58,6 +63,9 @@ class CompiledRoute:
         self.request_timeout = spec.timeouts.request
         self.try_timeout = spec.timeouts.backend_request
         self.idle_timeout = spec.timeouts.idle
+        self.propagate = spec.timeouts.propagate
+        self.tries = Tries.of(spec)
+        """Retries and planted faults; None, and nothing else is asked, where there are none."""
         weighted = [(cluster, weight) for cluster, weight in backends if weight]
         self._backends = tuple(cluster for cluster, _ in weighted)
         self._cumulative = tuple(accumulate(weight for _, weight in weighted))
@@ -115,7 +123,7 @@ class CanaryRoute(CompiledRoute):
 class Snapshot:
     """One version of the configuration, compiled."""
 
-    __slots__ = ("canaries", "clusters", "filters", "providers", "spec", "stores", "tables", "version")
+    __slots__ = ("caches", "canaries", "clusters", "filters", "providers", "spec", "stores", "tables", "version")
 
     def __init__(
         self,
@@ -127,6 +135,7 @@ class Snapshot:
         filters: Mapping[tuple[str, int], AnyFilter],
         stores: Mapping[str, Store],
         canaries: Mapping[str, Canary],
+        caches: Mapping[str, Zone] = MappingProxyType({}),
     ) -> None:
         self.version = version
         self.spec = spec
@@ -139,6 +148,7 @@ class Snapshot:
         self.stores = stores
         self.canaries = canaries
         """By route."""
+        self.caches = caches
 
     @classmethod
     def empty(cls) -> Snapshot:

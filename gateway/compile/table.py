@@ -12,23 +12,46 @@ from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapp
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
+from gateway.compile.filter_class import load_class
 from gateway.filters.chain import AnyFilter
+from gateway.spec.errors import UnusableFilter
 from gateway.spec.models import FilterSpec
 
 GROUP = "gatehouse.filters"
 
 
 class FilterClasses(MutableMapping[str, type[AnyFilter]]):
-    """Filter classes by the `type` that configurations name them with."""
+    """Filter classes by the `type` that configurations name them with; asking for one loads one.
+
+    Raises:
+        UnusableFilter: when one is asked for that does not load, is no filter, or is two packages' at once.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[str, type[AnyFilter] | EntryPoint] = {one.name: one for one in entry_points(group=GROUP)}
+        points: dict[str, list[EntryPoint]] = {}
+        for one in entry_points(group=GROUP):
+            points.setdefault(one.name, []).append(one)
+        self._known: dict[str, type[AnyFilter] | list[EntryPoint]] = dict(points)
 
     def __getitem__(self, name: str) -> type[AnyFilter]:
         found = self._known[name]
-        if isinstance(found, EntryPoint):
-            found = self._known[name] = found.load()
+        if isinstance(found, list):
+            found = self._known[name] = load_class(name, found)
         return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known
+
+    def raw(self, name: str) -> type[AnyFilter] | list[EntryPoint] | None:
+        """What stands under a name, loaded or not; None for nothing. `put_back` takes it."""
+        return self._known.get(name)
+
+    def put_back(self, name: str, before: type[AnyFilter] | list[EntryPoint] | None) -> None:
+        """Undo a change."""
+        if before is None:
+            self._known.pop(name, None)
+        else:
+            self._known[name] = before
 
     def __setitem__(self, name: str, one: type[AnyFilter]) -> None:
         self._known[name] = one
@@ -49,6 +72,9 @@ class Models(Mapping[str, type[FilterSpec]]):
     def __getitem__(self, name: str) -> type[FilterSpec]:
         return filter_classes()[name].Spec
 
+    def __contains__(self, name: object) -> bool:
+        return name in filter_classes()
+
     def __iter__(self) -> Iterator[str]:
         return iter(filter_classes())
 
@@ -57,14 +83,20 @@ class Models(Mapping[str, type[FilterSpec]]):
 
 
 class TypesThat(Collection[str]):
-    """The types whose classes have a quality; asking about one loads one, listing them loads all."""
+    """The types whose classes have a quality; asking about one loads one, listing them loads all.
+
+    One that cannot be used has none: whoever names it is told why by the loader.
+    """
 
     def __init__(self, holds: Callable[[type[AnyFilter]], bool]) -> None:
         self._holds = holds
 
     def __contains__(self, name: object) -> bool:
         classes = filter_classes()
-        return isinstance(name, str) and name in classes and self._holds(classes[name])
+        try:
+            return isinstance(name, str) and name in classes and self._holds(classes[name])
+        except UnusableFilter:
+            return False
 
     def __iter__(self) -> Iterator[str]:
         return (name for name in filter_classes() if name in self)

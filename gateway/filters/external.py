@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from gateway.filters.asking import Answer, Unanswered, ask, prepare
+from gateway.filters.asking import Answer, Unanswered, ask
 from gateway.filters.base import Build, Decision, Filter, Verdict
 from gateway.filters.claim_headers import give_upstream
 from gateway.http.messages import Headers, Reply, Request
@@ -35,7 +35,6 @@ class ExternalAuthorizationFilter(Filter[ExternalAuthorization]):
 
     def __init__(self, spec: ExternalAuthorization, build: Build) -> None:
         super().__init__(spec, build)
-        prepare()
         self._cluster = build.clusters[spec.cluster]
         self._results = build.metrics.authorizations
         self._sent = tuple(dict.fromkeys(("authorization", *spec.allowed_headers)))
@@ -103,8 +102,4 @@ class ExternalAuthorizationFilter(Filter[ExternalAuthorization]):
 
 def _fields(answer: Answer, names: tuple[str, ...]) -> Headers:
     """The fields of these names, every value of each."""
-    return [
-        (name.encode(), value.encode("utf-8", "surrogateescape"))
-        for name in names
-        for value in answer.headers.getall(name, ())
-    ]
+    return [(name.encode(), value) for name in names for value in answer.all(name.encode())]

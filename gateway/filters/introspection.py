@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
-from gateway.filters.asking import Unanswered, ask, prepare
+from gateway.filters.asking import Unanswered, ask
 from gateway.filters.base import Build, Decision, Filter, Verdict
 from gateway.filters.bearer import bearer_token, unauthorized
 from gateway.filters.binding import UNBOUND, Binding, binding_of, bindings, check_holder
@@ -62,7 +62,6 @@ class TokenIntrospectionFilter(Filter[TokenIntrospection]):
 
     def __init__(self, spec: TokenIntrospection, build: Build) -> None:
         super().__init__(spec, build)
-        prepare()
         self._cluster = build.clusters[spec.cluster]
         self._wall = build.wall
         self._asked = build.metrics.introspections

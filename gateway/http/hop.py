@@ -28,6 +28,9 @@ HOP_BY_HOP: Final = frozenset(
     )
 )
 
+EXPECTED_TIMEOUT: Final = b"x-envoy-expected-rq-timeout-ms"
+"""How many milliseconds the sender still waits: Envoy's name, which services and libraries in meshes know already."""
+
 # We say these ourselves, so whatever the client wrote there is dropped.
 _SET_BY_US: Final = frozenset(
     (
@@ -44,6 +47,7 @@ _SET_BY_US: Final = frozenset(
         b"traceparent",
         b"tracestate",
         b"x-gatehouse-mirror",
+        EXPECTED_TIMEOUT,
     )
 )
 NOT_UPSTREAM: Final = HOP_BY_HOP | _SET_BY_US
@@ -61,6 +65,12 @@ def forwarded_fields(client: str, host: str, scheme: str) -> bytes:
         f'forwarded: for={node};host="{host}";proto={scheme}\r\n'
         f"x-forwarded-for: {client}\r\nx-forwarded-host: {host}\r\nx-forwarded-proto: {scheme}\r\n"
     ).encode("ascii")
+
+
+@lru_cache(maxsize=1024)
+def time_left_line(milliseconds: int) -> bytes:
+    """The line that tells an endpoint how long its answer is waited for; what has run out is told as the least."""
+    return b"%b: %d\r\n" % (EXPECTED_TIMEOUT, max(1, milliseconds))
 
 
 def upstream_head(request: Request, host: str, extra: bytes) -> bytes:
@@ -104,6 +114,12 @@ def passed_on(headers: Headers, fields: Mapping[bytes, bytes], refused: frozense
     if b"connection" in fields:
         refused = _with_nominated(fields, refused)
     return b"".join([b"%b: %b\r\n" % field for field in headers if field[0] not in refused])
+
+
+def nominated(headers: Headers) -> frozenset[bytes]:
+    """The fields that Connection names: they belong to one connection, too."""
+    options = b",".join(value for name, value in headers if name == b"connection").lower().split(b",")
+    return frozenset(option.strip(b" \t") for option in options)
 
 
 def _with_nominated(fields: Mapping[bytes, bytes], refused: frozenset[bytes]) -> frozenset[bytes]:

@@ -23,6 +23,8 @@ class Claim(NamedTuple):
     """What a token says."""
 
     identity: str
+    holder: str
+    """Which process of that identity, by its name: what an earlier one of this name held, nobody holds any more."""
     number: str
     """Its own: a token is good once."""
     expires: float
@@ -37,9 +39,10 @@ class BadToken(Exception):
         self.reason = reason
 
 
-def mint(key: bytes, identity: str, now: float) -> str:
+def mint(key: bytes, identity: str, holder: str, now: float) -> str:
     """A token for one start of one process."""
-    said = json.dumps({"identity": identity, "number": secrets.token_hex(16), "expires": now + GOOD_FOR}).encode()
+    claim = Claim(identity, holder, secrets.token_hex(16), now + GOOD_FOR)
+    said = json.dumps(claim._asdict()).encode()
     return f"{_text(said)}.{_text(_signature(key, said))}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gateway.observability.registry import Counter, Family, Gauge, Histogram, Labels
+from gateway.observability.registry import BoundedCounter, Counter, Family, Gauge, Histogram, Labels
 
 
 class Metrics:
@@ -78,18 +78,39 @@ class Metrics:
             ("filter", "store", "decision"),
         )
         self.filter_errors = Counter(
-            "gateway_filter_errors", "Exceptions inside filters; each one denied its request.", ("filter",)
+            "gateway_filter_errors", "Exceptions inside filters; each one denied a request or its answer.", ("filter",)
         )
         self.operations = Counter(
             "gateway_operations",
             "GraphQL and SOAP operations that a guard let pass; unknown names are _OTHER.",
             ("http_route", "operation_type", "operation_name"),
         )
+        self.cache_requests = Counter(
+            "gateway_cache_requests", "Requests that came to a cache, by what became of them.", ("http_route", "result")
+        )
+        self.compressed = Counter(
+            "gateway_compressed_answers", "Answers that were compressed.", ("http_route", "encoding")
+        )
         self.broken = Counter("gateway_broken_answers", "Answers cut off so that the client can see it.", ("reason",))
         self.client_gone = Counter("gateway_clients_gone", "Clients that left before their answer was complete.")
         self.stale_retries = Counter(
             "gateway_stale_connection_retries",
             "Idempotent requests sent again because a kept connection closed under them.",
+        )
+        self.retries = Counter(
+            "gateway_retries",
+            "Tries that followed a failed one, by the class of that failure and how they ended.",
+            ("http_route", "gateway_cluster", "class", "result"),
+        )
+        self.retries_refused = Counter(
+            "gateway_retries_refused",
+            "Failures of a class that is repeated which no other try followed, by the reason.",
+            ("http_route", "gateway_cluster", "class", "reason"),
+        )
+        self.faults = Counter(
+            "gateway_faults_injected",
+            "Tries that met a fault planted in the configuration.",
+            ("http_route", "gateway_cluster", "fault"),
         )
         self.jwks = Counter("gateway_jwks_fetches", "Fetches of an issuer's keys.", ("provider", "result"))
         self.tokens = Counter("gateway_token_checks", "Tokens looked at, by how it ended.", ("provider", "result"))
@@ -113,6 +134,24 @@ class Metrics:
         self.spans_dropped = Counter("gateway_spans_dropped", "Spans that could not be kept or exported.", ("reason",))
         self.log_lines_dropped = Counter("gateway_access_log_dropped", "Access log lines that could not be written.")
         self._gauges: list[Gauge] = []
+        self._counters: dict[str, BoundedCounter] = {}
+
+    def counter(self, name: str, help_text: str, labels: Labels = ()) -> BoundedCounter:
+        """A counter of a filter's own; the same one for everybody who asks by this name, also after a reload.
+
+        `name` is without `_total`. Of label values it takes 1000 combinations; later ones count as `_OTHER`.
+
+        Raises:
+            ValueError: the name is taken: by one of ours, or with other labels.
+        """
+        known = self._counters.get(name)
+        if known is None:
+            if any(one["name"] == name for one in self.families()):
+                raise ValueError(f"the metric {name} is one of the gateway's own: give yours another name")
+            known = self._counters[name] = BoundedCounter(name, help_text, labels)
+        if known.labels != labels:
+            raise ValueError(f"the metric {name} is there with the labels {', '.join(known.labels) or '(none)'}")
+        return known
 
     def gauge(self, name: str, help_text: str, labels: Labels, read: Callable[[], dict[Labels, float]]) -> None:
         """Add a gauge that is read when somebody asks."""
@@ -121,4 +160,5 @@ class Metrics:
     def families(self) -> list[Family]:
         """Everything, for the channel to control."""
         own = [family.family() for family in vars(self).values() if isinstance(family, Counter | Histogram)]
-        return own + [gauge.family() for gauge in self._gauges]
+        added = [counter.family() for counter in self._counters.values()]
+        return own + added + [gauge.family() for gauge in self._gauges]

@@ -42,6 +42,21 @@ class Counter:
         return {"name": self.name, "type": "counter", "help": self.help, "unit": "", "samples": samples}
 
 
+MAX_CHILDREN: Final = 1_000
+
+
+class BoundedCounter(Counter):
+    """A counter of which nobody here knows what its label values are: it stays small whatever they are."""
+
+    def add(self, *values: str, amount: float = 1) -> None:
+        """Count; once there are too many combinations of values, new ones share one."""
+        if len(values) != len(self.labels):
+            raise ValueError(f"{self.name} has the labels {self.labels}, not {len(values)} values")
+        if len(self.values) >= MAX_CHILDREN and values not in self.values:
+            values = ("_OTHER",) * len(values)
+        super().add(*values, amount=amount)
+
+
 class Gauge:
     """A family of gauges, read from a function when somebody asks."""
 

@@ -26,6 +26,7 @@ FAULTS: Final = frozenset(
         "upstream_timeout",
         "request_timeout",
         "answer_too_large",
+        "fault_injected",
     )
 )
 """Reasons for which the cluster answers, of those by which an exchange ends without its whole answer."""

@@ -1,8 +1,8 @@
 """What a request brings along: ids, trace context, baggage, hops left; from peers that are trusted and from others.
 
 The problem: an id that a stranger chose must not address anything of ours, and one that our own proxy gave must not
-get lost. The rule: where a listener says that its peers are our proxies (`trustedHops`), their request id, trace and
-sampling decision go on; everybody else starts anew here, and what they sent remains as a link of the span.
+get lost. The rule: where a listener says that its peers are our proxies (`trustedHops`), their request id, trace,
+sampling decision and time-out go on; everybody else starts anew here, and what they sent remains as a link of the span.
 Baggage goes on from everybody, within the bounds of W3C Baggage: it is data, not a decision.
 """
 
@@ -12,12 +12,14 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.http.hop import EXPECTED_TIMEOUT
 from gateway.http.messages import Reply, Request
 from gateway.observability.tracing import RemoteContext, baggage_fits, combine_tracestate, parse_traceparent
 
 LAST_HOP: Final = Reply(204, "max_forwards", "this is as far as the request may go")
 NOT_REFLECTED: Final = Reply(501, "max_forwards", "this is as far as the request may go, and it is not sent back")
 _FORWARDS: Final = re.compile(rb"[0-9]{1,9}")
+_MILLISECONDS: Final = re.compile(rb"[0-9]{1,9}")
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._~+/=-]{1,128}")
 
 
@@ -28,6 +30,8 @@ class Inherited:
     request_id: str | None
     parent: RemoteContext | None
     tracestate: bytes
+    seconds: float
+    """How long it waits for the answer; 0.0 when it did not say."""
 
 
 def sent_context(request: Request) -> RemoteContext | None:
@@ -42,7 +46,11 @@ def inherit(request: Request) -> Inherited:
     request_id = ids[0].decode("ascii") if len(ids) == 1 and _REQUEST_ID.fullmatch(ids[0]) else None
     parent = sent_context(request)
     tracestate = combine_tracestate(request.all(b"tracestate")) if parent else b""
-    return Inherited(request_id, parent, tracestate)
+    return Inherited(request_id, parent, tracestate, _seconds(request.all(EXPECTED_TIMEOUT)))
+
+
+def _seconds(values: list[bytes]) -> float:
+    return int(values[0]) / 1000 if len(values) == 1 and _MILLISECONDS.fullmatch(values[0]) else 0.0
 
 
 def count_forwards(request: Request) -> Reply | None:

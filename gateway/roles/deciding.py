@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
+from gateway.filters.answers import is_content
 from gateway.filters.chain import BodyWanted, Outcome, Stopped, Waiting, body_too_large
 from gateway.http.upgrade import check_origin
 from gateway.roles.context import bound_baggage, count_forwards, inherit
@@ -30,6 +31,8 @@ class Deciding(Ending):
         route = self.route = request.route = found
         if worker.sample_ratio:
             self.sampled = worker.sampled()
+        if route.request_timeout:
+            self.deadline = self.started + route.request_timeout
         if self.connection.server.trusted_hops:
             self._inherit()
         if b"baggage" in request.fields:
@@ -39,8 +42,6 @@ class Deciding(Ending):
             if stop is not None:
                 self._reply(stop)
                 return
-        if route.request_timeout:
-            self.deadline = self.started + route.request_timeout
         if request.upgrade:
             refused = check_origin(request, route.spec.web_socket.origins)
             if refused is not None:
@@ -53,8 +54,11 @@ class Deciding(Ending):
             self._after(outcome)
 
     def _inherit(self) -> None:
-        """Go on with the ids and the sampling decision of a proxy of ours."""
+        """Go on with the ids and the sampling decision of a proxy of ours; work no longer than it waits."""
         inherited = inherit(self.request)
+        if inherited.seconds:
+            ends = self.started + inherited.seconds
+            self.deadline = min(self.deadline, ends) if self.deadline else ends
         self.ids.request_id = inherited.request_id or self.ids.request_id
         if inherited.parent is not None:
             self.parent, self.tracestate = inherited.parent, inherited.tracestate
@@ -71,13 +75,17 @@ class Deciding(Ending):
         elif isinstance(outcome, Stopped):
             self.outcome = outcome
             self.decided_by = outcome.reply.policy or outcome.filter.where
-            self._reply(outcome.reply)
+            if is_content(outcome.reply):
+                self._answer_content(outcome)
+            else:
+                self._reply(outcome.reply)
         elif isinstance(outcome, BodyWanted):
             self._collect(outcome)
         else:
             self.outcome = outcome
             self.state = WAITING
-            self.connection.pause_reading()
+            if not self._request_complete:  # else reading goes on: so it is seen when the client leaves
+                self.connection.pause_reading()
             self._task = asyncio.get_running_loop().create_task(self._wait(outcome))
 
     async def _wait(self, waiting: Waiting) -> None:
@@ -119,6 +127,6 @@ class Deciding(Ending):
         self._collected.clear()
         self._after(self.route.chain.run(self.request, self._wanted.position))
 
-    def _connect(self, fresh: bool = False) -> None:
+    def _connect(self) -> None:
         """Everybody let it pass: to the endpoint."""
         raise NotImplementedError("an exchange that decides also connects")

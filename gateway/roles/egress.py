@@ -69,7 +69,7 @@ class EgressExchange(Exchange):
                 return
         super().start()
 
-    def _connect(self, fresh: bool = False) -> None:
+    def _connect(self) -> None:
         if not self._cleaned:
             self._cleaned = True
             assert self.route is not None
@@ -77,7 +77,7 @@ class EgressExchange(Exchange):
             if refused is not None:
                 self._reply(refused)
                 return
-        super()._connect(fresh)
+        super()._connect()
 
     def _context_lines(self) -> bytes:
         """Who asked is nobody's business outside."""

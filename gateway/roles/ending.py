@@ -7,10 +7,11 @@ what that means depends on whether the answer has begun.
 
 from __future__ import annotations
 
+from gateway.filters.chain import Stopped
 from gateway.filters.limit_terms import limit_lines
 from gateway.http.hop import VIA
 from gateway.http.messages import AS_STATED, Reply
-from gateway.roles.facts import CONNECTING, DONE, TUNNEL, WAITING, Facts
+from gateway.roles.facts import BACKING_OFF, CONNECTING, DONE, TUNNEL, WAITING, Facts
 from gateway.roles.reasons import UNAVAILABLE
 from gateway.roles.replies import RENDERERS, field_lines, reply_lines
 
@@ -41,7 +42,12 @@ class Ending(Facts):
         self.connection.send_end()
 
     def _reply(self, reply: Reply) -> None:
-        """Answer by ourselves."""
+        """Answer by ourselves, unless a filter has something better where the endpoint has failed."""
+        if self.cluster is not None and self.route is not None and self.route.chain.rescuers:
+            content = self.route.chain.rescue(self.request, reply)
+            if content is not None:
+                self._answer_content(content)
+                return
         self.reply, self.status, self.reason = reply, reply.status, reply.reason
         self.worker.metrics.replies.add(self.route.name if self.route else "", reply.reason, str(reply.status))
         if reply.status == 204:  # RFC 9110 §15.3.5: no body, nor fields that speak of one
@@ -69,7 +75,7 @@ class Ending(Facts):
         if self.deadline and now >= self.deadline:
             self._out_of_time("request_timeout")
         elif self.try_deadline and now >= self.try_deadline:
-            self._out_of_time("upstream_timeout")
+            self._try_out_of_time()
         elif route is not None and route.idle_timeout and now - self.last_progress > route.idle_timeout:
             self._idle_for_too_long()
         elif not self._request_complete and self.state < DONE and self.connection.body_too_slow(now):
@@ -99,7 +105,7 @@ class Ending(Facts):
         """Count, log and trace, once."""
         if self.state == DONE:
             return
-        if self.upstream is not None or self.state in (CONNECTING, WAITING):
+        if self.upstream is not None or self.state in (CONNECTING, WAITING, BACKING_OFF):
             self._stop_upstream(self.reason)
         self.state = DONE
         self.worker.exchanges.discard(self)
@@ -107,9 +113,17 @@ class Ending(Facts):
             self.route.chain.end(self.request)
         self.worker.finished(self)
 
+    def _answer_content(self, stopped: Stopped) -> None:
+        """Send what a filter answers by itself."""
+        raise NotImplementedError("an exchange that ends also answers")
+
     def _stop_upstream(self, error: str) -> None:
         """Whoever works for this exchange may stop."""
         raise NotImplementedError("an exchange that ends also connects")
+
+    def _try_out_of_time(self) -> None:
+        """The time of one try is over."""
+        raise NotImplementedError("an exchange that ends also tries again")
 
     def _end_tunnel(self) -> None:
         """Both sides get what was sent so far, then the end."""

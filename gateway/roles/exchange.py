@@ -6,9 +6,13 @@
                  reading is paused
     COLLECTING   a filter wants the whole body:    DECIDING's outcomes; DONE when it exceeds the filter's limit
                  it is read and kept
-    CONNECTING   the cluster finds a connection    SENDING, or DONE by a local reply
+    CONNECTING   the cluster finds a connection    SENDING, BACKING_OFF, or DONE by a local reply
+    BACKING_OFF  a try has failed and another      CONNECTING; DONE when the client leaves or time is up
+                 follows, or a planted delay
+                 holds one back: a timer runs
     SENDING      the request goes out, its body    ANSWERING, or HOLDING, on the answer's head; CONNECTING once more
-                 streams                           when a kept connection closed before it said anything; DONE
+                 streams                           when a kept connection closed before it said anything;
+                                                   BACKING_OFF when the try failed and is repeated; DONE
     HOLDING      a filter wants the whole answer:  ANSWERING; DONE when it exceeds the filter's limit
                  it is read and kept
     ANSWERING    the answer streams back           DONE
@@ -19,8 +23,9 @@ The problem: client, upstream and clock can each end an exchange at any moment, 
 exactly once or visibly broken. The rule: every event is a method; a method that comes after DONE does nothing;
 `_finish` is the only way to DONE, and it counts.
 
-It is written in five parts: what is known (`facts`), how it decides (`deciding`), what comes back (`returning`), how it
-ends (`ending`), and here what passes between client and endpoint.
+It is written in seven parts: what is known (`facts`), how it decides (`deciding`), what happens between two tries
+(`retrying`), which tries fail on purpose (`planted`), what comes back (`returning`), how it ends (`ending`), and here
+what passes between client and endpoint.
 
 Nothing here is a task, except while a filter waits: a common request runs from its first to its last byte in two
 calls from the event loop.
@@ -32,12 +37,13 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.filters.answers import ask_plain
 from gateway.http.chunked import LAST_CHUNK, encode_chunk
-from gateway.http.hop import forwarded_fields, upstream_head
+from gateway.http.hop import forwarded_fields, time_left_line, upstream_head
 from gateway.http.messages import CHUNKED, Bound, Reply
-from gateway.roles.facts import ANSWERING, COLLECTING, CONNECTING, DONE, HOLDING, SENDING, TUNNEL
+from gateway.roles.facts import ANSWERING, BACKING_OFF, COLLECTING, CONNECTING, DONE, HOLDING, SENDING, TUNNEL
 from gateway.roles.mirroring import begin_copies
 from gateway.roles.reasons import UNAVAILABLE
 from gateway.roles.returning import Returning
+from gateway.spec.tries import IDEMPOTENT
 from gateway.upstream.cluster import Unavailable
 
 if TYPE_CHECKING:
@@ -45,7 +51,7 @@ if TYPE_CHECKING:
     from gateway.upstream.endpoint import Endpoint
 
 # RFC 9110 §9.2.2: may be sent twice without harm, so a kept connection that closes under them is no failure.
-_IDEMPOTENT: Final = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
+_IDEMPOTENT: Final = frozenset(IDEMPOTENT)
 
 
 class Exchange(Returning):
@@ -53,7 +59,7 @@ class Exchange(Returning):
 
     # -- the endpoint's connection ---------------------------------------------------------------------------
 
-    def _connect(self, fresh: bool = False) -> None:
+    def _connect(self) -> None:
         assert self.route is not None
         self.state = CONNECTING
         route = self.route
@@ -63,9 +69,22 @@ class Exchange(Returning):
         if self.request.copies:
             begin_copies(self, self._early, self._request_complete)
         try:
-            taken = cluster.acquire(self, fresh)
+            taken = cluster.acquire(self)
         except Unavailable as error:
             self._reply(UNAVAILABLE[error.reason])
+            return
+        if taken is not None:
+            self.connected(*taken)
+
+    def _connect_again(self, fresh: bool = False) -> None:
+        """For another try: the same cluster, and an endpoint not tried yet, or at least not the one tried last."""
+        assert self.cluster is not None
+        self.state = CONNECTING
+        avoid = self._tried if len(self._tried) < len(self.cluster.endpoints) else self._tried[-1:]
+        try:
+            taken = self.cluster.acquire(self, fresh, avoid)
+        except Unavailable as error:
+            self._reply(self._told(error.reason))
             return
         if taken is not None:
             self.connected(*taken)
@@ -76,14 +95,18 @@ class Exchange(Returning):
             endpoint.released(connection, reusable=True)
             return
         assert self.route is not None
-        self.state = SENDING
         self.upstream, self.endpoint = connection, endpoint
-        self.attempts += 1
-        self.try_started = self.last_progress = now = self.worker.clock()
-        if self.sampled:
-            self.try_span_id = f"{self.worker.random.getrandbits(64):016x}"
-        if self.route.try_timeout:
-            self.try_deadline = now + self.route.try_timeout
+        if self.fault is None:  # else this try began with its planted delay
+            self.attempts += 1
+            self.try_started = self.last_progress = now = self.worker.clock()
+            if self.sampled:
+                self.try_span_id = f"{self.worker.random.getrandbits(64):016x}"
+            if self.route.try_timeout:
+                self.try_deadline = now + self.route.try_timeout
+        self.state = SENDING
+        tries = self.route.tries
+        if tries is not None and self._does_not_go_out(tries):
+            return
         request = self.request
         if self.route.chain.asks_plain:
             ask_plain(request)
@@ -106,17 +129,27 @@ class Exchange(Returning):
         span = f"{self.try_span_id}-01" if self.sampled else f"{ids.span_id}-{self.flags}"
         own = f"x-request-id: {ids.request_id}\r\ntraceparent: 00-{ids.trace_id}-{span}\r\n"
         lines = forwarded_fields(request.client, request.host, request.scheme) + own.encode("ascii")
+        assert self.route is not None
+        if self.route.propagate:
+            lines += self._time_left()
         return lines + b"tracestate: %b\r\n" % self.tracestate if self.tracestate else lines
+
+    def _time_left(self) -> bytes:
+        """How long the service has: until this try or the whole exchange is over."""
+        ends, of_try = self.deadline, self.try_deadline
+        if of_try and (of_try < ends or not ends):
+            ends = of_try
+        return time_left_line(int((ends - self.worker.clock()) * 1000)) if ends else b""
 
     def _framed(self, data: bytes) -> bytes:
         return encode_chunk(data) if self.request.length == CHUNKED else data
 
     def connect_failed(self, reason: str, endpoint: Endpoint | None) -> None:
-        """No connection: the client learns why."""
+        """No connection: another try, or the client learns why."""
         if self.state == CONNECTING:
             self.endpoint = endpoint
             self.attempts += endpoint is not None
-            self._reply(UNAVAILABLE[reason])
+            self._failed(reason)
 
     # -- the client's events ---------------------------------------------------------------------------------
 
@@ -130,6 +163,8 @@ class Exchange(Returning):
             self._body_too_large(limits.request)
         elif self.state in (SENDING, HOLDING, ANSWERING, TUNNEL) and self.upstream is not None:
             self.last_progress = self.worker.clock()
+            if self._kept is not None:
+                self._keep_piece(data)
             self.upstream.send_data(self._framed(data))
         elif self.state == COLLECTING:
             self._keep(data)
@@ -148,7 +183,7 @@ class Exchange(Returning):
             copy.complete()
         if self.state == COLLECTING:
             self._decide_with_body()
-        elif self.upstream is not None:
+        elif self.upstream is not None and self.state != BACKING_OFF:
             if self.request.length == CHUNKED:
                 self.upstream.send_data(LAST_CHUNK)
             self.upstream.send_end()
@@ -176,11 +211,15 @@ class Exchange(Returning):
         """Stop reading from upstream until the client has caught up."""
         if self.upstream is not None:
             self.upstream.pause()
+        self._rest_waits = bool(self._rest)
 
     def client_ready(self) -> None:
         """Go on reading from upstream."""
         if self.upstream is not None:
             self.upstream.resume()
+        if self._rest_waits:
+            self._rest_waits = False
+            self._feed_rest()
 
     # -- the upstream's events -------------------------------------------------------------------------------
 
@@ -202,9 +241,12 @@ class Exchange(Returning):
         elif self.state in (SENDING, HOLDING):
             if reused and not self._retried and self._may_repeat():
                 self._retried = True
+                self.fault = None
                 self.worker.metrics.stale_retries.add()
-                self._connect(fresh=True)
-            else:
+                self._connect_again(fresh=True)
+            elif self.state == SENDING:
+                self._failed(reason)
+            else:  # filters have seen the answer's head
                 self._reply(UNAVAILABLE[reason])
 
     def _may_repeat(self) -> bool:
@@ -219,6 +261,11 @@ class Exchange(Returning):
         if self.upstream is not None:
             self.upstream.cancel()
             self._end_try(error)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._retry is not None:  # it had not begun
+            self._retry_over(error)
         if self._task is not None:
             self._task.cancel()
             self._task = None

@@ -142,6 +142,8 @@ def _forward(route: CompiledRoute, request: Request) -> Explanation:
     open_questions = [f"whether the record asked for is the caller's own ({names} decides)"]
     if route.public:
         open_questions = [f"who is asking: the route is public ({names} may ask for more)"]
+    if route.tries is not None and route.tries.faults is not None:
+        open_questions.append(f"which tries meet the faults that {route.where} plants: {route.tries.faults}")
     return {
         "outcome": "forward",
         "status": None,

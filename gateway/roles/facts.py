@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
     from gateway.compile.snapshot import CompiledRoute
     from gateway.filters.answers import Held, Stream
+    from gateway.filters.chain import Chain
     from gateway.http.client import ClientConnection
     from gateway.http.server import ServerConnection
     from gateway.roles.worker import Worker
     from gateway.upstream.cluster import Cluster
     from gateway.upstream.endpoint import Endpoint
+    from gateway.upstream.faults import Fault
+    from gateway.upstream.retry import Budget
 
-DECIDING, WAITING, COLLECTING, CONNECTING, SENDING, HOLDING, ANSWERING, TUNNEL, DONE = range(9)
+DECIDING, WAITING, COLLECTING, CONNECTING, BACKING_OFF, SENDING, HOLDING, ANSWERING, TUNNEL, DONE = range(10)
 """The states; their table stands in gateway.roles.exchange."""
 
 
@@ -40,6 +43,12 @@ class Facts:
     upstream: ClientConnection | None = None
     endpoint: Endpoint | None = None
     attempts: int = 0
+    retries: int = 0
+    """Of the attempts those that the route's `retry` asked for."""
+    fault: Fault | None = None
+    """What the try in hand meets on purpose."""
+    faults: tuple[str, ...] = ()
+    """All that was planted into this exchange, in words."""
     status: int = 0
     reason: str = ""
     """Why the gateway answered by itself, or what broke; empty when the upstream's answer went through."""
@@ -67,13 +76,30 @@ class Facts:
     _task: asyncio.Task[None] | None = None
     _early: tuple[bytes, ...] = ()
     """Body that came before there was a connection to send it on; reading is paused, so it stays small."""
+    _retry: tuple[str, Budget] | None = None
+    """The class that the try in hand, or the wait for it, is a retry for; and whose budget counts it."""
+    _tried: tuple[Endpoint, ...] = ()
+    """Endpoints that a retry avoids, the latest last."""
+    _timer: asyncio.TimerHandle | None = None
+    """Ends the wait of BACKING_OFF."""
+    _kept: bytearray | None = None
+    """What was sent of a streaming body, for another try; None where there is nothing to keep, or too much of it."""
+    _kept_limit: int = 0
+    _repeatable: bool = True
+    """Whether another try could send all that this one has."""
     _wanted: BodyWanted
     _collected: bytearray
     """What the filter at `_wanted.position` wants to see, so far."""
     _held: Held | None = None
     """The answer, as far as it has come, while a filter wants to see all of it first."""
+    _back: Chain
+    """The filters that the answer goes back through; set where any of them looks at answers."""
     _streams: tuple[Stream, ...] = ()
     """What the answer's body passes through."""
+    _rest: list[bytes] | None = None
+    """What of a whole answer has not passed them yet, the next slice last."""
+    _rest_waits: bool = False
+    """Whether the client must catch up first."""
 
     def __init__(self, worker: Worker, request: Request, connection: ServerConnection) -> None:
         self.worker = worker

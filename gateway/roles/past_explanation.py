@@ -144,6 +144,7 @@ def _cluster(exchange: Facts) -> dict[str, Any] | None:
         "name": exchange.cluster.name,
         "endpoint": exchange.endpoint.address if exchange.endpoint else "",
         "attempts": exchange.attempts,
+        "planted": "; ".join(exchange.faults),
         "status": exchange.upstream_status,
         "duration_ms": round(exchange.upstream_seconds * 1000, 3),
     }

@@ -72,7 +72,7 @@ def access_record(exchange: Facts, duration: float) -> Record:
         "protocol": f"HTTP/{request.version}",
         "status": exchange.status,
         "reason": exchange.reason,
-        "response_flags": _FLAGS.get(exchange.reason, ""),
+        "response_flags": _flags(exchange),
         "decided_by": "gateway" if by_gateway else exchange.cluster.name if exchange.cluster else "gateway",
         "policy": exchange.decided_by,
         "bytes_received": exchange.bytes_received,
@@ -89,6 +89,15 @@ def access_record(exchange: Facts, duration: float) -> Record:
         "trace_id": ids.trace_id if exchange.sampled else "",
         "span_id": ids.span_id if exchange.sampled else "",
     }
+
+
+def _flags(exchange: Facts) -> str:
+    flag = _FLAGS.get(exchange.reason, "")
+    if not exchange.faults:
+        return flag
+    planted = ["DI"] * any("delay" in one for one in exchange.faults)  # DI and FI: Envoy's, for injected faults
+    planted += ["FI"] * any("abort" in one or "reset" in one for one in exchange.faults)
+    return ",".join([*filter(None, [flag]), *planted])
 
 
 def refusal_record(reply: Reply, peer: str, ids: Ids) -> Record:
@@ -132,6 +141,8 @@ def server_span(exchange: Facts, duration: float) -> SpanRecord:
     if exchange.reason:
         attributes["gateway.reason"] = exchange.reason
         attributes["gateway.policy"] = exchange.decided_by
+    if exchange.faults:
+        attributes["gateway.planted_faults"] = "; ".join(exchange.faults)
     return SpanRecord(
         name=f"{request.method} {route.name}" if route else request.method,
         kind="server",
@@ -161,6 +172,8 @@ def client_span(exchange: Facts, error: str) -> SpanRecord:
     }
     if not error:
         attributes["http.response.status_code"] = exchange.upstream_status
+    if exchange.fault is not None:
+        attributes["gateway.planted_fault"] = str(exchange.fault)
     began = exchange.started_wall + (exchange.try_started - exchange.started)
     return SpanRecord(
         name=f"{exchange.request.method} {exchange.cluster.name}",

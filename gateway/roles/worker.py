@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from gateway.compile.compiler import Endpoints, Runtime, compile_spec, retired
 from gateway.compile.snapshot import Snapshot
+from gateway.filters.cache_store import Zone
 from gateway.filters.provider import Provider
 from gateway.http.messages import Reply, Request
 from gateway.http.server import ServerConnection
@@ -62,8 +63,11 @@ class Worker:
         workload: Workload | None = None,
         app_secret: str = "",
         resolver: Resolver | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        """`redis` is the supervisor's own, if it runs one; `workload` who we are in the mesh, if there is one;
+        """`clock` is monotonic, `wall` counts from 1970, both in seconds.
+
+        `redis` is the supervisor's own, if it runs one; `workload` who we are in the mesh, if there is one;
         `app_secret` what a sidecar and its service know; `resolver` knows host names, the system's if nobody does.
         """
         self.name = name
@@ -71,7 +75,7 @@ class Worker:
         self.random = random
         self.metrics = Metrics()
         self.runtime = Runtime(
-            self.metrics, clock, time.time, random, redis, workload, app_secret, resolver or SystemResolver()
+            self.metrics, clock, wall, random, redis, workload, app_secret, resolver or SystemResolver()
         )
         self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
@@ -169,6 +173,14 @@ class Worker:
             ("gateway_cluster", "state"),
             self._connections,
         )
+        named = ("gateway_cache",)
+        self.metrics.gauge(
+            "gateway_cache_bytes", "Memory that kept answers take.", named, lambda: self._kept(lambda one: one.bytes)
+        )
+        self.metrics.gauge("gateway_cache_entries", "Answers kept.", named, lambda: self._kept(len))
+
+    def _kept(self, attribute: Callable[[Zone], int]) -> dict[tuple[str, ...], float]:
+        return {(name,): attribute(one) for name, one in self.snapshot.caches.items()}
 
     def _connections(self) -> dict[tuple[str, ...], float]:
         found: dict[tuple[str, ...], float] = {}

@@ -7,9 +7,12 @@ told in one go, each with its file, line and column, the offending line with a c
 from __future__ import annotations
 
 import difflib
+import sysconfig
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 _SHOWN = 120
 """How many characters of an offending line are shown around the caret."""
@@ -58,6 +61,27 @@ class SpecErrors(Exception):
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.errors))
+
+
+class UnusableFilter(Exception):
+    """A filter's class or model cannot be used: its module does not load, or it is no filter. Says why."""
+
+
+def fault(error: Exception) -> str:
+    """What went wrong in somebody's own code, and where: `acme_filter.py:7: KeyError: 'name'`."""
+    told = f"{type(error).__name__}: {error}".rstrip(": ").splitlines()[0]
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{Path(error.filename).name}:{error.lineno}: SyntaxError: {error.msg}"
+    theirs = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame.filename)]
+    return f"{Path(theirs[-1].filename).name}:{theirs[-1].lineno}: {told}" if theirs else told
+
+
+def _is_own(file: str) -> bool:
+    """Whether it is neither the standard library's, nor ours, nor pydantic's, which runs our models."""
+    installed = "site-packages" in file or "dist-packages" in file
+    if file.startswith(("<", str(Path(__file__).parents[1]))) or (installed and "/pydantic" in file):
+        return False
+    return installed or not file.startswith(sysconfig.get_path("stdlib"))
 
 
 @lru_cache(maxsize=1024)

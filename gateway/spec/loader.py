@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.spec import words
 from gateway.spec.checks import check
-from gateway.spec.errors import nearest
+from gateway.spec.errors import UnusableFilter, fault, nearest
 from gateway.spec.models import FilterSpec, FilterTypes, Spec
 from gateway.spec.reading import parse, plain
 from gateway.spec.source import PathTuple
@@ -140,8 +140,14 @@ class _Document:
         if not isinstance(kind, str) or kind not in self._types:
             self._unknown_type(kind, path)
             return stand_in
-        model = self._model(self._types[kind], item | {"where": where}, path)
-        return _with_digest(model) if model else stand_in
+        try:
+            model = self._model(self._types[kind], item | {"where": where}, path)
+            return _with_digest(model) if model else stand_in
+        except UnusableFilter as error:
+            self._source.report((*path, "type"), str(error))
+        except Exception as error:  # of somebody's own model: what is wrong there must not end as a traceback here
+            self._source.report((*path, "type"), f'the model of filter type "{kind}" failed: {fault(error)}')
+        return stand_in
 
     def _unknown_type(self, kind: Any, path: PathTuple) -> None:
         known = tuple(sorted(self._types))

@@ -70,8 +70,9 @@ def load_mesh(
         index, service = said.get(name, (None, {}))
         document, places = _document(data, name, index, service, members)
         moved = Moved(source, places, () if index is None else ("services", index), told)
+        mistakes = len(source.errors)
         spec = load_data(document, moved, filter_types, folder)
-        if spec is not None:
+        if spec is not None and len(source.errors) == mistakes:
             for finding in check(spec, authenticating=authenticating, answering=answering, now=now):
                 moved.report(finding.path, finding.message, finding.suggestion)
             specs[name] = spec

@@ -12,9 +12,9 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, Strict
-from pydantic.alias_generators import to_camel
+from pydantic import Field, SerializeAsAny, Strict
 
+from gateway.spec.base import Model
 from gateway.spec.fields import (
     AbsolutePath,
     Address,
@@ -37,16 +37,7 @@ from gateway.spec.fields import (
     SpiffeId,
     Token,
 )
-
-
-class Model(BaseModel):
-    """A frozen piece of configuration; keys are camelCase in files, snake_case in Python."""
-
-    # Built when first used: a process that imports thirty models needs the validators of two (25 ms of its start).
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, defer_build=True
-    )
-
+from gateway.spec.tries import Faults, Retry, RetryBudget
 
 AuditAccept = dict[Name, Annotated[str, Field(min_length=3, max_length=300)]]
 """Findings of `gatehouse audit` that are wanted here: the check's id and the reason."""
@@ -219,6 +210,7 @@ class Cluster(Model):
     max_requests_per_connection: Integer = Field(0, ge=0)
     """After so many a connection is not used again; 0 for no limit (Envoy: max_requests_per_connection)."""
     tls: ClusterTls | None = None
+    retry_budget: RetryBudget = RetryBudget()
     audit_accept: AuditAccept = Field(default_factory=dict)
 
 
@@ -244,6 +236,16 @@ class Store(Model):
     """For one question, the wait for the one before it included."""
     cooldown: Annotated[Duration, Field(le=60.0)] = 1.0
     """After a failure nothing is asked for so long: a Redis that is away must not delay every request."""
+
+
+class CacheZone(Model):
+    """Memory in which each worker keeps answers (nginx: the zone of proxy_cache_path)."""
+
+    name: Name
+    max_bytes: Integer = Field(16_777_216, ge=65_536, le=1_073_741_824)
+    max_entries: Integer = Field(10_000, gt=0, le=1_000_000)
+    max_object_bytes: Integer = Field(1_048_576, ge=1_024)
+    """A larger answer passes and is not kept; at most a quarter of `max_bytes`."""
 
 
 class PathMatch(Model):
@@ -345,6 +347,8 @@ class Timeouts(Model):
     request: Duration = 15.0
     backend_request: Duration = 15.0
     idle: Duration = 60.0
+    propagate: Flag = False
+    """Tell the service with each try how much time is left for it."""
 
 
 class WebSocket(Model):
@@ -367,6 +371,8 @@ class Route(Model):
     backend_refs: tuple[BackendRef, ...] = ()
     canary: Canary | None = None
     timeouts: Timeouts = Timeouts()
+    retry: Retry | None = None
+    faults: Faults | None = None
     web_socket: WebSocket = WebSocket()
     owner: str = ""
     version: str = ""
@@ -406,6 +412,7 @@ class Spec(Model):
     providers: tuple[JwtProvider, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     stores: tuple[Store, ...] = ()
+    caches: tuple[CacheZone, ...] = ()
     filters: tuple[SerializeAsAny[FilterSpec], ...] = ()
     """Run on every route, before the route's own."""
     routes: tuple[Route, ...] = ()
@@ -426,6 +433,7 @@ __all__ = [
     "AccessLog",
     "Addresses",
     "BackendRef",
+    "CacheZone",
     "Canary",
     "CanaryHeader",
     "CanaryLatency",

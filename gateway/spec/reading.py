@@ -48,8 +48,10 @@ def read_file(path: Path) -> str:
         raise SpecErrors([SpecError(str(path), line, 1, "", "is not UTF-8 text")]) from error
 
 
-def parse(text: str, file: str, variables: Mapping[str, str]) -> Source:
-    """The tree of a YAML text, variables replaced. Mistakes inside values are noted in `Source.errors`.
+def parse(text: str, file: str, variables: Mapping[str, str] | None) -> Source:
+    """The tree of a YAML text, variables replaced (None: `${…}` is text like any other).
+
+    Mistakes inside values are noted in `Source.errors`.
 
     Raises:
         SpecErrors: it is no YAML at all, or more than the bounds allow.
@@ -94,7 +96,7 @@ class _Stop(Exception):
 class _Composer:
     """Builds the tree from the parser's events, one method for each kind of node."""
 
-    def __init__(self, text: str, source: Source, variables: Mapping[str, str]) -> None:
+    def __init__(self, text: str, source: Source, variables: Mapping[str, str] | None) -> None:
         self._next: Callable[[], Any] = _Parser(text).get_event
         self._source = source
         self._variables = variables
@@ -132,7 +134,7 @@ class _Composer:
     def _scalar(self, event: Any) -> Node:
         mark = event.start_mark
         text = event.value
-        if "${" in text:
+        if "${" in text and self._variables is not None:
             try:
                 text = substitute(text, self._variables)
             except ValueError as error:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from gateway.spec.models import Cluster as ClusterSpec
 from gateway.upstream.balancer import BALANCERS
 from gateway.upstream.discovery import Discovery
 from gateway.upstream.endpoint import Endpoint, LimitedEndpoint
+from gateway.upstream.retry import Budget
 from gateway.upstream.tls import UpstreamTls
 
 
@@ -70,6 +71,7 @@ class Cluster:
         self._leaving: set[Endpoint] = set()
         self.retired = False
         self.pending: deque[Waiter] = deque()
+        self.budget = Budget(spec.retry_budget)
         self._pick = BALANCERS[spec.load_balancing](random)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -109,12 +111,15 @@ class Cluster:
                 if taken is not None:
                     waiter.connected(*taken)
 
-    def acquire(self, waiter: Waiter, fresh: bool = False) -> tuple[ClientConnection, Endpoint] | None:
+    def acquire(
+        self, waiter: Waiter, fresh: bool = False, avoid: Collection[Endpoint] = ()
+    ) -> tuple[ClientConnection, Endpoint] | None:
         """A connection now, or None: then the waiter is told later.
 
         Args:
             waiter: told by `connected` or `connect_failed` when there is none at once.
             fresh: never a kept connection, which may be about to close.
+            avoid: endpoints that were tried already; used only when there is no other.
 
         Raises:
             Unavailable: there is no endpoint, or too many requests wait already.
@@ -122,7 +127,7 @@ class Cluster:
         if not self.endpoints:
             self._wait_for_endpoints(waiter)
             return None
-        endpoint = self._pick(self.endpoints)
+        endpoint = self._pick(self.endpoints if not avoid else self._others(avoid) or self.endpoints)
         if not fresh:
             connection = endpoint.take_idle()
             if connection is not None:
@@ -134,6 +139,9 @@ class Cluster:
         else:
             raise Unavailable("upstream_overflow")
         return None
+
+    def _others(self, avoid: Collection[Endpoint]) -> list[Endpoint]:
+        return [one for one in self.endpoints if one not in avoid]
 
     def _wait_for_endpoints(self, waiter: Waiter) -> None:
         if self.discovery is None or self.discovery.answered.is_set():

@@ -14,7 +14,7 @@ requests are counted over all of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
@@ -111,7 +111,9 @@ class ForwardCluster(Cluster):
             raise Unavailable("egress_port_denied")
         return Target(host, port, tunnel)
 
-    def acquire(self, waiter: Waiter, fresh: bool = False) -> tuple[ClientConnection, Endpoint] | None:
+    def acquire(
+        self, waiter: Waiter, fresh: bool = False, avoid: Collection[Endpoint] = ()
+    ) -> tuple[ClientConnection, Endpoint] | None:
         """As `Cluster.acquire`, for the host that the waiter's request names."""
         target = self.judge(cast("_Asker", waiter).request)
         known = self._known.pop(target, None)
@@ -127,7 +129,7 @@ class ForwardCluster(Cluster):
         idle = any(endpoint.idle for endpoint in cluster.endpoints)
         if (fresh or not idle) and self._load() >= self.spec.max_connections:
             raise Unavailable("upstream_overflow")
-        return cluster.acquire(waiter, fresh)
+        return cluster.acquire(waiter, fresh, avoid)
 
     def _load(self) -> int:
         return sum(one.cluster.connections + len(one.cluster.pending) for one in self._known.values())

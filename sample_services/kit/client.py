@@ -1,8 +1,9 @@
 """HTTP to the other services of the shop.
 
 The problem: every call to a peer is a place where a slow or broken peer can take this service down with it. The
-rule: peers are called by name, never by an address from a request (SSRF); every call has a time-out, an answer
-limit and a span, follows no redirect, and fails as one of two errors.
+rule: peers are called by name, never by an address from a request (SSRF); every call has a time-out, which the peer is
+told, an answer limit and a span, follows no redirect, and fails as one of two errors. It never waits longer than the
+caller of the request in hand (see `deadline`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import aiohttp
 from opentelemetry.trace import Span, SpanKind
 
+from sample_services.kit import deadline
 from sample_services.kit.metrics import Metrics, known_method
 from sample_services.kit.problems import Problem
 from sample_services.kit.propagation import inject
@@ -115,13 +117,17 @@ class HttpClient:
         Raises:
             PeerUnavailable: no connection, or no whole answer within 5 s.
             PeerError: the connection broke mid-answer or the answer is over 2 MiB.
+            DeadlineExceeded: the caller of the request in hand no longer waits, so nothing is sent or awaited.
         """
-        sent = dict(headers or {})
+        left = deadline.left()
+        wait = TIMEOUT_S if left is None else min(left, TIMEOUT_S)
+        sent = {**(headers or {}), deadline.HEADER: str(max(1, int(wait * 1000)))}
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
         with self._observed(peer, method, path) as (span, seen):
             inject(sent)
-            answer = await self._send(peer, method, path, json=json, data=data, headers=sent)
+            time_out = aiohttp.ClientTimeout(total=wait, sock_connect=CONNECT_TIMEOUT_S)
+            answer = await self._send(peer, method, path, json=json, data=data, headers=sent, timeout=time_out)
             seen["status"] = str(answer.status)
             span.set_attribute("http.response.status_code", answer.status)
             return answer
@@ -135,7 +141,7 @@ class HttpClient:
         held = self._tokens.setdefault(scope, _Token())
         async with held.lock:
             if time.monotonic() >= held.until:
-                held.text, lifetime = await self._fetch_token(scope)
+                held.text, lifetime = await deadline.apart(self._fetch_token(scope))
                 held.until = time.monotonic() + lifetime - _TOKEN_MARGIN_S
             return held.text
 
@@ -154,6 +160,7 @@ class HttpClient:
                 body = await self._read_bounded(peer, response)
                 return Answer(peer, response.status, response.headers, body)
         except (aiohttp.ClientConnectionError, TimeoutError):
+            deadline.check(deadline.ends())
             raise PeerUnavailable(peer) from None
         except aiohttp.ClientError as error:
             raise PeerError(peer, f"broke the exchange ({type(error).__name__})") from None

@@ -3,7 +3,8 @@
 The problem: SQLite has one writer at a time and blocks while it works; called from the event loop it stops every
 request, and two writers meet "database is locked". The rule: all writes go through one thread, each as one
 BEGIN IMMEDIATE transaction, so they never wait for each other inside SQLite; reads run beside them on WAL
-snapshots. The queue is bounded: a service that cannot keep up says so.
+snapshots. The queue is bounded: a service that cannot keep up says so. What has waited in it for longer than its
+caller waits is not begun (see `deadline`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from opentelemetry.trace import Span, SpanKind
 
+from sample_services.kit import deadline
 from sample_services.kit.problems import Problem
 from sample_services.kit.telemetry import Telemetry
 
@@ -69,7 +71,7 @@ class Database:
         """Run `fn(connection, *args)` on one snapshot; writing in it raises sqlite3.OperationalError.
 
         Raises:
-            Problem: 503 `overloaded` when 256 calls are waiting already.
+            Problem: 503 `overloaded` when 256 calls are waiting already; 504 when the caller no longer waits.
         """
         return await self._run("read", self._readers, lambda c: fn(c, *args, **kwargs), fn)
 
@@ -77,7 +79,7 @@ class Database:
         """Run `fn(connection, *args)` in one BEGIN IMMEDIATE transaction, committed when this returns.
 
         Raises:
-            Problem: 503 `overloaded` when 256 calls are waiting already.
+            Problem: 503 `overloaded` when 256 calls are waiting already; 504 when the caller no longer waits.
         """
         return await self._run("write", self._writer, lambda c: fn(c, *args, **kwargs), fn)
 
@@ -105,15 +107,19 @@ class Database:
             with self._telemetry.span(
                 f"{self._service} db.{kind} {name}", SpanKind.CLIENT, attributes=attributes
             ) as span:
-                return await asyncio.get_running_loop().run_in_executor(pool, self._transact, kind, work, span)
+                return await asyncio.get_running_loop().run_in_executor(
+                    pool, self._transact, kind, work, span, deadline.ends()
+                )
         finally:
             self._waiting -= 1
 
-    def _transact(self, kind: str, work: Callable[[Connection], T], span: Span) -> T:
+    def _transact(self, kind: str, work: Callable[[Connection], T], span: Span, ends: float | None) -> T:
+        deadline.check(ends)
         connection = self._connection(kind)
         connection.statements.clear()
         connection.execute("BEGIN IMMEDIATE" if kind == "write" else "BEGIN")
         try:
+            deadline.check(ends)  # another process' lock may have kept us for two seconds
             result = work(connection)
             connection.execute("COMMIT")
             return result

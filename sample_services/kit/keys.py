@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sample_services.kit.deadline import apart
 from sample_services.kit.problems import Problem
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class KeySet:
             Problem: 503 `keys_unavailable` when no keys were ever fetched and the issuer is away.
         """
         if kid not in self._keys or self._clock() - self._fetched_at > REFRESH_S:
-            await self._refresh(kid)
+            await apart(self._refresh(kid))  # everybody's keys: they come, even if who asked first has left
         if not self._keys:
             raise Problem(503, "keys_unavailable", "tokens cannot be verified now", headers={"Retry-After": "1"})
         return self._keys.get(kid)

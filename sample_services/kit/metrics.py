@@ -42,6 +42,11 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
+        self.deadlines = Counter(
+            "service_deadlines_exceeded",
+            "Requests given up because their caller no longer waits.",
+            registry=self.registry,
+        )
         self.spans = Counter(
             "telemetry_spans", "Spans handed to the collector, by outcome.", ("outcome",), registry=self.registry
         )
@@ -49,6 +54,11 @@ class Metrics:
             "service_background_failures",
             "Background tasks that failed and were started again.",
             ("task",),
+            registry=self.registry,
+        )
+        self.not_from_sidecar = Counter(
+            "service_requests_not_from_sidecar",
+            "Requests that came past the sidecar, and were refused.",
             registry=self.registry,
         )
         self.unexpected_errors = Counter(

@@ -2,10 +2,12 @@
 
 The problem: handlers that each remember to trace, count, log and hide their errors will forget one. The rule: a
 single aiohttp middleware does it for all of them, and a handler only raises. Probes and scrapes are not traced.
+When the caller said how long it waits (see `deadline`), the handler has no longer than that.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
+from sample_services.kit import deadline
 from sample_services.kit.auth import SUBJECT
 from sample_services.kit.metrics import Metrics, known_method
 from sample_services.kit.problems import Problem, from_http_error, problem_response
@@ -69,9 +72,24 @@ class Observer:
             self._metrics.server_active.track_inprogress(),
             self._telemetry.span(method, SpanKind.SERVER, parent=parent, attributes=attributes) as span,
         ):
-            outcome = await self._answer(request, handler)
+            outcome = await self._answer_in_time(request, handler)
             self._record(request, outcome, span, started)
         return outcome.response
+
+    async def _answer_in_time(self, request: web.Request, handler: Handler) -> _Outcome:
+        """The same, ended when the caller no longer waits; then it is counted, whatever part of the work found out."""
+        seconds = deadline.stated(request.headers.getall(deadline.HEADER, []))
+        if seconds is None:
+            return await self._answer(request, handler)
+        try:
+            with deadline.within(seconds):
+                async with asyncio.timeout(seconds):
+                    outcome = await self._answer(request, handler)
+                deadline.left()
+        except (TimeoutError, deadline.DeadlineExceeded):
+            self._metrics.deadlines.inc()
+            return self._refused(deadline.DeadlineExceeded())
+        return outcome
 
     async def _answer(self, request: web.Request, handler: Handler) -> _Outcome:
         """The handler's response, or the problem that it ended in."""

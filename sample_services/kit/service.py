@@ -30,6 +30,7 @@ from sample_services.kit.metrics import Metrics
 from sample_services.kit.observe import Observer
 from sample_services.kit.probes import add_probes
 from sample_services.kit.settings import Settings, read_settings_or_exit
+from sample_services.kit.sidecar import only_from_sidecar
 from sample_services.kit.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -66,9 +67,10 @@ class Service:
         self.telemetry = Telemetry(settings, self.metrics)
         self.http = HttpClient(settings, self.telemetry, self.metrics)
         self.auth = TokenVerifier(settings.issuer, settings.audience, KeySet(self._fetch_keys))
-        self.app = web.Application(
-            middlewares=[Observer(self.telemetry, self.metrics).middleware()], client_max_size=MAX_BYTES
-        )
+        middlewares = [Observer(self.telemetry, self.metrics).middleware()]
+        if settings.secrets.sidecar is not None:
+            middlewares.append(only_from_sidecar(settings.secrets.sidecar, self.metrics))
+        self.app = web.Application(middlewares=middlewares, client_max_size=MAX_BYTES)
         self.app.on_response_prepare.append(_hide_software)
         self.ready_checks = []
         self._tasks = Tasks(log, self.metrics.task_failures)

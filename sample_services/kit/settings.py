@@ -46,6 +46,8 @@ class Secrets(_Part):
     users: Mapping[str, str] = Field(default_factory=dict, repr=False)
     clients: Mapping[str, str] = Field(default_factory=dict, repr=False)
     client_secret: str | None = Field(None, repr=False)
+    sidecar: str | None = Field(None, repr=False)
+    """In a mesh: what the own sidecar says with each request."""
 
 
 class Settings(_Part):

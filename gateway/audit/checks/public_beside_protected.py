@@ -12,7 +12,7 @@ from gateway.audit.overlap import Place, below, places
 def find(system: System) -> Iterator[Found]:
     """Public matches that take what a protected one declines because a header or parameter is not there."""
     every = places(system)
-    protected = [one for one in every if one.wanted and authenticates(one.route)]
+    protected = [one for one in every if one.wanted and authenticates(system, one.route)]
     for one in every:
         for other in protected if one.route.public else ():
             if _takes_over(one, other):

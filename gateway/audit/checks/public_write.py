@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.audit.chains import answers_itself, routes, writing_methods
+from gateway.audit.chains import answers_itself, closed, routes, writing_methods
 from gateway.audit.model import Check, Found, System
 
 
@@ -12,7 +12,7 @@ def find(system: System) -> Iterator[Found]:
     """Public routes that take a writing method, or any method."""
     for path, route in routes(system):
         methods = writing_methods(route)
-        if route.public and methods and not answers_itself(system, route):
+        if route.public and methods and not answers_itself(system, route) and not closed(system, route):
             yield Found((*path, "public"), f"route {route.name}", f"everybody may send {', '.join(methods)}")
 
 

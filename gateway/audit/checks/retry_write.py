@@ -37,7 +37,7 @@ CHECK = Check(
     severity="high",
     title="Requests that change something are repeated",
     why="A time-out does not say whether the service had done its work: the order is placed twice.",
-    fix="Take POST and PATCH out of the retried methods, or let the service recognise repeats (an idempotency key) "
-    "and accept it with that reason.",
+    fix="Take POST and PATCH out of the retried methods; where the service recognises repeats, write "
+    "`idempotencyKeys: true` instead, which repeats only requests that carry a key.",
     find=find,
 )

@@ -96,7 +96,7 @@ class MeshPlane:
         Raises:
             ValueError: the registry takes no more, or not under this name.
         """
-        changed = self.registry.register(worker.name, worker.service, worker.address)
+        changed = self.registry.register(worker.name, worker.service, worker.address, worker)
         if worker.service in self.state.specs:
             worker.send(self._message(worker.service))
         if changed:
@@ -104,7 +104,7 @@ class MeshPlane:
 
     def went(self, worker: Worker) -> None:
         """Its line has ended."""
-        self.registry.lost(worker.name)
+        self.registry.lost(worker.name, worker)
 
     async def run(self) -> None:
         """Expire leases, and spread changes of the endpoints; until cancelled."""

@@ -25,9 +25,15 @@ class Entry:
 
     service: str
     address: str
-    connected: bool
+    line: object | None
+    """Its connection to control; None while there is none."""
     until: float = 0.0
     """When its lease ends, while it is not connected."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether it is there to be asked."""
+        return self.line is not None
 
 
 class Registry:
@@ -38,7 +44,7 @@ class Registry:
         self._clock, self._file = clock, file
         self._entries: dict[str, Entry] = {}
         for name, kept in _read(file).items():
-            self._entries[name] = Entry(kept["service"], kept["address"], False, clock() + LEASE)
+            self._entries[name] = Entry(kept["service"], kept["address"], None, clock() + LEASE)
 
     @property
     def entries(self) -> Mapping[str, Entry]:
@@ -52,8 +58,8 @@ class Registry:
             found.setdefault(one.service, []).append(one.address)
         return found
 
-    def register(self, name: str, service: str, address: str) -> bool:
-        """A sidecar is there; whether that changes the endpoints.
+    def register(self, name: str, service: str, address: str, line: object) -> bool:
+        """A sidecar is there, at the other end of `line`; whether that changes the endpoints.
 
         Raises:
             ValueError: there are too many, or the name is another service's.
@@ -63,14 +69,14 @@ class Registry:
             raise ValueError(f"{name} is a sidecar of {known.service}")
         if known is None and len(self._entries) >= MAX_INSTANCES:
             raise ValueError("there are too many sidecars")
-        self._entries[name] = Entry(service, address, True)
+        self._entries[name] = Entry(service, address, line)
         return self._changed(before)
 
-    def lost(self, name: str) -> None:
-        """Its line has ended: it may come back."""
+    def lost(self, name: str, line: object) -> None:
+        """Its line has ended: it may come back. The end of a line that never registered changes nothing."""
         known = self._entries.get(name)
-        if known is not None:
-            self._entries[name] = replace(known, connected=False, until=self._clock() + LEASE)
+        if known is not None and known.line is line:
+            self._entries[name] = replace(known, line=None, until=self._clock() + LEASE)
 
     def expire(self) -> bool:
         """Forget those whose lease is over; whether that changes the endpoints."""

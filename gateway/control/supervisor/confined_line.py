@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 
-from gateway.control.supervisor.plan import Program, python_module
+from gateway.control.supervisor.program import Program, python_module
 
 LAUNCHER = "gateway.mesh.confined"
 LONGEST_REPORT = 1_024

@@ -15,7 +15,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -103,6 +103,12 @@ def service_rules(site: Site, entry: ServiceEntry) -> Rules:
         home=data,
         memory_mib=entry.memory,
     )
+
+
+def calling(rules: Rules, before: Mapping[str, str], instead: Mapping[str, str]) -> Rules:
+    """The same for a service that calls its peers at other addresses: those of its sidecar."""
+    ports = set(rules.connect or ()) - set(map(_port, before.values())) | set(map(_port, instead.values()))
+    return replace(rules, connect=tuple(sorted(ports)))
 
 
 def redis_rules(binary: str, folder: Path, port: int) -> Rules:

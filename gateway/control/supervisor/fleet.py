@@ -12,15 +12,17 @@ from gateway.control.supervisor import logs, memory
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.guard import Guard, Life
 from gateway.control.supervisor.keeper import Keeper, Report
-from gateway.control.supervisor.plan import ProcessPlan
 from gateway.control.supervisor.process import Lifeline, Seedling
+from gateway.control.supervisor.program import ProcessPlan
 
 log = logging.getLogger(__name__)
 ORDER: tuple[Callable[[ProcessPlan], bool], ...] = (
     lambda plan: plan.kind == "service" and plan.port is None,  # those that only send requests
     lambda plan: plan.kind == "worker",  # drain while everything behind them still answers
     lambda plan: plan.kind == "service",
+    lambda plan: plan.kind == "sidecar",  # after those whose last calls pass through them
     lambda plan: plan.kind == "control",
+    lambda plan: plan.kind == "authority",
     lambda plan: plan.kind == "redis",
 )
 

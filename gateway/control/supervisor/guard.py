@@ -87,6 +87,18 @@ class Guard:
             self._process.stdin.close()
             await self._process.wait()
 
+    async def renew(self) -> None:
+        """Replace it by one that knows what a successor must know now; the children are watched all the time."""
+        former = self._process
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        await self.start()
+        if former and former.stdin:
+            former.stdin.write(b"".join(f"-{pid}\n".encode() for pid in self._children) + b".\n")
+            former.stdin.close()
+            await former.wait()
+
     def started(self, life: Life) -> None:
         """A child lives."""
         self._children[life.pid] = life

@@ -21,9 +21,9 @@ from gateway.control.supervisor import logs, redis_choice
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.guard import Successor
 from gateway.control.supervisor.guard_program import TAKEN_OVER
-from gateway.control.supervisor.plan import python_module
 from gateway.control.supervisor.preparation import Prepared
 from gateway.control.supervisor.process import Lifeline
+from gateway.control.supervisor.program import python_module
 from gateway.control.supervisor.state_dir import own_lock
 
 OFTEN, WITHIN = 3, 10.0
@@ -57,7 +57,7 @@ class Handover:
         with tempfile.TemporaryFile(dir=site.state.root, buffering=0) as file:
             file.write(pickle.dumps(replace(self, prepared=replace(self.prepared, site=site))))
             fd = os.dup(file.fileno())  # for the guard; ours is closed as soon as that has it
-        kept = [fd, self.prepared.lock_fd, *site.listeners.values(), self.lifeline.read_fd, self.lifeline.write_fd]
+        kept = [fd, self.prepared.lock_fd, *site.descriptors(), self.lifeline.read_fd, self.lifeline.write_fd]
         kept += [one for one in (events_fd, site.options.foreground_fd) if one is not None]
         return Successor([*python_module("gateway.control.supervisor"), "--take-over", str(fd)], kept, close=(fd,))
 
@@ -80,7 +80,7 @@ def resume(left: Handover, stack: AsyncExitStack) -> None:
         stack.callback(file.unlink, missing_ok=True)
     logs.log_to(state.log("supervisor"))
     redis_choice.release_at_end(prepared.foreign_redis, prepared.site.manifest, stack)
-    for fd in prepared.site.listeners.values():
+    for fd in prepared.site.descriptors():
         stack.callback(os.close, fd)
 
 

@@ -19,8 +19,8 @@ from typing import Literal, Protocol
 
 from gateway.control.supervisor.backoff import Backoff
 from gateway.control.supervisor.guard import Life
-from gateway.control.supervisor.plan import ProcessPlan
 from gateway.control.supervisor.process import Child, Lifeline, Seedling, adopt, spawn
+from gateway.control.supervisor.program import ProcessPlan
 from gateway.control.supervisor.readiness import until_ready
 
 State = Literal["starting", "running", "backoff", "stopped"]
@@ -175,8 +175,9 @@ class Keeper:
             self._spawned = inherited.spawned
             return adopt(inherited.pid)
         seedling, self._seedling = self._seedling, None
-        if seedling is not None and self.plan.settings is not None:
-            child = await seedling.settle(self.plan.settings)
+        settings = self.plan.settings_for_start(time.time())
+        if seedling is not None and settings is not None:
+            child = await seedling.settle(settings)
         else:
             child = await spawn(self.plan, self._lifeline, self._environ)
         self._spawned = time.monotonic()

@@ -24,7 +24,7 @@ from typing import Any
 from gateway.control.supervisor.alive import is_alive
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.options import Options
-from gateway.control.supervisor.plan import python_module
+from gateway.control.supervisor.program import python_module
 
 Show = Callable[[dict[str, Any]], None]
 

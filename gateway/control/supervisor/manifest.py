@@ -20,7 +20,9 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _ACL_RULE = re.compile(r"[~%&+(-][^\r\n]*")
 LEAST_MEMORY_MIB = 64
-_RESERVED = {"public", "internal", "admin", "collector", "redis", "control", "supervisor", "guard", "gateway"}
+_RESERVED = {"public", "internal", "admin", "collector", "redis", "control", "supervisor", "guard", "gateway"} | {
+    "authority", "app", "inbound",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class ServiceEntry:
     """It calls the public gateway, as clients do."""
     memory: int = MEMORY_MIB
     """How much data it may keep in memory, in MiB; where the host enforces it."""
+    sidecar: bool = True
+    """Whether it has one in a mesh; what serves and calls nobody needs none."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def _entry(item: Any, index: int) -> ServiceEntry:
 
 
 def _check_plain(item: Mapping[str, Any], name: str) -> None:
-    for key in ("public", "autostart", "port", "gateway"):
+    for key in ("public", "autostart", "port", "gateway", "sidecar"):
         if not isinstance(item.get(key, True), bool):
             raise ValueError(f"{name}: {key} must be true or false")
     memory = item.get("memory", MEMORY_MIB)

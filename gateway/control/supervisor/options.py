@@ -21,6 +21,8 @@ class Options:
     port_base: int | None = None
     """Number the ports from here; 0 finds a free block; None takes the documented default ports."""
     redis: bool = True
+    mesh: str | None = None
+    """The mesh's file; None: there is none."""
     started: float | None = None
     """When the person asked (seconds since the epoch), so that "ready in" counts all they waited for."""
     events_fd: int | None = None
@@ -37,6 +39,7 @@ class Options:
             state_dir=str(Path(self.state_dir).absolute()),
             config=self.config and str(Path(self.config).absolute()),
             manifest=self.manifest and str(Path(self.manifest).absolute()),
+            mesh=self.mesh and str(Path(self.mesh).absolute()),
         )
 
     def dump(self) -> bytes:
@@ -67,10 +70,20 @@ def parse_options(document: Mapping[str, Any]) -> Options:
 
 
 def default_config() -> Path:
-    """The shop's configuration: package data in an installed wheel, the top-level folder in a checkout."""
+    """The shop's configuration."""
+    return ready_config("shop.yaml")
+
+
+def default_mesh() -> Path:
+    """The shop's mesh."""
+    return ready_config("mesh.yaml")
+
+
+def ready_config(name: str) -> Path:
+    """A file of `config/`: package data in an installed wheel, the top-level folder in a checkout."""
     package = Path(__file__).resolve().parents[2]
-    packaged = package / "data" / "config" / "shop.yaml"
-    return packaged if packaged.exists() else package.parent / "config" / "shop.yaml"
+    packaged = package / "data" / "config" / name
+    return packaged if packaged.exists() else package.parent / "config" / name
 
 
 def default_manifest() -> Path:

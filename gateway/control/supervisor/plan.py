@@ -5,55 +5,25 @@ Nothing is started, opened or read here, so a test (or a reader) sees the whole 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from gateway.control.supervisor.confinement import Code, service_rules
 from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, ServiceEntry
+from gateway.control.supervisor.mesh_plan import in_mesh, mesh_plans
+from gateway.control.supervisor.mesh_site import MeshSite
 from gateway.control.supervisor.options import Options
-from gateway.control.supervisor.readiness import HttpProbe, Probe, WorkerProbe
+from gateway.control.supervisor.program import ProcessPlan, Program, python_module
+from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
 from gateway.control.supervisor.resp import parse_url
 from gateway.control.supervisor.state_dir import StateDir
-from gateway.mesh.isolation.rules import Rules
 
-Kind = Literal["redis", "control", "worker", "service"]
 LOOPBACK = "127.0.0.1"
 GATEWAY = "gateway"
 """The workers' user in Redis."""
-
-
-@dataclass(frozen=True)
-class Program:
-    """What it takes to start a process; its settings may come later."""
-
-    name: str
-    kind: Kind
-    argv: tuple[str, ...]
-    cwd: Path
-    log: Path
-    keep_fds: tuple[int, ...] = ()
-    """Further descriptors it inherits: listening sockets."""
-    rules: Rules | None = field(default=None, repr=False)
-    """What the operating system lets it do; None: whatever its user may."""
-
-
-@dataclass(frozen=True)
-class ProcessPlan(Program):
-    """One process to keep alive."""
-
-    settings: Mapping[str, Any] | None = field(default=None, repr=False)
-    """Written as JSON to an inherited pipe (`--settings-fd N`): secrets stay out of argv and environment."""
-    port: int | None = None
-    probe: Probe | None = None
-    """None: it counts as ready once it has run for `settle` seconds."""
-    settle: float = 1.0
-    autostart: bool = True
-    grace: float = 5.0
-    """Seconds between SIGTERM and SIGKILL."""
 
 
 @dataclass(frozen=True)
@@ -81,23 +51,27 @@ class Site:
     redis_url: str | None = None
     redis_user_prefix: str = ""
     code: Code = field(default_factory=Code)
+    mesh: MeshSite | None = None
+
+    def descriptors(self) -> list[int]:
+        """Every inherited socket, for a successor."""
+        return [*self.listeners.values(), *(self.mesh.descriptors() if self.mesh else ())]
 
 
 def make_plan(site: Site) -> tuple[ProcessPlan, ...]:
-    """Control, the gateway's workers, and the services."""
+    """Control, the gateway's workers, and the services; with a mesh also the authority and the sidecars."""
     workers = (_worker(site, f"gateway-{number}") for number in range(1, site.workers + 1))
     services = (_service(site, entry) for entry in site.manifest.services)
-    return (_control(site), *workers, *services)
+    ordinary = (_control(site), *workers, *services)
+    if site.mesh is None:
+        return ordinary
+    return (*mesh_plans(site, site.mesh), *(in_mesh(plan, site.mesh) for plan in ordinary))
 
 
-def python_module(module: str) -> tuple[str, ...]:
-    """The command that runs a module; `-P`: files in the current directory do not shadow libraries."""
-    return (sys.executable, "-P", "-m", module)
-
-
-def control_program(options: Options, state: StateDir) -> Program:
+def control_program(options: Options, state: StateDir, mesh: MeshSite | None = None) -> Program:
     """The control process, as far as it is known before the configuration is read."""
-    return Program("control", "control", python_module(options.control_module), state.root, state.log("control"))
+    kept = (mesh.control.fd,) if mesh else ()
+    return Program("control", "control", python_module(options.control_module), state.root, state.log("control"), kept)
 
 
 def base_url(site: Site, service: str) -> str:
@@ -126,7 +100,7 @@ def _control(site: Site) -> ProcessPlan:
         "supervisor_socket": str(state.supervisor_socket),
     }
     return ProcessPlan(
-        **vars(control_program(site.options, state)),
+        **vars(control_program(site.options, state, site.mesh)),
         settings=settings,
         port=port,
         probe=HttpProbe(LOOPBACK, port, "/healthz"),

@@ -15,7 +15,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,10 +25,13 @@ from gateway.control.supervisor.confinement import compile_programs, find_code
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.installation import Installation, open_installation
 from gateway.control.supervisor.manifest import Manifest, load_manifest
+from gateway.control.supervisor.mesh_plan import root_program
+from gateway.control.supervisor.mesh_site import MeshSite, bind_mesh, fresh_intermediate
 from gateway.control.supervisor.options import Options, default_config
-from gateway.control.supervisor.plan import LOOPBACK, ProcessPlan, Site, make_plan, python_module
+from gateway.control.supervisor.plan import LOOPBACK, Site, make_plan
 from gateway.control.supervisor.ports import Need
 from gateway.control.supervisor.process import reduced_environment
+from gateway.control.supervisor.program import ProcessPlan, python_module
 from gateway.control.supervisor.read_spec import ListenerPlace, SpecSummary, parse_summary
 from gateway.control.supervisor.redis_choice import (
     FOREIGN_USER_PREFIX,
@@ -64,7 +67,7 @@ async def prepare(
     options: Options,
     environ: Mapping[str, str],
     stack: AsyncExitStack,
-    meanwhile: Callable[[state_dir.StateDir], Awaitable[None]],
+    meanwhile: Callable[[state_dir.StateDir, MeshSite | None], Awaitable[None]],
 ) -> Prepared:
     """Check and gather everything; `meanwhile` is called before the configuration is read, which takes a while.
 
@@ -79,18 +82,20 @@ async def prepare(
     numbers = _assign_ports(options, manifest)
     variables = {**config_variables(environ), **_port_variables(numbers)}
     config = Path(options.config) if options.config else default_config()
-    await meanwhile(state)
+    mesh = bind_mesh(Path(options.mesh), manifest, stack) if options.mesh else None
+    await meanwhile(state, mesh)
     modules = {entry.module for entry in manifest.services}
     compiling = asyncio.create_task(asyncio.to_thread(compile_programs, modules))
     try:
-        spec = await read_summary(config, variables)
+        spec, intermediate = await asyncio.gather(read_summary(config, variables), _intermediate(state, mesh))
     finally:
         await compiling
     redis = choose_redis(options.redis or spec.redis, environ)
     await _check_ports(state, _needs(spec, numbers, manifest, redis))
     # Of an earlier instance, perhaps of another file (`run` and `up` share a directory): a worker that starts before
     # control would open its listeners with the policies of that one.
-    state.last_good.unlink(missing_ok=True)
+    for left in (state.last_good, state.registry, *state.mesh.glob("*-sidecar.json")):
+        left.unlink(missing_ok=True)
     installation = _installation(state, manifest)
     if redis.foreign:
         await adopt(redis.foreign, manifest, installation, stack)
@@ -114,10 +119,17 @@ async def prepare(
         redis_url=redis_url(redis, numbers),
         redis_user_prefix=FOREIGN_USER_PREFIX if redis.foreign else "",
         code=find_code(modules, environ),
+        mesh=replace(mesh, intermediate=intermediate) if mesh else None,
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
     ports_used = bound | _used_ports(site, redis)
     return Prepared(site, _plans(site, redis), notes(redis), ports_used, lock_fd, redis.foreign)
+
+
+async def _intermediate(state: state_dir.StateDir, mesh: MeshSite | None) -> dict[str, str]:
+    if mesh is None:
+        return {}
+    return await fresh_intermediate(root_program(str(state.mesh)), reduced_environment(os.environ))
 
 
 def _assign_ports(options: Options, manifest: Manifest) -> dict[str, int]:

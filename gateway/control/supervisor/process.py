@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from gateway.control.supervisor.confined_line import Line, open_line
 from gateway.control.supervisor.guard_program import send
 from gateway.control.supervisor.logs import open_log
-from gateway.control.supervisor.plan import ProcessPlan, Program
+from gateway.control.supervisor.program import ProcessPlan, Program
 
 _KEEP = {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 _KEEP_PREFIXES = ("LC_", "PYTHON", "OTEL_")
@@ -151,8 +152,9 @@ async def spawn(plan: ProcessPlan, lifeline: Lifeline, environ: Mapping[str, str
     Raises:
         OSError: the program cannot be run, or its log not be opened.
     """
-    if plan.settings is not None:
-        return await (await sow(plan, lifeline, environ)).settle(plan.settings)
+    settings = plan.settings_for_start(time.time())
+    if settings is not None:
+        return await (await sow(plan, lifeline, environ)).settle(settings)
     process, line = await _execute(plan, environ, [], [])
     return Child(process.pid, process.wait, line)
 

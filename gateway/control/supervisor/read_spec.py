@@ -40,12 +40,15 @@ class SpecSummary:
 def read(path: Path, variables: Mapping[str, str]) -> dict[str, Any]:
     """The summary as plain data, or the error's text."""
     from gateway.compile.load import load_spec
+    from gateway.compile.trial import not_made
     from gateway.spec.errors import SpecErrors
 
     try:
         spec = load_spec(path, variables)
     except (SpecErrors, OSError) as error:
         return {"error": str(error)}
+    if problem := not_made(spec):  # else it would be the workers that fail, one after the other
+        return {"error": problem}
     listeners = [
         {"name": one.name, "address": one.address, "port": one.port, "tls": one.tls is not None}
         for one in spec.listeners

@@ -23,7 +23,8 @@ from pathlib import Path
 from gateway.control.supervisor.confinement import redis_rules
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.manifest import ServiceEntry
-from gateway.control.supervisor.plan import GATEWAY, ProcessPlan
+from gateway.control.supervisor.plan import GATEWAY
+from gateway.control.supervisor.program import ProcessPlan
 from gateway.control.supervisor.readiness import RedisProbe
 from gateway.control.supervisor.resp import RedisAddress, RedisError, ask
 from gateway.control.supervisor.state_dir import StateDir

@@ -55,6 +55,21 @@ class StateDir:
         return self.root / "control.sock"
 
     @property
+    def authority_socket(self) -> Path:
+        """Where the mesh's certificate authority is commanded."""
+        return self.root / "authority.sock"
+
+    @property
+    def mesh(self) -> Path:
+        """The mesh's root, who is shut out, and what each sidecar serves."""
+        return self.root / "mesh"
+
+    @property
+    def registry(self) -> Path:
+        """Where sidecars are, for a control process that is restarted."""
+        return self.root / "mesh-registry.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the running supervisor; holds its pid as text."""
         return self.root / "lock"

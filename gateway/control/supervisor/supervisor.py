@@ -19,6 +19,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,8 +31,10 @@ from gateway.control.supervisor.guard import Guard, Life
 from gateway.control.supervisor.handover import Handover
 from gateway.control.supervisor.keeper import Keeper
 from gateway.control.supervisor.limits import limit_resources
+from gateway.control.supervisor.mesh_plan import root_program
+from gateway.control.supervisor.mesh_site import MeshSite, adopt_intermediate, fresh_intermediate
 from gateway.control.supervisor.options import Options
-from gateway.control.supervisor.plan import LOOPBACK, control_program
+from gateway.control.supervisor.plan import LOOPBACK, Site, control_program, make_plan
 from gateway.control.supervisor.preparation import Prepared, prepare, without_credentials
 from gateway.control.supervisor.process import Lifeline, Seedling, reduced_environment, sow
 from gateway.control.supervisor.readiness import HttpProbe, until_ready
@@ -41,6 +44,7 @@ from gateway.control.supervisor.stop_request import StopRequest
 
 READY_WITHIN = 30.0
 RESTART_WITHIN = 12.0
+_SECRETS = {"admin_secret", "authority_secret"}
 ROTATE_EVERY = 30.0
 log = logging.getLogger(__name__)
 
@@ -64,6 +68,7 @@ class Supervisor:
         self._began_at = options.started or time.time()
         self._stack = AsyncExitStack()
         self._changing = asyncio.Lock()
+        self._shop: Handover
         self._fleet: Fleet | None = None
         self._rotation: asyncio.Task[None] | None = None
         self._api: SocketApi | None = None
@@ -78,9 +83,9 @@ class Supervisor:
         lifeline = Lifeline()
         sown: dict[str, Seedling] = {}
 
-        async def sow_control(state: StateDir) -> None:
+        async def sow_control(state: StateDir, mesh: MeshSite | None) -> None:
             """Its libraries take as long to load as the configuration takes to be read."""
-            program = control_program(self._options, state)
+            program = control_program(self._options, state, mesh)
             sown[program.name] = seedling = await sow(program, lifeline, reduced_environment(os.environ))
             self._stack.push_async_callback(seedling.give_up)
 
@@ -116,9 +121,10 @@ class Supervisor:
 
     async def _open(self, shop: Handover) -> Fleet:
         """The fleet, and the ways to ask us."""
+        self._shop = shop
         prepared = shop.prepared
         state = prepared.site.state
-        guard = Guard(lambda: shop.successor(self._events.fd))
+        guard = Guard(lambda: self._shop.successor(self._events.fd))
         environ = reduced_environment(os.environ)
         fleet = self._fleet = Fleet(prepared.plans, environ, self._events.tell, shop.lifeline, guard)
         self._stop.when_repeated = fleet.hurry
@@ -151,13 +157,14 @@ class Supervisor:
             "collector_url": f"http://{LOOPBACK}:{site.ports['collector']}",
             "spans_to": without_credentials(site.otlp["endpoint"]),
             "ports": dict(prepared.ports),
+            **_mesh_facts(site),
             "ready_seconds": ready_seconds,
             "pss_mib": memory.total_mib([memory.proportional(os.getpid()), *self._fleet_of().memory()]),
         }
         self._stack.callback(site.state.instance.unlink, missing_ok=True)
         write_private(site.state.instance, document)
         log.info("ready", extra={"ready_seconds": document["ready_seconds"], "pss_mib": document["pss_mib"]})
-        public = {name: value for name, value in document.items() if name != "admin_secret"}
+        public = {name: value for name, value in document.items() if name not in _SECRETS}
         self._events.tell("up", instance=public)
 
     async def _rotate(self, prepared: Prepared) -> None:
@@ -187,7 +194,31 @@ class Supervisor:
             case {"do": "stop" | "start" | "restart" as action, "name": str(name)}:
                 async with self._changing:
                     return await self._change(action, name)
-        raise Refused("ask ps, down, or stop, start, restart with a name")
+            case {"do": "rotate-root"}:
+                async with self._changing:
+                    return await self._rotate_root()
+        raise Refused("ask ps, down, rotate-root, or stop, start, restart with a name")
+
+    async def _rotate_root(self) -> dict[str, Any]:
+        """A new root for the mesh: the authority adopts it, and whatever starts from now on believes it."""
+        site = self._shop.prepared.site
+        if site.mesh is None:
+            raise Refused("this instance runs without a mesh")
+        try:
+            intermediate = await fresh_intermediate(
+                root_program(str(site.state.mesh), rotate=True), reduced_environment(os.environ)
+            )
+            await adopt_intermediate(site.state.authority_socket, site.mesh.admin_secret, intermediate)
+        except (CannotStart, OSError, ValueError) as error:
+            raise Refused(f"the root was not changed: {error}") from None
+        site = replace(site, mesh=replace(site.mesh, intermediate=intermediate))
+        plans = {plan.name: plan for plan in make_plan(site)}
+        for keeper in self._fleet_of().keepers:
+            keeper.plan = plans.get(keeper.plan.name, keeper.plan)
+        known = tuple(plans.get(plan.name, plan) for plan in self._shop.prepared.plans)
+        self._shop = replace(self._shop, prepared=replace(self._shop.prepared, site=site, plans=known))
+        await self._fleet_of().guard.renew()
+        return {"ok": True}
 
     async def _change(self, action: str, name: str) -> dict[str, Any]:
         try:
@@ -232,6 +263,13 @@ class Supervisor:
             for name, pid, restarts in rows
             if pid
         ]
+
+
+def _mesh_facts(site: Site) -> dict[str, str]:
+    """How the command line reaches the authority, where there is one."""
+    if site.mesh is None:
+        return {}
+    return {"authority_socket": str(site.state.authority_socket), "authority_secret": site.mesh.admin_secret}
 
 
 def _ready_seconds(instance: Path) -> float | None:

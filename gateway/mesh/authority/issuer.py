@@ -72,7 +72,6 @@ class Issuer:
         self.former: Intermediate | None = None
         """The one before, while certificates that it signed are in use."""
         self.register = Register(wall, file)
-        self._own: int | None = None
         self._token_key, self._life, self._wall = token_key, timedelta(seconds=life), wall
 
     @property
@@ -93,7 +92,7 @@ class Issuer:
             raise Denied(error.reason) from None
         if not self.register.use(claim.number, claim.expires):
             raise Denied("token_used")
-        return self._issue(claim.identity, request, None)
+        return self._issue(claim.identity, claim.holder, request)
 
     def renew(self, identity: str, serial: int, request: str) -> bytes:
         """The next certificate of a workload that showed the one with this serial in its handshake.
@@ -103,13 +102,11 @@ class Issuer:
         """
         if serial in self.register.revoked():
             raise Denied("revoked")
-        return self._issue(identity, request, serial)
+        return self._issue(identity, self.register.holder_of(serial), request)
 
     def myself(self, identity: str, request: str) -> bytes:
         """The authority's own certificate."""
-        chain = self._issue(identity, request, self._own)
-        self._own = x509.load_pem_x509_certificate(chain).serial_number
-        return chain
+        return self._issue(identity, "authority", request)
 
     def adopt(self, intermediate: Intermediate) -> None:
         """Sign with another intermediate; what the one before has signed stays good."""
@@ -122,7 +119,7 @@ class Issuer:
         self.former = None
         return True
 
-    def _issue(self, identity: str, request: str, instead_of: int | None) -> bytes:
+    def _issue(self, identity: str, holder: str, request: str) -> bytes:
         if identity in self.register.barred:
             raise Denied("barred")
         signer = self.intermediate
@@ -130,7 +127,7 @@ class Issuer:
             asked = x509.load_pem_x509_csr(request.encode())
             made = make_workload(asked, identity, signer.certificate, signer.key, self._wall(), self._life)
             expires = made.not_valid_after_utc.timestamp()
-            self.register.add(Issued(made.serial_number, identity, signer.number, expires), instead_of)
+            self.register.add(Issued(made.serial_number, identity, holder, signer.number, expires))
         except (ValueError, BadRequest):
             raise Denied("bad_request") from None
         except Full:

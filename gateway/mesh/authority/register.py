@@ -27,6 +27,8 @@ class Issued:
 
     serial: int
     identity: str
+    holder: str
+    """The process that has it; a later certificate for it takes this one's place."""
     issuer: int
     """Which intermediate signed it, in the order of adoption."""
     expires: float
@@ -61,8 +63,13 @@ class Register:
         self._forget()
         return frozenset(self._revoked)
 
-    def add(self, one: Issued, instead_of: int | None) -> None:
-        """Remember a new certificate, and the one that it replaces.
+    def holder_of(self, serial: int) -> str:
+        """Which process a certificate was given to; its serial where that is not known any more."""
+        known = self._issued.get(serial)
+        return known.holder if known else f"{serial:x}"
+
+    def add(self, one: Issued) -> None:
+        """Remember a new certificate; what its holder had before is superseded.
 
         Raises:
             Full: there are too many.
@@ -70,10 +77,9 @@ class Register:
         self._forget()
         if len(self._issued) >= MAX_ISSUED:
             raise Full
-        self._issued[one.serial] = one
-        former = self._issued.get(instead_of) if instead_of is not None else None
-        if former is not None:
+        for former in [known for known in self._issued.values() if known.holder == one.holder]:
             self._issued[former.serial] = replace(former, superseded=True)
+        self._issued[one.serial] = one
 
     def use(self, number: str, expires: float) -> bool:
         """Use a one-time token up; False when it was used before."""
@@ -99,7 +105,8 @@ class Register:
 
     def depends_on(self, issuer: int) -> int:
         """How many workloads still hold a certificate of an intermediate, or of an earlier one, as their newest."""
-        return sum(1 for one in self.issued() if one.issuer <= issuer and not one.superseded)
+        held = (one for one in self.issued() if not one.superseded and one.serial not in self._revoked)
+        return sum(1 for one in held if one.issuer <= issuer)
 
     def _save(self) -> None:
         """Whole or not at all."""

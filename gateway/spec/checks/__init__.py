@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import chain
 
+from gateway.spec.checks.caching import check_caches
 from gateway.spec.checks.clusters import check_clusters
 from gateway.spec.checks.egress import check_egress
 from gateway.spec.checks.filters import check_filters
@@ -18,6 +19,7 @@ from gateway.spec.checks.protection import check_protection
 from gateway.spec.checks.routes import check_routes
 from gateway.spec.checks.stores import check_stores
 from gateway.spec.checks.tls import check_tls
+from gateway.spec.checks.tries import check_tries
 from gateway.spec.models import Spec
 
 __all__ = ["Finding", "check"]
@@ -37,8 +39,10 @@ def check(spec: Spec, *, authenticating: Collection[str], answering: Collection[
         check_egress(spec),
         check_stores(spec),
         check_routes(spec, answering),
+        check_tries(spec),
         check_matches(spec),
         check_filters(spec, authenticating),
+        check_caches(spec),
         check_protection(spec, authenticating),
         check_tls(spec, now),
     )

@@ -18,6 +18,7 @@ from gateway.spec.checks.identity import (
     check_told,
 )
 from gateway.spec.checks.limits import check_limit, check_sizes, counts_by_claims
+from gateway.spec.errors import fault
 from gateway.spec.filters import (
     ApiKey,
     AuthorizationPolicy,
@@ -69,8 +70,16 @@ def check_filters(spec: Spec, authenticating: Collection[str]) -> Iterator[Findi
     yield from check_certificates(spec)
 
 
+def _own_mistakes(item: FilterSpec, path: Path) -> Iterator[Finding]:
+    """What the filter itself finds wrong, also when that is somebody's own and fails."""
+    try:
+        yield from (Finding((*path, *place), message) for place, message in item.mistakes())
+    except Exception as error:
+        yield Finding(path, f"it cannot be checked: `mistakes` of {item.type} failed: {fault(error)}")
+
+
 def _check_alone(item: FilterSpec, known: Known, path: Path) -> Iterator[Finding]:
-    yield from (Finding((*path, *place), message) for place, message in item.mistakes())
+    yield from _own_mistakes(item, path)
     match item:
         case Jwt():
             yield from check_jwt(item, known.issuers, path)

@@ -194,6 +194,20 @@ def test_retry_write(look: Any, system: Any) -> None:
     assert look("retry-write", System(harmless, before.authenticating)) == []
 
 
+def test_retry_write_by_the_keys_of_a_route(told: Any) -> None:
+    assert told("retry-write", public(more="retry: {methods: [GET, POST]}")) == [
+        "route open: POST may be sent again after a failure"
+    ]
+    assert told("retry-write", public(more="retry: {idempotencyKeys: true}")) == []
+
+
+def test_planted_faults(told: Any) -> None:
+    assert told("planted-faults", public(more="faults: {delay: {percent: 2.5, duration: 1s}}")) == [
+        "route open: 2.5 % of tries begin 1 s late"
+    ]
+    assert told("planted-faults", public()) == []
+
+
 # -- on the wire, and in the browser
 
 
@@ -217,6 +231,23 @@ class Cors(FilterSpec):
     type: Literal["CORS"] = "CORS"
     allow_origins: tuple[str, ...] = ()
     allow_credentials: bool = False
+
+
+CACHED = HEAD + "caches: [{name: main}]\n"
+
+
+def test_cached_callers(told: Any, look: Any, system: Any) -> None:
+    cache = "{type: Cache, cache: main}"
+    (found,) = look("cached-callers", system(closed(filters=f"{JWT}, {cache}"), CACHED))
+    assert (found.subject, found.path) == ("route closed", ("routes", 0))
+    assert look("cached-callers", system(public(more=f"filters: [{cache}]"), CACHED)) == []
+    assert told("cached-callers", closed()) == []
+
+
+def test_compressed_cookies(told: Any, look: Any, system: Any) -> None:
+    (found,) = look("compressed-cookies", system(public(more="filters: [{type: Compression, cookies: true}]")))
+    assert found.path == ("routes", 0, "filters", 0, "cookies")
+    assert told("compressed-cookies", public(more="filters: [{type: Compression}]")) == []
 
 
 OUT = """\

@@ -30,7 +30,19 @@ def test_a_good_file_is_good(tmp_path: Path) -> None:
     code, said = check(tmp_path / "good.yaml", GOOD)
     assert code == 0
     assert said.strip().endswith("good.yaml is good: 1 listener, 1 route, 1 cluster.")
-    assert check(tmp_path / "good.yaml", GOOD, "--json") == (0, '{\n  "valid": true,\n  "errors": []\n}\n')
+    assert check(tmp_path / "good.yaml", GOOD, "--json") == (
+        0,
+        '{\n  "valid": true,\n  "errors": [],\n  "warnings": []\n}\n',
+    )
+
+
+def test_planted_faults_are_no_mistake_and_still_told(tmp_path: Path) -> None:
+    planted = GOOD.replace("public: true", "public: true\n    faults: {abort: {percent: 5, status: 503}}")
+    assert planted != GOOD
+    code, said = check(tmp_path / "good.yaml", planted)
+    assert code == 0
+    assert "fails on purpose: 5 % of tries end with 503" in said
+    assert "warning: " in said
 
 
 def test_an_unknown_key_is_shown_where_it_stands(tmp_path: Path) -> None:

@@ -134,3 +134,8 @@ def test_what_happened_is_said_once() -> None:
 def test_linked_traces_are_named_once_and_never_itself() -> None:
     trace = a_trace(a_span("a", links=[{"trace_id": "other"}, {"trace_id": ID}]))
     assert related(trace | {"linked_from": ["other", "consumer"]}) == {"other", "consumer"}
+
+
+def test_a_planted_fault_is_told_where_it_was_met() -> None:
+    met = {"http.response.status_code": 503, "error.type": "503", "gateway.planted_fault": "abort 503"}
+    assert what(a_span("a", attributes=met), 60) == "503 · PLANTED: abort 503"

@@ -17,7 +17,7 @@ from gateway.filters.binding import binding_of, bindings
 from gateway.filters.jose import BadToken
 from gateway.filters.provider import read_keys
 from gateway.spec.errors import SpecErrors
-from tests.gateway.filters.test_jwt import ALGORITHMS, JWKS, RSA, token
+from tests.gateway.filters.tokens import ALGORITHMS, JWKS, RSA, token
 
 ORDERS = "spiffe://gatehouse.local/ns/shop/sa/orders"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -20,7 +20,7 @@ from gateway.filters.proof import thumbprint
 from gateway.http.messages import Request
 from gateway.observability.metrics import Metrics
 from gateway.spec.filters import Dpop, Jwt
-from tests.gateway.filters.test_jwt import JWKS, make_provider, token
+from tests.gateway.filters.tokens import JWKS, make_provider, token
 
 NOW = 1_000_000
 KEYS: dict[str, Any] = {

@@ -8,7 +8,6 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
@@ -27,8 +26,6 @@ from gateway.filters.jose import BadToken
 from gateway.http.messages import Reply, Request
 from gateway.observability.metrics import Metrics
 from gateway.spec.filters import ClaimToHeader, TokenIntrospection
-from gateway.spec.models import Cluster as ClusterSpec
-from gateway.upstream.cluster import Cluster
 from tests.sample_services.conftest import start_service
 
 __all__ = ["start_service"]
@@ -36,10 +33,6 @@ __all__ = ["start_service"]
 USERS = {name: f"the password of {name}" for name in ("alice", "bob", "carol", "admin")}
 CLIENTS = {"partner": "partner:s3cret/+%", "profiles": "profiles-s3cret:/+%"}
 NOW = 1_000_000.0
-
-
-def cluster(*addresses: str) -> Cluster:
-    return Cluster(ClusterSpec(name="identity", endpoints=addresses), addresses, lambda: 0.0, Random(1))
 
 
 @pytest.fixture
@@ -51,7 +44,7 @@ def secret(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make(secret: Path, clock: Any) -> Callable[..., TokenIntrospectionFilter]:
+def make(secret: Path, clock: Any, cluster: Any) -> Callable[..., TokenIntrospectionFilter]:
     def made(*addresses: str, wall: Any = clock, **more: Any) -> TokenIntrospectionFilter:
         given = {"cluster": "identity", "path": "/introspect", "client_id": "profiles", "client_secret": str(secret)}
         spec = TokenIntrospection.model_validate({**given, **more})

@@ -37,6 +37,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.life = 600.0
+        self.started = 0
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.bundle = ""
@@ -54,7 +55,9 @@ class Place:
 
     def settings(self, identity: str = ORDERS, **changed: str) -> MeshSettings:
         told = {"identity": identity, "authority": f"127.0.0.1:{self.port}", "bundle": self.bundle}
-        return MeshSettings(**{**told, "token": bootstrap.mint(KEY, identity, time.time()), **changed})
+        self.started += 1
+        token = bootstrap.mint(KEY, identity, f"process-{self.started}", time.time())
+        return MeshSettings(**{**told, "token": token, **changed})
 
     def enrolment(self, identity: str = ORDERS, **changed: str) -> Enrolment:
         return Enrolment(Workload(identity), self.settings(identity, **changed), Random(1))

@@ -42,8 +42,8 @@ def issuer(tmp_path: Path, clock: Clock) -> Issuer:
     return Issuer(Intermediate.read(document, 1), KEY, 600.0, clock, tmp_path / "shut-out.json")
 
 
-def enrol(issuer: Issuer, clock: Clock, identity: str = ORDERS) -> x509.Certificate:
-    chain = issuer.enrol(bootstrap.mint(KEY, identity, clock()), new_request().request)
+def enrol(issuer: Issuer, clock: Clock, identity: str = ORDERS, holder: str = "") -> x509.Certificate:
+    chain = issuer.enrol(bootstrap.mint(KEY, identity, holder or identity, clock()), new_request().request)
     return x509.load_pem_x509_certificates(chain)[0]
 
 
@@ -57,7 +57,7 @@ def refused(reason: str) -> pytest.RaisesExc[Denied]:
 
 
 def test_a_certificate_says_who_the_token_says_and_lives_for_minutes(issuer: Issuer, clock: Clock) -> None:
-    chain = issuer.enrol(bootstrap.mint(KEY, ORDERS, clock()), new_request().request)
+    chain = issuer.enrol(bootstrap.mint(KEY, ORDERS, "orders-1", clock()), new_request().request)
     leaf, intermediate = x509.load_pem_x509_certificates(chain)
     assert names(leaf) == [ORDERS]
     assert leaf.not_valid_after_utc.timestamp() == clock() + 600
@@ -72,16 +72,16 @@ def test_names_in_the_request_are_not_looked_at(issuer: Issuer, clock: Clock) ->
     wanted = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity_of("identity")), x509.DNSName("x")])
     asked = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(wanted, critical=False)
     request = asked.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
-    chain = issuer.enrol(bootstrap.mint(KEY, ORDERS, clock()), request)
+    chain = issuer.enrol(bootstrap.mint(KEY, ORDERS, "orders-1", clock()), request)
     assert names(x509.load_pem_x509_certificates(chain)[0]) == [ORDERS]
 
 
 def test_a_token_is_good_once_and_for_a_minute(issuer: Issuer, clock: Clock) -> None:
-    token = bootstrap.mint(KEY, ORDERS, clock())
+    token = bootstrap.mint(KEY, ORDERS, "orders-1", clock())
     issuer.enrol(token, new_request().request)
     with refused("token_used"):
         issuer.enrol(token, new_request().request)
-    late = bootstrap.mint(KEY, ORDERS, clock())
+    late = bootstrap.mint(KEY, ORDERS, "orders-1", clock())
     clock.now += 60
     with refused("token_expired"):
         issuer.enrol(late, new_request().request)
@@ -89,8 +89,8 @@ def test_a_token_is_good_once_and_for_a_minute(issuer: Issuer, clock: Clock) -> 
 
 @pytest.mark.parametrize("change", ["key", "identity", "cut", "empty", "noise"])
 def test_a_token_that_is_not_ours_gets_nothing(issuer: Issuer, clock: Clock, change: str) -> None:
-    token = bootstrap.mint(b"x" * 32 if change == "key" else KEY, ORDERS, clock())
-    other = bootstrap.mint(KEY, identity_of("identity"), clock())
+    token = bootstrap.mint(b"x" * 32 if change == "key" else KEY, ORDERS, "orders-1", clock())
+    other = bootstrap.mint(KEY, identity_of("identity"), "identity-1", clock())
     changed = {
         "key": token,
         "identity": other.partition(".")[0] + "." + token.partition(".")[2],
@@ -106,9 +106,9 @@ def test_only_keys_of_one_kind_get_a_certificate(issuer: Issuer, clock: Clock) -
     for key in (rsa.generate_private_key(65_537, 2_048), ec.generate_private_key(ec.SECP384R1())):
         asked = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
         with refused("bad_request"):
-            issuer.enrol(bootstrap.mint(KEY, ORDERS, clock()), asked.public_bytes(Encoding.PEM).decode())
+            issuer.enrol(bootstrap.mint(KEY, ORDERS, "orders-1", clock()), asked.public_bytes(Encoding.PEM).decode())
     with refused("bad_request"):
-        issuer.enrol(bootstrap.mint(KEY, ORDERS, clock()), "no request")
+        issuer.enrol(bootstrap.mint(KEY, ORDERS, "orders-1", clock()), "no request")
 
 
 def test_a_request_that_its_key_did_not_sign_gets_nothing(issuer: Issuer, clock: Clock) -> None:
@@ -116,7 +116,7 @@ def test_a_request_that_its_key_did_not_sign_gets_nothing(issuer: Issuer, clock:
     der[-1] ^= 1
     broken = x509.load_der_x509_csr(bytes(der)).public_bytes(Encoding.PEM).decode()
     with refused("bad_request"):
-        issuer.enrol(bootstrap.mint(KEY, ORDERS, clock()), broken)
+        issuer.enrol(bootstrap.mint(KEY, ORDERS, "orders-1", clock()), broken)
 
 
 def test_revoked_means_no_renewal_no_enrolment_and_on_the_list_until_it_would_have_expired(
@@ -139,7 +139,7 @@ def test_revoked_means_no_renewal_no_enrolment_and_on_the_list_until_it_would_ha
 
 
 def test_an_authority_that_was_killed_has_forgotten_nobody(issuer: Issuer, clock: Clock, tmp_path: Path) -> None:
-    token = bootstrap.mint(KEY, identity_of("alerts"), clock())
+    token = bootstrap.mint(KEY, identity_of("alerts"), "alerts-1", clock())
     issuer.enrol(token, new_request().request)
     one = enrol(issuer, clock)
     issuer.register.revoke(ORDERS)
@@ -173,6 +173,20 @@ def test_a_workload_that_was_killed_holds_the_former_root_up_for_no_longer_than_
     issuer.adopt(Intermediate.read(fresh_intermediate(tmp_path / "root", clock(), rotate=True), 2))
     assert not issuer.settle()
     clock.now += 600
+    assert issuer.settle()
+
+
+def test_a_process_that_was_started_again_or_revoked_holds_nothing_up(
+    issuer: Issuer, clock: Clock, tmp_path: Path
+) -> None:
+    for holder in ("orders-1", "orders-1", "orders-2"):
+        enrol(issuer, clock, holder=holder)
+    enrol(issuer, clock, identity_of("alerts"))
+    issuer.register.revoke(identity_of("alerts"))
+    issuer.adopt(Intermediate.read(fresh_intermediate(tmp_path / "root", clock(), rotate=True), 2))
+    enrol(issuer, clock, holder="orders-1")
+    assert not issuer.settle()
+    enrol(issuer, clock, holder="orders-2")
     assert issuer.settle()
 
 

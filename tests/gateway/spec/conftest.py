@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spec import filters, guards
+from gateway.spec import caching, filters, guards
 from gateway.spec.loader import load
 from gateway.spec.models import FilterSpec, Spec
 
@@ -34,6 +34,8 @@ _MODELS = (
     filters.RequestRedirect,
     guards.GraphQLGuard,
     guards.SoapGuard,
+    caching.Cache,
+    caching.Compression,
 )
 _VARIABLES = {"PORT": "8088", "EMPTY": "", "WORD": "yes"}
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import api_keys, filters, guards, models
+from gateway.spec import api_keys, caching, filters, guards, models, tries
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -30,8 +30,10 @@ SECTIONS: dict[str, type[Model]] = {
     "`clusters[].dns`": models.Dns,
     "`clusters[].addresses`": models.Addresses,
     "`clusters[].tls`": models.ClusterTls,
+    "`clusters[].retryBudget`": tries.RetryBudget,
     "`stores[]`": models.Store,
     "`stores[].tls`": models.StoreTls,
+    "`caches[]`": models.CacheZone,
     "`routes[]`": models.Route,
     "`routes[].matches[]`": models.Match,
     "`routes[].matches[].path`": models.PathMatch,
@@ -42,6 +44,10 @@ SECTIONS: dict[str, type[Model]] = {
     "`routes[].canary.rollback`": models.CanaryRollback,
     "`routes[].canary.rollback.latency`": models.CanaryLatency,
     "`routes[].timeouts`": models.Timeouts,
+    "`routes[].retry`": tries.Retry,
+    "`routes[].faults`": tries.Faults,
+    "`routes[].faults.delay`": tries.DelayFault,
+    "`routes[].faults.abort`": tries.AbortFault,
     "`routes[].webSocket`": models.WebSocket,
     "`tracing`": models.Tracing,
     "`accessLog`": models.AccessLog,
@@ -67,6 +73,8 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: ConcurrencyLimit`": filters.ConcurrencyLimit,
     "`type: SizeLimit`": filters.SizeLimit,
     "`key` of `type: RateLimit`, `Quota` and `ConcurrencyLimit`": filters.RateLimitKey,
+    "`type: Cache`": caching.Cache,
+    "`type: Compression`": caching.Compression,
     "`type: RequestMirror`": filters.RequestMirror,
     "`type: RequestHeaderModifier`": filters.RequestHeaderModifier,
     "`type: ResponseHeaderModifier`": filters.ResponseHeaderModifier,

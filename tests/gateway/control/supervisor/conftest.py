@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from gateway.control.supervisor.plan import ProcessPlan, python_module
 from gateway.control.supervisor.ports import bind
+from gateway.control.supervisor.program import ProcessPlan, python_module
 from gateway.control.supervisor.readiness import HttpProbe
 from tests.gateway.control.supervisor.instance import Shop
 

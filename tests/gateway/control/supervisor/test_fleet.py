@@ -10,9 +10,9 @@ from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.fleet import Fleet, UnknownProcess
 from gateway.control.supervisor.guard import Guard
 from gateway.control.supervisor.keeper import Report
-from gateway.control.supervisor.plan import ProcessPlan
 from gateway.control.supervisor.ports import bind, is_free
 from gateway.control.supervisor.process import Lifeline
+from gateway.control.supervisor.program import ProcessPlan
 
 Until = Callable[..., Awaitable[None]]
 Told = list[tuple[str, str]]

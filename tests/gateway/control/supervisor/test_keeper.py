@@ -8,8 +8,8 @@ import pytest
 
 from gateway.control.supervisor.guard import Life
 from gateway.control.supervisor.keeper import Keeper
-from gateway.control.supervisor.plan import ProcessPlan
 from gateway.control.supervisor.process import Lifeline
+from gateway.control.supervisor.program import ProcessPlan
 
 Until = Callable[..., Awaitable[None]]
 MakeKeeper = Callable[[ProcessPlan], Keeper]

@@ -9,8 +9,9 @@ import pytest
 from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, parse_manifest
 from gateway.control.supervisor.options import Options
-from gateway.control.supervisor.plan import ProcessPlan, Site, make_plan
+from gateway.control.supervisor.plan import Site, make_plan
 from gateway.control.supervisor.ports import assign
+from gateway.control.supervisor.program import ProcessPlan
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
 from gateway.control.supervisor.state_dir import StateDir
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.control.supervisor.plan import ProcessPlan
 from gateway.control.supervisor.process import Lifeline, describe, reduced_environment, spawn
+from gateway.control.supervisor.program import ProcessPlan
 
 SHOW = "import os, sys; print(sorted(os.environ), os.getsid(0) == os.getpid(), sys.argv[1:])"
 READ = "import os, sys; print(len(os.fdopen(int(sys.argv[2])).read()))"

@@ -1,0 +1,132 @@
+"""The processes that a mesh adds, and what it adds to the others; as pure as plan.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gateway.control.supervisor.confinement import calling
+from gateway.control.supervisor.mesh_site import MeshSite
+from gateway.control.supervisor.program import Enrolment, ProcessPlan, python_module
+from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
+from gateway.mesh.identity import identity_of
+from gateway.spec.mesh_names import INBOUND, outbound
+
+if TYPE_CHECKING:
+    from gateway.control.supervisor.plan import Site
+
+AUTHORITY = "authority"
+
+
+def root_program(folder: str, *, rotate: bool = False) -> tuple[str, ...]:
+    """The short-lived program that opens the root's key."""
+    return (*python_module("gateway.mesh.authority.root"), folder, *(["--rotate"] if rotate else []))
+
+
+def mesh_plans(site: Site, mesh: MeshSite) -> tuple[ProcessPlan, ...]:
+    """The authority, and a sidecar for each service."""
+    return (_authority(site, mesh), *(_sidecar(site, mesh, service) for service in mesh.sidecars))
+
+
+def _authority(site: Site, mesh: MeshSite) -> ProcessPlan:
+    settings = {
+        "listen_fd": mesh.authority.fd,
+        "intermediate": dict(mesh.intermediate),
+        "token_key": mesh.token_key.hex(),
+        "life": mesh.life,
+        "folder": str(site.state.mesh),
+        "admin_socket": str(site.state.authority_socket),
+        "admin_secret": mesh.admin_secret,
+    }
+    return ProcessPlan(
+        name=AUTHORITY,
+        kind="authority",
+        argv=python_module("gateway.mesh.authority"),
+        cwd=site.state.root,
+        log=site.state.log(AUTHORITY),
+        settings=settings,
+        keep_fds=(mesh.authority.fd,),
+        port=_port(mesh.authority.address),
+        settle=0.1,  # whoever needs it waits for it
+    )
+
+
+def _sidecar(site: Site, mesh: MeshSite, service: str) -> ProcessPlan:
+    one = mesh.sidecars[service]
+    name = f"{service}-sidecar"
+    settings = {
+        "worker": name,
+        "listeners": {listener: bound.fd for listener, bound in one.listeners.items()},
+        "last_good": str(site.state.mesh / f"{name}.json"),
+        "state_dir": str(site.state.root),
+        "otlp": dict(site.otlp),
+        "mesh": enrolment(mesh, service),
+        "service": service,
+        "app": f"127.0.0.1:{site.ports[service]}",
+        "app_secret": one.secret,
+        "control": mesh.control.address,
+        "inbound": one.listeners[INBOUND].address,
+    }
+    return ProcessPlan(
+        name=name,
+        kind="sidecar",
+        argv=python_module("gateway.roles.sidecar"),
+        cwd=site.state.root,
+        log=site.state.log(name),
+        settings=settings,
+        enrolment=Enrolment(mesh.token_key, identity_of(service)),
+        keep_fds=tuple(bound.fd for bound in one.listeners.values()),
+        port=_port(one.listeners[INBOUND].address),
+        probe=WorkerProbe(HttpProbe("127.0.0.1", site.ports["admin"], "/readyz/sidecars"), name),
+        grace=site.drain_timeout + 2,
+    )
+
+
+def in_mesh(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
+    """A process of the ordinary plan, as it is in a mesh."""
+    assert plan.settings is not None
+    if plan.kind == "worker":
+        told: Mapping[str, Any] = {**plan.settings, "mesh": enrolment(mesh, "gateway")}
+        return replace(plan, settings=told, enrolment=Enrolment(mesh.token_key, identity_of("gateway")))
+    if plan.kind == "control":
+        return _control(plan, mesh)
+    if plan.name in mesh.sidecars:
+        return _service(plan, mesh)
+    return plan
+
+
+def _control(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
+    assert plan.settings is not None
+    told = {
+        "config": str(mesh.config),
+        "listen_fd": mesh.control.fd,
+        "peers": {service: list(called) for service, called in mesh.peers.items()},
+        "enrolment": enrolment(mesh, "control"),
+    }
+    outside = {name: found for name, found in plan.settings["endpoints"].items() if name not in mesh.sidecars}
+    return replace(
+        plan,
+        settings={**plan.settings, "mesh": told, "endpoints": outside},
+        enrolment=Enrolment(mesh.token_key, identity_of("control"), ("mesh", "enrolment")),
+    )
+
+
+def _service(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
+    """It calls its sidecar where it would call its peers, and takes requests from nobody else."""
+    assert plan.settings is not None
+    one = mesh.sidecars[plan.name]
+    called = {peer: f"http://{one.listeners[outbound(peer)].address}" for peer in mesh.peers[plan.name]}
+    secrets = {**plan.settings["secrets"], "sidecar": one.secret}
+    rules = calling(plan.rules, plan.settings["peers"], called) if plan.rules else None
+    return replace(plan, settings={**plan.settings, "peers": called, "secrets": secrets}, rules=rules)
+
+
+def enrolment(mesh: MeshSite, name: str) -> dict[str, str]:
+    """How a process comes to its identity; the token is made when it starts."""
+    bundle = mesh.intermediate["bundle"]
+    return {"identity": identity_of(name), "authority": mesh.authority.address, "bundle": bundle, "token": ""}
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])

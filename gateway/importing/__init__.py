@@ -1,0 +1,1 @@
+"""Configurations from what other tools have written down."""
