@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from gateway.control.supervisor import launch
-from gateway.control.supervisor.options import Options, default_manifest
+from gateway.control.supervisor.options import Options, default_manifest, default_mesh
 
 PLANTED = Path(__file__).parent / "planted"
 INTRUDER = {
@@ -83,13 +83,15 @@ class House:
             return connection.getresponse().read().decode()
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    house = House(tmp_path_factory.mktemp("i"))
+@contextmanager
+def living_in(root: Path, **options: Any) -> Iterator[House]:
+    """Start it, and stop it at the end."""
+    house = House(root)
+    told = Options(str(house.state), manifest=str(house.manifest), port_base=0, **options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(PLANTED))
         patch.setenv("HOME", str(house.home))
-        launched = launch.start(Options(str(house.state), manifest=str(house.manifest), port_base=0), detach=False)
+        launched = launch.start(told, detach=False)
     try:
         house.settle(launched.until_up(lambda _: None))
         yield house
@@ -97,6 +99,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         launched.stop()
         launched.process.wait(20)
         launched.close()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with living_in(tmp_path_factory.mktemp("i")) as house:
+        yield house
 
 
 @pytest.fixture(scope="module")
@@ -331,6 +339,27 @@ def test_it_holds_after_a_restart_and_is_known_to_a_successor(house: House, unti
     assert house.processes()["intruder"]["isolation"] == known
     house.ask(do="restart", name="intruder")
     assert house.processes()["intruder"]["isolation"] == known
+
+
+def test_in_a_mesh_it_has_its_sidecar_and_no_other_way(
+    tmp_path_factory: pytest.TempPathFactory, free: Intruder
+) -> None:
+    with living_in(tmp_path_factory.mktemp("m"), mesh=str(default_mesh())) as house:
+        if not house.row["isolation"].startswith("enforced"):
+            pytest.skip(house.row["isolation"])
+        rows = house.processes()
+        sidecars = {name: row for name, row in rows.items() if row["kind"] == "sidecar"}
+        assert len(sidecars) == 5
+        assert {row["isolation"] for row in sidecars.values()} == {house.row["isolation"]}
+        for port in (house.ports["orders"], *(row["port"] for row in sidecars.values()), rows["authority"]["port"]):
+            assert house.confined.does("tcp", port).refused == "EACCES"
+            assert free.does("tcp", port).got == "connected"
+        for path in ("mesh/root.key", "data/orders-sidecar/last-good.json", "data/intruder-sidecar/last-good.json"):
+            assert house.confined.does("read", str(house.state / path)).refused == "EACCES"
+            assert free.does("read", str(house.state / path)).got
+        own = rows["intruder-sidecar"]["pid"]  # of the same service, with its key in memory
+        assert house.confined.does("memory", own).refused == "EACCES"
+        assert house.confined.does("unix", str(house.state / "authority.sock")).refused == "EPERM"
 
 
 def _fresh(house: House) -> bool:

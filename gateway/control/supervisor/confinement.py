@@ -16,10 +16,12 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from gateway.control.supervisor.limits import OPEN_FILES
 from gateway.mesh.isolation.rules import Rules
 
 if TYPE_CHECKING:
@@ -63,6 +65,11 @@ def find_code(modules: Iterable[str], environ: Mapping[str, str]) -> Code:
     libraries |= {folder for folder in listed if Path(folder).name in ("site-packages", "dist-packages")}
     programs = {place for module in modules for place in _program(module)}
     return Code(tuple(sorted(libraries | programs)), tuple(sorted(listed)))
+
+
+def sidecar_modules() -> set[str]:
+    """Ours, and those of filters that others wrote."""
+    return {"gateway", *(one.module for one in entry_points(group="gatehouse.filters"))}
 
 
 def _program(module: str) -> Iterable[str]:
@@ -109,6 +116,18 @@ def calling(rules: Rules, before: Mapping[str, str], instead: Mapping[str, str])
     """The same for a service that calls its peers at other addresses: those of its sidecar."""
     ports = set(rules.connect or ()) - set(map(_port, before.values())) | set(map(_port, instead.values()))
     return replace(rules, connect=tuple(sorted(ports)))
+
+
+def sidecar_rules(site: Site, folder: Path) -> Rules:
+    """What a sidecar may do. Where it connects is told by control while it runs, so the port may be any."""
+    return Rules(
+        read=(*SYSTEM, *site.sidecar_code.read),
+        listed=site.sidecar_code.listed,
+        write=(str(folder), *DEVICES),
+        connect=None,
+        home=str(folder),
+        open_files=OPEN_FILES,
+    )
 
 
 def redis_rules(binary: str, folder: Path, port: int) -> Rules:

@@ -51,6 +51,8 @@ class Site:
     redis_url: str | None = None
     redis_user_prefix: str = ""
     code: Code = field(default_factory=Code)
+    """The services'."""
+    sidecar_code: Code = field(default_factory=Code)
     mesh: MeshSite | None = None
 
     def descriptors(self) -> list[int]:

@@ -21,11 +21,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.control.supervisor import logs, ports, redis_server, state_dir
-from gateway.control.supervisor.confinement import compile_programs, find_code
+from gateway.control.supervisor.confinement import Code, compile_programs, find_code, sidecar_modules
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.installation import Installation, open_installation
 from gateway.control.supervisor.manifest import Manifest, load_manifest
-from gateway.control.supervisor.mesh_plan import root_program
+from gateway.control.supervisor.mesh_plan import SIDECAR_LAST_GOOD, root_program
 from gateway.control.supervisor.mesh_site import MeshSite, bind_mesh, fresh_intermediate
 from gateway.control.supervisor.options import Options, default_config
 from gateway.control.supervisor.plan import LOOPBACK, Site, make_plan
@@ -94,7 +94,7 @@ async def prepare(
     await _check_ports(state, _needs(spec, numbers, manifest, redis))
     # Of an earlier instance, perhaps of another file (`run` and `up` share a directory): a worker that starts before
     # control would open its listeners with the policies of that one.
-    for left in (state.last_good, state.registry, *state.mesh.glob("*-sidecar.json")):
+    for left in (state.last_good, state.registry, *state.data("").glob(f"*/{SIDECAR_LAST_GOOD}")):
         left.unlink(missing_ok=True)
     installation = _installation(state, manifest)
     if redis.foreign:
@@ -119,6 +119,7 @@ async def prepare(
         redis_url=redis_url(redis, numbers),
         redis_user_prefix=FOREIGN_USER_PREFIX if redis.foreign else "",
         code=find_code(modules, environ),
+        sidecar_code=find_code(sidecar_modules(), environ) if mesh else Code(),
         mesh=replace(mesh, intermediate=intermediate) if mesh else None,
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}

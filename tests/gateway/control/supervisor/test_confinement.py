@@ -12,6 +12,7 @@ import pytest
 from gateway.control.supervisor import confinement
 from gateway.control.supervisor.confinement import Code, compile_programs, find_code, redis_rules
 from gateway.control.supervisor.manifest import parse_manifest
+from gateway.control.supervisor.mesh_site import Bound, MeshSite, SidecarSite
 from gateway.control.supervisor.options import default_manifest
 from gateway.control.supervisor.plan import make_plan
 from gateway.mesh.isolation.rules import Rules
@@ -81,6 +82,29 @@ def test_addresses_by_name_need_dns_and_by_number_do_not() -> None:
     assert orders.names
     assert not of("orders", redis_url="redis://localhost").names
     assert 6379 in (of("orders", redis_url="redis://localhost").connect or ())
+
+
+def test_in_a_mesh_a_service_reaches_its_sidecar_instead_of_its_peers() -> None:
+    ports = iter(range(30_000, 40_000))
+
+    def bound() -> Bound:
+        return Bound(9, f"127.0.0.1:{next(ports)}")
+
+    sidecars = {"identity": ["inbound"], "orders": ["inbound", "to-identity"], "profiles": ["inbound"]}
+    mesh = MeshSite(
+        Path("/mesh.yaml"), bound(), bound(),
+        {name: SidecarSite({listener: bound() for listener in found}, "s") for name, found in sidecars.items()},
+        {"identity": [], "orders": ["identity"], "profiles": []},
+        b"k", "admin", {"bundle": ""},
+    )  # fmt: skip
+    orders, sidecar = of("orders", mesh=mesh), of("orders-sidecar", mesh=mesh, sidecar_code=Code(("/gateway",)))
+    to_identity = mesh.sidecars["orders"].listeners["to-identity"].address
+    assert orders.connect == (20_002, 20_003, int(to_identity.rpartition(":")[2]))
+    assert orders.bind == (20_005,)
+    assert (sidecar.bind, sidecar.connect, sidecar.run) == ((), None, ())
+    assert sidecar.write == ("/state/data/orders-sidecar", "/dev/null")
+    assert "/gateway" in sidecar.read
+    assert "/shop" not in sidecar.read
 
 
 def test_redis_asks_nobody() -> None:
