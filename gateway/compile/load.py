@@ -32,10 +32,10 @@ def load_mesh_file(path: Path, variables: Mapping[str, str], members: Members) -
     return load_mesh(read_file(path), path.name, variables, members, *known, path.parent, time.time())
 
 
-def load_spec(path: Path, variables: Mapping[str, str]) -> Spec:
-    """A checked spec from a file.
+def load_spec(path: Path, variables: Mapping[str, str], text: str | None = None) -> Spec:
+    """A checked spec from a file, or from a `text` that stands in for what the file holds.
 
     Raises:
         SpecErrors: it cannot be read, or everything that is wrong with it, each with its line.
     """
-    return load_text(read_file(path), path.name, variables, path.parent)
+    return load_text(read_file(path) if text is None else text, path.name, variables, path.parent)

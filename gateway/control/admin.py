@@ -14,6 +14,7 @@ from gateway.control.problems import problems
 from gateway.control.views import (
     caches,
     canaries,
+    clusters,
     config,
     console,
     explanations,
@@ -58,7 +59,7 @@ def application(plane: ControlPlane, guard: Guard) -> web.Application:
     """The admin API as an aiohttp application."""
     app = web.Application(middlewares=[problems, guard.middleware], client_max_size=MAX_BODY)
     app.on_response_prepare.append(_headers)
-    for topic in (health, config, canaries, explanations, limits, caches, mesh, traffic, services):
+    for topic in (health, config, canaries, clusters, explanations, limits, caches, mesh, traffic, services):
         app.add_routes(topic.routes(plane))
     app.add_routes(console.routes(guard))
     return app

@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from gateway.filters.signing import SigningKeys
 from gateway.http.messages import Reply, Request, Response
 from gateway.observability.metrics import Metrics
 from gateway.spec.models import FilterSpec, Model
@@ -77,6 +78,8 @@ class Build:
     app_secret: str = field(default="", repr=False)
     """In a sidecar: what it and its service know."""
     random: Random = field(default_factory=Random)
+    signing: SigningKeys = field(default_factory=SigningKeys.of_our_own)
+    """The instance's own keys."""
 
 
 class Filter(Generic[S]):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _FLAGS = {
     "no_route": "NR",
     "no_endpoint": "UH",
+    "no_healthy_endpoint": "UH",
     "upstream_connect_failure": "UF",
     "upstream_connect_timeout": "UF",
     "upstream_tls_failure": "UF",

@@ -9,7 +9,7 @@ streaming by; what no filter looks at costs one comparison.
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.filters.answers import SWALLOW, TOO_LARGE, Held, feed_all
 from gateway.filters.chain import Chain, Stopped
@@ -19,6 +19,11 @@ from gateway.roles.facts import ANSWERING, HOLDING, SENDING, TUNNEL
 from gateway.roles.planted import Planted
 from gateway.roles.reasons import UNAVAILABLE
 
+if TYPE_CHECKING:
+    from gateway.upstream.endpoint import Endpoint
+    from gateway.upstream.outliers import OutlierDetection
+
+_TIME_OUTS: Final = frozenset(("upstream_timeout", "request_timeout"))
 SLICE: Final = 65_536
 """Bytes of a whole answer that pass through streams in one go: compressing a megabyte at once holds up everybody."""
 
@@ -60,6 +65,8 @@ class Returning(Planted):
         self.status = self.upstream_status = response.status
         if end:
             self._end_try()
+        if self.route.session is not None:
+            self._remember_endpoint()
         chain = self.route.chain
         if chain.responders or chain.reads_answers:
             self._take_back(chain, response, body, end)
@@ -87,6 +94,7 @@ class Returning(Planted):
         self.deadline = self.try_deadline = 0.0
         self.status = self.upstream_status = 101
         self._begun_answer = True
+        self._remember_endpoint()
         self.connection.send_upgraded(downstream_fields(response) + self._answer_lines())
 
     def _end_tunnel(self) -> None:
@@ -242,10 +250,24 @@ class Returning(Planted):
 
     # -- the end of a try ------------------------------------------------------------------------------------
 
-    def _end_try(self, error: str = "") -> None:
-        """One try is over: the connection is no longer ours."""
+    def _end_try(self, error: str = "", judged: bool = True) -> None:
+        """One try is over: the connection is no longer ours. Not `judged`: it says nothing about the endpoint."""
         self.upstream = None
         self.upstream_seconds = self.worker.clock() - self.try_started
         self.worker.try_ended(self, error)
         if self._retry is not None:
             self._retry_over(error or (str(self.upstream_status) if self.upstream_status >= 500 else ""))
+        endpoint = self.endpoint
+        if judged and endpoint is not None and endpoint.cluster.outliers is not None:
+            self._tell_outcome(endpoint, endpoint.cluster.outliers, error)
+
+    def _tell_outcome(self, endpoint: Endpoint, outliers: OutlierDetection, error: str) -> None:
+        """Outlier detection hears of every try, unless time was over while the client still sent its body."""
+        if self._request_complete or error not in _TIME_OUTS:
+            outliers.result(endpoint, self.upstream_status, error)
+
+    def _remember_endpoint(self) -> None:
+        """Where sessions are sticky the client is told whom it comes back to."""
+        assert self.route is not None
+        if self.route.session is not None and self.cluster is not None and self.endpoint is not None:
+            self.route.session.answered(self.request, self.cluster, self.endpoint)

@@ -213,13 +213,13 @@ def test_no_code_is_changed_nor_planted(enforced: House, free: Intruder) -> None
     assert enforced.confined.does("names", str(enforced.state)).refused == "EACCES"
 
 
-@pytest.mark.parametrize("port", ["admin", "identity", "profiles", "storefront", "alerts", "public", "internal"])
+@pytest.mark.parametrize("port", ["admin", "identity", "profiles", "storefront", "alerts", "public"])
 def test_ports_that_are_not_its_business(enforced: House, free: Intruder, port: str) -> None:
     assert enforced.confined.does("tcp", enforced.ports[port]).refused == "EACCES"
     assert free.does("tcp", enforced.ports[port]).got == "connected"
 
 
-@pytest.mark.parametrize("port", ["orders", "redis", "collector", "intruder"])
+@pytest.mark.parametrize("port", ["orders", "redis", "collector", "internal", "intruder"])
 def test_ports_that_are(enforced: House, port: str) -> None:
     allowed = enforced.confined.does("tcp", enforced.ports[port])
     assert (allowed.got, allowed.refused) == (("connected", None) if port != "intruder" else (None, "EACCES"))

@@ -90,16 +90,16 @@ def compile_programs(modules: Iterable[str]) -> None:
                 compileall.compile_file(place, quiet=2)
 
 
-def service_rules(site: Site, entry: ServiceEntry) -> Rules:
-    """What a service may do."""
+def service_rules(site: Site, entry: ServiceEntry, peers: Mapping[str, str]) -> Rules:
+    """What a service may do that is told these addresses of others."""
     data = str(site.state.data(entry.name))
-    addresses = [site.otlp["endpoint"]]
+    addresses = [site.otlp["endpoint"], *peers.values()]
     if entry.redis and site.redis_url is not None:
         addresses.append(site.redis_url)
     if entry.gateway:
         addresses.append(site.public_url)
     names = any(not _ADDRESS.fullmatch(urlsplit(address).hostname or "") for address in addresses)
-    ports = {*(site.ports[peer] for peer in entry.peers), *map(_port, addresses), *([DNS] if names else [])}
+    ports = {*map(_port, addresses), *([DNS] if names else [])}
     return Rules(
         read=(*SYSTEM, *site.code.read),
         listed=site.code.listed,

@@ -16,14 +16,12 @@ from gateway.control.supervisor.manifest import Manifest, ServiceEntry
 from gateway.control.supervisor.mesh_plan import in_mesh, mesh_plans
 from gateway.control.supervisor.mesh_site import MeshSite
 from gateway.control.supervisor.options import Options
-from gateway.control.supervisor.program import ProcessPlan, Program, python_module
+from gateway.control.supervisor.program import GATEWAY, ProcessPlan, Program, python_module
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
 from gateway.control.supervisor.resp import parse_url
 from gateway.control.supervisor.state_dir import StateDir
 
 LOOPBACK = "127.0.0.1"
-GATEWAY = "gateway"
-"""The workers' user in Redis."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,10 @@ class Site:
     code: Code = field(default_factory=Code)
     """The services'."""
     sidecar_code: Code = field(default_factory=Code)
+    internal_url: str | None = None
+    """The listener `internal`, where services find the gateway's keys."""
+    internal_secret: str = field(default="", repr=False)
+    """What the workers' signing keys are derived from; new at each start."""
     mesh: MeshSite | None = None
 
     def descriptors(self) -> list[int]:
@@ -120,6 +122,7 @@ def _worker(site: Site, name: str) -> ProcessPlan:
         "state_dir": str(state.root),
         "otlp": dict(site.otlp),
         "redis": _gateway_account(site),
+        "internal_secret": site.internal_secret,
     }
     return ProcessPlan(
         name=name,
@@ -136,6 +139,7 @@ def _worker(site: Site, name: str) -> ProcessPlan:
 
 def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
     port = site.ports[entry.name] if entry.port else None
+    peers = _peers(site, entry)
     settings = {
         **site.manifest.settings,
         "service": entry.name,
@@ -143,7 +147,7 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         "host": LOOPBACK,
         "port": port or 0,
         "data_dir": str(site.state.data(entry.name)),
-        "peers": {peer: base_url(site, peer) for peer in entry.peers},
+        "peers": peers,
         "public_url": site.public_url,
         "redis": _redis(site, entry),
         "otlp": dict(site.otlp),
@@ -155,12 +159,18 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         argv=python_module(entry.module),
         cwd=site.state.data(entry.name),
         log=site.state.log(entry.name),
-        rules=service_rules(site, entry),
+        rules=service_rules(site, entry, peers),
         settings=settings,
         port=port,
         probe=HttpProbe(LOOPBACK, port, "/readyz") if port else None,
         autostart=entry.autostart,
     )
+
+
+def _peers(site: Site, entry: ServiceEntry) -> dict[str, str]:
+    """Whom it may ask, and where: the listed services, and the gateway for its keys."""
+    gateway = {GATEWAY: site.internal_url} if site.internal_url else {}
+    return {peer: base_url(site, peer) for peer in entry.peers} | gateway
 
 
 def _redis(site: Site, entry: ServiceEntry) -> dict[str, str] | None:

@@ -13,6 +13,8 @@ from gateway.mesh.bootstrap import mint
 from gateway.mesh.isolation.rules import Rules
 
 Kind = Literal["redis", "control", "worker", "service", "authority", "sidecar"]
+GATEWAY = "gateway"
+"""What the workers are called together: by Redis, and by services that ask for the gateway's keys."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,7 @@ from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.plan import LOOPBACK, Site, control_program, make_plan
 from gateway.control.supervisor.preparation import Prepared, prepare, without_credentials
 from gateway.control.supervisor.process import Lifeline, Seedling, reduced_environment, sow
+from gateway.control.supervisor.program import ProcessPlan
 from gateway.control.supervisor.readiness import HttpProbe, until_ready
 from gateway.control.supervisor.socket_api import Refused, SocketApi
 from gateway.control.supervisor.state_dir import StateDir, write_private
@@ -194,10 +196,17 @@ class Supervisor:
             case {"do": "stop" | "start" | "restart" as action, "name": str(name)}:
                 async with self._changing:
                     return await self._change(action, name)
+            case {"do": "reconfigure", "name": str(name), "settings": dict(settings)}:
+                async with self._changing:
+                    await self._replan({name: settings})
+                    return await self._change("restart", name)
+            case {"do": "forget", "names": [*names]}:
+                async with self._changing:
+                    return await self._forget([str(name) for name in names])
             case {"do": "rotate-root"}:
                 async with self._changing:
                     return await self._rotate_root()
-        raise Refused("ask ps, down, rotate-root, or stop, start, restart with a name")
+        raise Refused("ask ps, down, rotate-root; stop, start, restart, reconfigure with a name; forget with names")
 
     async def _rotate_root(self) -> dict[str, Any]:
         """A new root for the mesh: the authority adopts it, and whatever starts from now on believes it."""
@@ -212,12 +221,38 @@ class Supervisor:
         except (CannotStart, OSError, ValueError) as error:
             raise Refused(f"the root was not changed: {error}") from None
         site = replace(site, mesh=replace(site.mesh, intermediate=intermediate))
-        plans = {plan.name: plan for plan in make_plan(site)}
+        await self._take_up({plan.name: plan for plan in make_plan(site)}, site)
+        return {"ok": True}
+
+    async def _replan(self, changed: Mapping[str, Mapping[str, Any]]) -> None:
+        """Other settings for the next start of some processes."""
+        plans = {plan.name: plan for plan in self._shop.prepared.plans if plan.name in changed}
+        if missing := set(changed) - set(plans):
+            raise Refused(f"no process {min(missing)!r}")
+        settings = {name: {**(plan.settings or {}), **changed[name]} for name, plan in plans.items()}
+        fresh = {name: replace(plan, settings=settings[name]) for name, plan in plans.items()}
+        await self._take_up(fresh, self._shop.prepared.site)
+
+    async def _take_up(self, plans: Mapping[str, ProcessPlan], site: Site) -> None:
+        """Other plans, for whatever starts from now on, also after this supervisor."""
         for keeper in self._fleet_of().keepers:
             keeper.plan = plans.get(keeper.plan.name, keeper.plan)
         known = tuple(plans.get(plan.name, plan) for plan in self._shop.prepared.plans)
         self._shop = replace(self._shop, prepared=replace(self._shop.prepared, site=site, plans=known))
         await self._fleet_of().guard.renew()
+
+    async def _forget(self, names: Sequence[str]) -> dict[str, Any]:
+        """Let services, or Redis, begin again without their data."""
+        state, keepers = self._shop.prepared.site.state, [self._fleet_of().find(name) for name in names]
+        chosen = [keeper for found in keepers for keeper in found if keeper.plan.kind in ("service", "redis")]
+        await asyncio.gather(*(keeper.stop() for keeper in chosen))
+        for keeper in chosen:
+            redis = keeper.plan.kind == "redis"
+            folder = state.redis / "appendonlydir" if redis else state.data(keeper.plan.name)
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        for keeper in chosen:
+            keeper.start()
+        await asyncio.gather(*(self._wait_ready(keeper) for keeper in chosen))
         return {"ok": True}
 
     async def _change(self, action: str, name: str) -> dict[str, Any]:

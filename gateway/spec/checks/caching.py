@@ -19,6 +19,7 @@ from gateway.spec.models import FilterSpec, Route, Spec
 MAY_STAND_BEHIND: Final = frozenset(
     (
         "ConcurrencyLimit",
+        "InternalToken",
         "Quota",
         "RateLimit",
         "RequestHeaderModifier",

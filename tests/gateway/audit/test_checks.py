@@ -84,6 +84,39 @@ def test_long_lived_tokens(look: Any, system: Any, seconds: tuple[float, ...], s
     assert look("long-lived-tokens", system(closed())) == []
 
 
+REVOKING = HEAD.replace("path: /jwks}", "path: /jwks}, revocation: {store: s, onStoreFailure: fail_open}").replace(
+    "clusters:", 'stores: [{name: s, address: "127.0.0.1:6379"}]\nclusters:'
+)
+
+
+def test_long_lived_tokens_that_can_be_taken_back(look: Any, system: Any) -> None:
+    (found,) = look("long-lived-tokens", system(closed(), head=REVOKING, running=Running(token_seconds=(90_000.0,))))
+    assert (found.severity, "can be taken back" in found.detail) == ("low", True)
+
+
+def test_no_revocation(told: Any) -> None:
+    assert told("no-revocation", closed()) == ["provider id: its tokens are good until they expire"]
+    assert told("no-revocation", closed(), head=REVOKING) == []
+
+
+def test_token_passed_on(told: Any) -> None:
+    head = HEAD.replace("clusters: [", 'clusters: [{name: other, endpoints: ["127.0.0.1:8"]}, ')
+    passed = closed().replace("cluster: shop", "cluster: other")
+    assert told("token-passed-on", passed, head=head) == ["route closed: other gets the caller's token"]
+    assert told("token-passed-on", closed(), head=head) == []  # its own issuer
+    assert told("token-passed-on", public().replace("cluster: shop", "cluster: other"), head=head) == []
+    keys = "  - {name: keys, public: true, matches: [{path: {value: /keys}}], filters: [{type: Jwks}]}\n"
+    exchanged = closed(filters=f"{JWT}, {{type: InternalToken, audiences: [other]}}") + keys
+    assert told("token-passed-on", exchanged.replace("cluster: shop", "cluster: other"), head=head) == []
+    removed = closed(filters=f"{JWT}, {{type: RequestHeaderModifier, remove: [Authorization]}}")
+    assert told("token-passed-on", removed.replace("cluster: shop", "cluster: other"), head=head) == []
+
+
+def test_a_webhook_is_for_one_thing(told: Any, tmp_path: Any) -> None:
+    hook = "{type: WebhookSignature, sender: pay, secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]}"
+    assert told("any-token", closed(filters=hook)) == []
+
+
 def test_slow_key_refresh(told: Any) -> None:
     slow = HEAD.replace("path: /jwks", "path: /jwks, refresh: 1h")
     assert told("slow-key-refresh", head=slow) == ["provider id: keys are fetched every 60 minutes"]
@@ -123,6 +156,19 @@ def test_shadow_limit(look: Any, system: Any, told: Any) -> None:
         (("routes", 0, "filters", 1), "route closed"),
     ]
     assert told("shadow-limit", public(more=f"filters: [{LIMIT}]")) == []
+
+
+def test_unwatched_endpoints(look: Any, system: Any) -> None:
+    def found(keys: str, running: Running | None = None) -> list[str]:
+        text = HEAD.replace('endpoints: ["127.0.0.1:9"]', keys)
+        return [one.detail for one in look("unwatched-endpoints", system(public(), head=text, running=running))]
+
+    two = 'endpoints: ["127.0.0.1:9", "127.0.0.1:10"]'
+    assert found(two) == ["2 endpoints, neither outlierDetection nor healthCheck"]
+    assert found(f"{two}, outlierDetection: {{}}") == []
+    assert found(f"{two}, healthCheck: {{path: /}}") == []
+    assert found('endpoints: ["127.0.0.1:9"]') == []
+    assert found("service: shop", Running(endpoints={"shop": ("127.0.0.1:1", "127.0.0.1:2")})) != []
 
 
 def test_no_time_out(look: Any, system: Any, told: Any) -> None:

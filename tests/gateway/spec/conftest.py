@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spec import caching, filters, guards
+from gateway.spec import caching, filters, guards, webhooks
 from gateway.spec.loader import load
 from gateway.spec.models import FilterSpec, Spec
 
@@ -16,6 +16,9 @@ _MODELS = (
     filters.ApiKey,
     filters.TokenIntrospection,
     filters.Dpop,
+    filters.InternalToken,
+    filters.Jwks,
+    webhooks.WebhookSignature,
     filters.Authorize,
     filters.AuthorizationPolicy,
     filters.ExternalAuthorization,

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import api_keys, caching, filters, guards, models, tries
+from gateway.spec import api_keys, caching, endpoints, filters, guards, models, tries, webhooks
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -24,8 +24,14 @@ SECTIONS: dict[str, type[Model]] = {
     "`listeners[].proxyProtocol`": models.ProxyProtocol,
     "`listeners[].forwardProxy`": models.ForwardProxy,
     "`providers[]`": models.JwtProvider,
+    "`providers[].revocation`": models.Revocation,
     "`providers[].jwks`": models.JwksSource,
     "`clusters[]`": models.Cluster,
+    "`clusters[].endpoints[]`": endpoints.ClusterEndpoint,
+    "`clusters[].hashOn`": endpoints.HashOn,
+    "`clusters[].outlierDetection`": endpoints.OutlierDetection,
+    "`clusters[].outlierDetection.successRate`": endpoints.SuccessRate,
+    "`clusters[].healthCheck`": endpoints.HealthCheck,
     "`clusters[].forward`": models.Forward,
     "`clusters[].dns`": models.Dns,
     "`clusters[].addresses`": models.Addresses,
@@ -44,6 +50,8 @@ SECTIONS: dict[str, type[Model]] = {
     "`routes[].canary.rollback`": models.CanaryRollback,
     "`routes[].canary.rollback.latency`": models.CanaryLatency,
     "`routes[].timeouts`": models.Timeouts,
+    "`routes[].sessionPersistence`": endpoints.SessionPersistence,
+    "`routes[].sessionPersistence.cookieConfig`": endpoints.SessionCookie,
     "`routes[].retry`": tries.Retry,
     "`routes[].faults`": tries.Faults,
     "`routes[].faults.delay`": tries.DelayFault,
@@ -56,6 +64,9 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: DPoP`": filters.Dpop,
     "`type: TokenIntrospection`": filters.TokenIntrospection,
     "`type: ApiKey`": filters.ApiKey,
+    "`type: WebhookSignature`": webhooks.WebhookSignature,
+    "`type: InternalToken`": filters.InternalToken,
+    "`type: Jwks`": filters.Jwks,
     "The file of API keys": api_keys.KeyFile,
     "`keys[]` in the file of API keys": api_keys.StoredKey,
     "`type: Authorize`": filters.Authorize,

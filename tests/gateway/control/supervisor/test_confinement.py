@@ -42,6 +42,7 @@ def test_ports_follow_from_what_is_declared() -> None:
     assert orders.bind == (20_005,)
     assert orders.connect == (20_002, 20_003, 20_004)  # spans, Redis, its peer identity
     assert of("identity").connect == (20_002,)
+    assert of("profiles", internal_url="http://127.0.0.1:20009").connect == (20_002, 20_009)  # the gateway's keys
     assert (of("profiles").bind, of("traffic").bind) == ((20_006,), ())
     assert 20_001 not in {port for one in rules().values() if one for port in one.connect or ()}  # the admin API
 
@@ -66,7 +67,7 @@ def test_who_calls_as_clients_do_reaches_the_public_listener() -> None:
 
 def test_memory_is_what_the_manifest_says() -> None:
     (entry,) = parse_manifest({"services": [{"name": "orders", "module": "shop.orders", "memory": 96}]}).services
-    assert confinement.service_rules(site(), entry).memory_mib == 96
+    assert confinement.service_rules(site(), entry, {}).memory_mib == 96
 
 
 @pytest.mark.parametrize("memory", [0, 63, "512", True, 1.5])
