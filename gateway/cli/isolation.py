@@ -17,11 +17,15 @@ def word(process: Mapping[str, Any]) -> str:
     return said.partition(" (")[0].partition(":")[0]
 
 
+def sayings(processes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """What each says, by its name; without those that are not meant to be confined, or have said nothing yet."""
+    said = {str(process["name"]): str(process.get("isolation") or NONE) for process in processes}
+    return {name: words for name, words in said.items() if words != NONE}
+
+
 def sentences(processes: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What they say, one line for all that say the same; nothing about those that are not meant to be confined."""
-    by_saying: dict[str, list[str]] = defaultdict(list)
-    for process in processes:
-        said = process.get("isolation")
-        if said and said != NONE:
-            by_saying[str(said)].append(str(process["name"]))
-    return [f"Isolation {said}: {', '.join(names)} ({PAGE})." for said, names in by_saying.items()]
+    """One line for all that say the same."""
+    by_words: dict[str, list[str]] = defaultdict(list)
+    for name, words in sayings(processes).items():
+        by_words[words].append(name)
+    return [f"Isolation {words}: {', '.join(names)} ({PAGE})." for words, names in by_words.items()]

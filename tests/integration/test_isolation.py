@@ -225,6 +225,12 @@ def test_ports_that_are(enforced: House, port: str) -> None:
     assert (allowed.got, allowed.refused) == (("connected", None) if port != "intruder" else (None, "EACCES"))
 
 
+def test_the_trace_collector_asks_for_a_secret(house: House) -> None:
+    port = house.ports["collector"]
+    request = f"POST /v1/traces HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 0\r\n"
+    assert house.confined.does("ask_redis", f"redis://127.0.0.1:{port}", request).got == ["HTTP/1.1 401 Unauthorized"]
+
+
 @pytest.mark.parametrize("way", ["tcp", "mptcp", "fast_open", "udp"])
 def test_ways_out(enforced: House, free: Intruder, listener: dict[str, Any], way: str) -> None:
     """Landlock stops the first; the others, which it does not see, the filter of system calls."""
