@@ -205,9 +205,13 @@ class FakeSupervisor:
     def __init__(self) -> None:
         self.answer = json.dumps({"processes": PROCESSES})
         self.asked: list[dict[str, Any]] = []
+        self.secrets: list[str] = []
+        """What each of them brought."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.asked.append(json.loads(await reader.readline()))
+        question = json.loads(await reader.readline())
+        self.secrets.append(question.pop("secret"))
+        self.asked.append(question)
         writer.write(self.answer.encode() + b"\n")
         writer.close()
 

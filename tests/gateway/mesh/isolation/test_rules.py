@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.mesh.isolation.landlock import LACKS, lacks
@@ -13,6 +13,7 @@ paths = st.lists(st.text(min_size=1)).map(tuple)
 ports = st.none() | st.lists(st.integers(0, 65_535)).map(tuple)
 
 
+@settings(deadline=None)
 @given(st.builds(Rules, paths, paths, paths, paths, ports, ports, st.booleans(), st.text()))
 def test_rules_arrive_as_they_were_meant(rules: Rules) -> None:
     assert Rules.parse(rules.dump()) == rules

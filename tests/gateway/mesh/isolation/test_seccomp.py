@@ -7,7 +7,7 @@ import itertools
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.mesh.isolation import seccomp
@@ -69,6 +69,7 @@ def test_only_tcp_sockets(machine: Machine) -> None:
     assert {machine.does(seccomp.SOCKET, *one) for one in refused} == {EPERM}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.sampled_from(MACHINES))
 def test_no_other_socket_whatever_is_asked(family: int, kind: int, protocol: int, name: str) -> None:
     allowed = family in (INET, INET6) and kind & 15 == STREAM and protocol in (0, TCP)
