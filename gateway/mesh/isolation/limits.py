@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
 import resource
 import sys
 from typing import Final
@@ -46,12 +45,13 @@ def give_up_privileges() -> None:
         OSError: the kernel refuses.
     """
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    if os.geteuid() == 0:
-        header = (ctypes.c_uint32 * 2)(CAPABILITIES_V3, 0)
-        kept = 1 << CAP_DAC_OVERRIDE
-        sets = (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)
-        if libc.capset(header, sets):
-            raise OSError(ctypes.get_errno(), "the capabilities of root cannot be dropped")
+    header = (ctypes.c_uint32 * 2)(CAPABILITIES_V3, 0)
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable: the lower halves, then the upper ones
+    failed = libc.capget(header, sets)
+    kept = sets[1] & 1 << CAP_DAC_OVERRIDE
+    sets[:] = [kept, kept, 0, 0, 0, 0]
+    if failed or libc.capset(header, sets):
+        raise OSError(ctypes.get_errno(), "capabilities cannot be dropped")
 
 
 def close_memory() -> None:

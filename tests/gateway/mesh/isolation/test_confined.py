@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
 import signal
@@ -180,6 +181,15 @@ def test_an_executed_program_and_what_it_starts_keep_the_rules(enforced: None, t
         time.sleep(0.02)
     assert own.read_text() == "reparented 1\n"
     assert "Permission denied" in Path(f"{own}.error").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="capabilities")
+def test_root_is_nobody_special(run: Run) -> None:
+    text = "print([line.split()[1] for line in open('/proc/self/status') if line.startswith(('Cap', 'NoNew'))])"
+    inherited, permitted, effective, _, ambient, no_new = ast.literal_eval(run(text).said)
+    assert (int(inherited, 16), int(ambient, 16), no_new) == (0, 0, "1")
+    assert int(permitted, 16) == int(effective, 16)
+    assert int(effective, 16) in (0, 1 << 1)  # CAP_DAC_OVERRIDE, for root
 
 
 LOOK = """
