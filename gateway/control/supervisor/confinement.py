@@ -14,7 +14,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -90,20 +90,25 @@ def compile_programs(modules: Iterable[str]) -> None:
                 compileall.compile_file(place, quiet=2)
 
 
-def service_rules(site: Site, entry: ServiceEntry, peers: Mapping[str, str]) -> Rules:
-    """What a service may do that is told these addresses of others."""
+def service_rules(site: Site, entry: ServiceEntry, peers: Mapping[str, str], argv: Sequence[str]) -> Rules:
+    """What a service may do that runs this command and is told these addresses of others."""
     data = str(site.state.data(entry.name))
-    addresses = [site.otlp["endpoint"], *peers.values()]
+    addresses = [*([] if entry.outside else [site.otlp["endpoint"]]), *peers.values()]
     if entry.redis and site.redis_url is not None:
         addresses.append(site.redis_url)
     if entry.gateway:
         addresses.append(site.public_url)
     names = any(not _ADDRESS.fullmatch(urlsplit(address).hostname or "") for address in addresses)
     ports = {*map(_port, addresses), *([DNS] if names else [])}
+    code = site.code
+    run: tuple[str, ...] = ()
+    if entry.node:  # the file is the command's last word; beside it lies the rest of its program
+        code, run = Code((str(Path(argv[-1]).parent),)), _runnable(argv[0])
     return Rules(
-        read=(*SYSTEM, *site.code.read),
-        listed=site.code.listed,
+        read=(*SYSTEM, *code.read),
+        listed=code.listed,
         write=(data, *DEVICES),
+        run=run,
         bind=(site.ports[entry.name],) if entry.port else (),
         connect=tuple(sorted(ports)),
         names=names,
@@ -135,11 +140,15 @@ def redis_rules(binary: str, folder: Path, port: int) -> Rules:
     return Rules(
         read=SYSTEM,
         write=(str(folder), *DEVICES),
-        run=(binary, os.path.realpath(binary), *LOADERS),
+        run=_runnable(binary),
         bind=(port,),
         home=str(folder),
         memory_mib=REDIS_MEMORY_MIB,
     )
+
+
+def _runnable(program: str) -> tuple[str, ...]:
+    return (program, os.path.realpath(program), *LOADERS)
 
 
 def _port(address: str) -> int:

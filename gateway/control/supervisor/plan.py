@@ -15,6 +15,7 @@ from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, ServiceEntry
 from gateway.control.supervisor.mesh_plan import in_mesh, mesh_plans
 from gateway.control.supervisor.mesh_site import MeshSite
+from gateway.control.supervisor.node import program_of
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.program import GATEWAY, ProcessPlan, Program, python_module
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
@@ -139,7 +140,7 @@ def _worker(site: Site, name: str) -> ProcessPlan:
 
 def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
     port = site.ports[entry.name] if entry.port else None
-    peers = _peers(site, entry)
+    peers, argv = _peers(site, entry), program_of(entry, site.options)
     settings = {
         **site.manifest.settings,
         "service": entry.name,
@@ -150,16 +151,17 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         "peers": peers,
         "public_url": site.public_url,
         "redis": _redis(site, entry),
-        "otlp": dict(site.otlp),
+        "otlp": None if entry.outside else dict(site.otlp),
         "secrets": _secrets(site.installation, entry),
+        "options": dict(entry.options),
     }
     return ProcessPlan(
         name=entry.name,
         kind="service",
-        argv=python_module(entry.module),
+        argv=argv,
         cwd=site.state.data(entry.name),
         log=site.state.log(entry.name),
-        rules=service_rules(site, entry, peers),
+        rules=service_rules(site, entry, peers, argv),
         settings=settings,
         port=port,
         probe=HttpProbe(LOOPBACK, port, "/readyz") if port else None,
@@ -169,7 +171,7 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
 
 def _peers(site: Site, entry: ServiceEntry) -> dict[str, str]:
     """Whom it may ask, and where: the listed services, and the gateway for its keys."""
-    gateway = {GATEWAY: site.internal_url} if site.internal_url else {}
+    gateway = {GATEWAY: site.internal_url} if site.internal_url and not entry.outside else {}
     return {peer: base_url(site, peer) for peer in entry.peers} | gateway
 
 
@@ -195,6 +197,14 @@ def _gateway_account(site: Site) -> dict[str, Any] | None:
     }
 
 
+def _named_secrets(installation: Installation) -> tuple[tuple[str, Mapping[str, str]], ...]:
+    return (
+        ("shared", installation.shared),
+        ("webhooks", installation.webhooks),
+        ("api_keys", installation.api_keys),
+    )
+
+
 def _secrets(installation: Installation, entry: ServiceEntry) -> dict[str, Any]:
     """What this service must know and nothing more (least privilege)."""
     given: dict[str, Any] = {}
@@ -206,4 +216,7 @@ def _secrets(installation: Installation, entry: ServiceEntry) -> dict[str, Any]:
     elif clients:
         names = installation.clients if clients == "all" else clients
         given["clients"] = {name: installation.clients[name] for name in names}
+    for kind, known in _named_secrets(installation):
+        if named := entry.secrets.get(kind):
+            given[kind] = {name: known[name] for name in named}
     return given

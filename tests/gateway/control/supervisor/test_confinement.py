@@ -65,9 +65,24 @@ def test_who_calls_as_clients_do_reaches_the_public_listener() -> None:
     assert of("traffic").connect == (20_002,)
 
 
+def test_a_third_partys_program_gets_no_collector_and_one_in_another_language_its_own_program() -> None:
+    outsider, foreigner = parse_manifest(
+        {"services": [
+            {"name": "payments", "module": "shop.payments", "outside": True, "gateway": True, "port": False},
+            {"name": "shipping", "node": "shipping/main.mjs", "port": False},
+        ]}
+    ).services  # fmt: skip
+    at = site(code=Code(("/venv", "/shop"), ("/checkout",)))
+    assert confinement.service_rules(at, outsider, {}, ()).connect == (20_000,)
+    rules = confinement.service_rules(at, foreigner, {}, ("/bin/node", "--option", "/shop/shipping/main.mjs"))
+    assert "/bin/node" in rules.run
+    assert "/shop/shipping" in rules.read
+    assert not {"/venv", "/shop", *rules.listed} & set(rules.read)
+
+
 def test_memory_is_what_the_manifest_says() -> None:
     (entry,) = parse_manifest({"services": [{"name": "orders", "module": "shop.orders", "memory": 96}]}).services
-    assert confinement.service_rules(site(), entry, {}).memory_mib == 96
+    assert confinement.service_rules(site(), entry, {}, ()).memory_mib == 96
 
 
 @pytest.mark.parametrize("memory", [0, 63, "512", True, 1.5])
