@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from gateway.cli import isolation
 from gateway.cli.console import Failure, console, table
 from gateway.cli.hints import command
 from gateway.cli.instance import Instance
@@ -44,7 +45,10 @@ def print_shop(instance: Instance, *, own_config: bool) -> None:
     _print_processes(_shop_rows(instance))
     click.echo()
     click.echo(f"Public: {instance.public_url}, and of the services only what its routes lead to.")
-    click.echo("Internal: all other ports. Everything listens on this machine's loopback only.\n")
+    click.echo("Internal: all other ports. Everything listens on this machine's loopback only.")
+    for sentence in isolation.sentences(instance.supervisor({"do": "ps"})["processes"]):
+        click.echo(visible(sentence))
+    click.echo()
     click.echo(DEFENDED_BY_THE_MESH if instance.authority_socket else NOT_DEFENDED)
     print_console_link(instance)
     directory = instance.state_dir

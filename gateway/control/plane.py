@@ -45,9 +45,9 @@ class ControlPlane(Events):
         self.request_log = RequestLog()
         self.traces = TraceStore()
         self.past = PastStore()
-        self.supervisor = SupervisorClient(settings.supervisor_socket)
+        self.supervisor = SupervisorClient(settings.supervisor_socket, settings.admin_secret.get_secret_value())
         self.services = Services(settings.services, self.supervisor)
-        self.channel = WorkerChannel(settings.control_socket, self)
+        self.channel = WorkerChannel(settings.control_socket, self, settings.control_secret.get_secret_value())
         self.mesh: MeshPart | None = None
         endpoints = dict(settings.endpoints)
         if settings.mesh:

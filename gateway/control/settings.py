@@ -75,6 +75,8 @@ class ControlSettings(BaseModel):
     admin_secret: SecretStr = Field(min_length=16)
     otlp_secret: SecretStr = Field(min_length=16)
     control_socket: Path
+    control_secret: SecretStr = Field(min_length=16)
+    """What workers say on it."""
     supervisor_socket: Path
     mesh: MeshSettings | None = None
     lifeline_fd: int | None = None

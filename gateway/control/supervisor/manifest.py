@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway.control.supervisor.errors import CannotStart
+from gateway.mesh.isolation.rules import MEMORY_MIB
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _SCRIPT = re.compile(r"[\w-]+(/[\w-]+)*\.m?js")
 _ACL_RULE = re.compile(r"[~%&+(-][^\r\n]*")
+LEAST_MEMORY_MIB = 64
 _RESERVED = {"public", "internal", "admin", "collector", "redis", "control", "supervisor", "guard", "gateway"} | {
     "authority", "app", "inbound",
 }  # fmt: skip
@@ -45,6 +47,10 @@ class ServiceEntry:
     autostart: bool = True
     port: bool = True
     """False: it serves nothing, so there is nothing to wait for."""
+    gateway: bool = False
+    """It calls the public gateway, as clients do."""
+    memory: int = MEMORY_MIB
+    """How much data it may keep in memory, in MiB; where the host enforces it."""
     options: Mapping[str, str] = field(default_factory=dict)
     """What it alone can be told, with the defaults; `gatehouse up --set NAME.OPTION=VALUE` changes them."""
     outside: bool = False
@@ -182,9 +188,12 @@ def _api_key(item: Any) -> ApiKeyEntry:
 
 
 def _check_plain(item: Mapping[str, Any], name: str) -> None:
-    for key in ("public", "autostart", "port", "sidecar", "outside"):
+    for key in ("public", "autostart", "port", "gateway", "sidecar", "outside"):
         if not isinstance(item.get(key, True), bool):
             raise ValueError(f"{name}: {key} must be true or false")
+    memory = item.get("memory", MEMORY_MIB)
+    if type(memory) is not int or memory < LEAST_MEMORY_MIB:
+        raise ValueError(f"{name}: memory is a whole number of MiB, {LEAST_MEMORY_MIB} or more")
     options = item.get("options", {})
     if not isinstance(options, dict) or not all(isinstance(text, str) for pair in options.items() for text in pair):
         raise ValueError(f"{name}: options are texts by name")

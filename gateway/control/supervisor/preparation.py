@@ -21,10 +21,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.control.supervisor import logs, ports, redis_server, state_dir
+from gateway.control.supervisor.confinement import Code, compile_programs, find_code, sidecar_modules
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.installation import Installation, open_installation
 from gateway.control.supervisor.manifest import Manifest, load_manifest, with_options
-from gateway.control.supervisor.mesh_plan import root_program
+from gateway.control.supervisor.mesh_plan import SIDECAR_LAST_GOOD, root_program
 from gateway.control.supervisor.mesh_site import MeshSite, bind_mesh, fresh_intermediate
 from gateway.control.supervisor.node import without_node
 from gateway.control.supervisor.options import Options, default_config
@@ -92,12 +93,17 @@ async def prepare(
     config = Path(options.config) if options.config else default_config()
     mesh = bind_mesh(Path(options.mesh), manifest, stack) if options.mesh else None
     await meanwhile(state, mesh)
-    spec, intermediate = await asyncio.gather(read_summary(config, variables, mesh), _intermediate(state, mesh))
+    modules = {entry.module for entry in manifest.services if entry.module}
+    compiling = asyncio.create_task(asyncio.to_thread(compile_programs, modules))
+    try:
+        spec, intermediate = await asyncio.gather(read_summary(config, variables, mesh), _intermediate(state, mesh))
+    finally:
+        await compiling
     redis = choose_redis(options.redis or spec.redis, environ)
     await _check_ports(state, _needs(spec, numbers, manifest, redis))
     # Of an earlier instance, perhaps of another file (`run` and `up` share a directory): a worker that starts before
     # control would open its listeners with the policies of that one.
-    for left in (state.last_good, state.registry, *state.mesh.glob("*-sidecar.json")):
+    for left in (state.last_good, state.registry, *state.data("").glob(f"*/{SIDECAR_LAST_GOOD}")):
         left.unlink(missing_ok=True)
     if redis.foreign:
         await adopt(redis.foreign, manifest, installation, stack)
@@ -116,9 +122,12 @@ async def prepare(
         drain_timeout=spec.drain_timeout,
         admin_secret=secrets.token_urlsafe(32),
         otlp_secret=(otlp_secret := secrets.token_urlsafe(32)),
+        control_secret=secrets.token_urlsafe(32),
         otlp=otlp_target(environ, numbers["collector"], otlp_secret),
         redis_url=redis_url(redis, numbers),
         redis_user_prefix=FOREIGN_USER_PREFIX if redis.foreign else "",
+        code=find_code(modules, environ),
+        sidecar_code=find_code(sidecar_modules(), environ) if mesh else Code(),
         internal_url=_url(spec, sockets, "internal"),
         internal_secret=secrets.token_urlsafe(32),
         mesh=replace(mesh, intermediate=intermediate, life=spec.certificate_life) if mesh else None,

@@ -19,6 +19,7 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
         document = {
             "services": plane.services.view(),
             "processes": plane.services.processes,
+            "strangers": plane.services.strangers,
             "error": plane.services.supervisor_error,
         }
         return answer(document)
