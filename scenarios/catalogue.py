@@ -13,6 +13,8 @@ from scenarios.lab.model import Scenario
 ORDER = (
     "api1_bola",
     "api5_bfla",
+    "token_forgery",
+    "token_revocation",
 )
 """Modules of this package."""
 

@@ -85,7 +85,7 @@ class Instance:
         Raises:
             Failure: it is gone, does not answer within `timeout` seconds, or refuses.
         """
-        answers = list(_ask(self.supervisor_socket, question, timeout))
+        answers = list(_ask(self.supervisor_socket, {**question, "secret": self.admin_secret}, timeout))
         if not answers:
             raise Failure("The supervisor closed the connection without an answer.")
         if answers[-1].get("error"):

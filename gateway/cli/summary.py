@@ -7,14 +7,19 @@ The rule: one table, then plain words about who can reach what, then commands th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from gateway.cli import isolation
 from gateway.cli.console import Failure, console, table
 from gateway.cli.hints import command
 from gateway.cli.instance import Instance
 from gateway.cli.text import visible
+
+if TYPE_CHECKING:
+    from gateway.control.supervisor.architecture import Architecture
+    from gateway.control.supervisor.manifest import ServiceEntry
 
 DEFENCES = {
     "monolith": """\
@@ -47,7 +52,6 @@ PUBLIC = {
     "gateway": ", and of the services only what its routes lead to",
     "mesh": ", and of the services only what its routes lead to",
 }
-REACH = {"monolith": "by the monolith", "flat": "all of it"}
 WAY_IN = {"flat": "finds the way by path; no policy"}
 MESH_TRIALS = (
     (("mesh", "status"), "who runs with which identity, and for how long"),
@@ -67,7 +71,10 @@ def print_shop(instance: Instance, *, own_config: bool) -> None:
     _print_processes(_shop_rows(instance))
     click.echo()
     click.echo(f"Public: {instance.public_url}{PUBLIC[instance.architecture]}.")
-    click.echo("Internal: all other ports. Everything listens on this machine's loopback only.\n")
+    click.echo("Internal: all other ports. Everything listens on this machine's loopback only.")
+    for sentence in isolation.sentences(instance.supervisor({"do": "ps"})["processes"]):
+        click.echo(visible(sentence))
+    click.echo()
     click.echo(DEFENCES[instance.architecture])
     print_console_link(instance)
     directory = instance.state_dir
@@ -115,13 +122,21 @@ def _shop_rows(instance: Instance) -> Iterator[tuple[str, str, str, str]]:
         yield "gateway", f"http://127.0.0.1:{ports['internal']}", "internal", "routes between services"
     for entry in arranged(load_manifest(default_manifest()), architecture).services:
         if entry.name in ports:
-            by_way = REACH.get(architecture.name, "by its routes")
-            reach = "public" if entry.modules else by_way if entry.public else "internal"
-            yield entry.name, f"http://127.0.0.1:{ports[entry.name]}", reach, entry.about
+            yield entry.name, f"http://127.0.0.1:{ports[entry.name]}", _reach(entry, architecture), entry.about
     if "redis" in ports:
         yield "redis", f"127.0.0.1:{ports['redis']}", "internal", "events; one user per service"
     yield "control", instance.admin_url, "internal", "admin API and console"
     yield "control", instance.collector_url, "internal", "trace collector (OTLP over HTTP)"
+
+
+def _reach(entry: ServiceEntry, architecture: Architecture) -> str:
+    """How far strangers come."""
+    if entry.outside:
+        return "third party"
+    if architecture.name == "flat" and entry.sidecar:
+        return "all of it"
+    by_way = "by the monolith" if architecture.monolith else "by its routes"
+    return "public" if entry.modules else by_way if entry.public else "internal"
 
 
 def _print_processes(rows: Iterable[tuple[str, str, str, str]]) -> None:

@@ -75,6 +75,8 @@ class ControlSettings(BaseModel):
     admin_secret: SecretStr = Field(min_length=16)
     otlp_secret: SecretStr = Field(min_length=16)
     control_socket: Path
+    control_secret: SecretStr = Field(min_length=16)
+    """What workers say on it."""
     supervisor_socket: Path
     architecture: str = "gateway"
     """By name: gateway.control.supervisor.architecture."""

@@ -10,17 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 
-from sample_services.kit.service import Seed, Setup, run
+from sample_services.kit.service import Seed, Setup, nothing_to_seed, run
 
 
 @dataclass(frozen=True)
 class Component:
-    """What a service is made of. `schema` can be run again and again; `seed` fills tables that are new."""
+    """What a service is made of. `schema` can be run again and again; `seed` fills tables that are new.
+
+    One without a schema keeps nothing.
+    """
 
     name: str
     setup: Setup
-    schema: str
-    seed: Seed
+    schema: str | None = None
+    seed: Seed = nothing_to_seed
 
     def run(self) -> None:
         """Be this service until told to stop; does not return (see `kit.service.run`)."""

@@ -13,14 +13,13 @@ microservices: nobody can start, stop, scale or deploy one of them, and all of t
 from __future__ import annotations
 
 import logging
-import sqlite3
 from typing import Final
 
 from aiohttp import web
 
 from sample_services.kit.component import Component
 from sample_services.kit.service import Service, runner_of
-from sample_services.kit.settings import Secrets, Settings
+from sample_services.kit.settings import Settings
 from sample_services.monolith.front import add_front
 from sample_services.monolith.memory import InProcess, address
 from sample_services.monolith.modules import MODULES, Module
@@ -55,13 +54,18 @@ async def _server_of(app: web.Application, host: Service) -> web.Server:
 
 
 def settings_of(module: Module, settings: Settings) -> Settings:
-    """What a module is told: its own name, the others' addresses in memory, and its own client secret."""
+    """What a module is told: its own name, options and client secret, and the others' addresses in memory."""
     inside = {other.name: address(other.name) for other in MODULES if other is not module}
+    own = f"{module.name}."
+    secret: dict[str, object] = {"clients": {}, "client_secret": settings.secrets.clients.get(module.name)}
     return settings.model_copy(
         update={
             "service": module.name,
             "peers": {**settings.peers, **inside},
-            "secrets": Secrets(client_secret=settings.secrets.clients.get(module.name)),
+            "secrets": settings.secrets.model_copy(update=secret),
+            "options": {
+                name.removeprefix(own): value for name, value in settings.options.items() if name.startswith(own)
+            },
         }
     )
 
@@ -76,8 +80,4 @@ def publish(module: Module, inside: web.Application, outside: web.Application) -
             outside.router.register_resource(resource)
 
 
-def no_seed(_connection: sqlite3.Connection, _settings: Settings) -> None:
-    """The modules are seeded by themselves."""
-
-
-COMPONENT = Component("monolith", setup, joined([module.component for module in MODULES]), no_seed)
+COMPONENT = Component("monolith", setup, joined([module.component for module in MODULES]))

@@ -12,6 +12,8 @@ from typing import Final
 from sample_services.kit.component import Component
 from sample_services.orders.application import COMPONENT as ORDERS
 from sample_services.profiles.application import COMPONENT as PROFILES
+from sample_services.recommendations.application import COMPONENT as RECOMMENDATIONS
+from sample_services.reports.application import COMPONENT as REPORTS
 from sample_services.storefront.application import COMPONENT as STOREFRONT
 
 
@@ -33,8 +35,10 @@ class Module:
 
 
 MODULES: Final = (
-    Module(ORDERS, public=("/products", "/orders")),
+    Module(ORDERS, public=("/products", "/orders", "/hooks/payments")),
     Module(PROFILES, public=("/profiles",)),
     Module(STOREFRONT, public=("/graphql", "/static", "/")),
+    Module(REPORTS),
+    Module(RECOMMENDATIONS, public=("/recommendations",)),
 )
 """The order counts where two are public at one path: the first has it."""

@@ -31,10 +31,10 @@ def joined(components: Sequence[Component]) -> str:
     """
     owners: dict[str, str] = dict.fromkeys(names(SEEDED), "the monolith itself")
     for component in components:
-        for name in sorted(names(component.schema)):
+        for name in sorted(names(component.schema or "")):
             if (other := owners.setdefault(name, component.name)) != component.name:
                 raise NamesClash(f"{name} is made by {component.name} and by {other}: one of them has to rename it")
-    return "\n".join([SEEDED, *(component.schema for component in components)])
+    return "\n".join([SEEDED, *(component.schema or "" for component in components)])
 
 
 def names(schema: str) -> set[str]:

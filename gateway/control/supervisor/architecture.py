@@ -70,10 +70,17 @@ def _monolith(entry: ServiceEntry, modules: Iterable[ServiceEntry]) -> ServiceEn
     """One process that may do what any of its modules may: that is what a monolith is."""
     modules = list(modules)
     names = {module.name for module in modules}
+    peers = dict.fromkeys(peer for one in (*modules, entry) for peer in one.peers if peer not in names)
+    secrets: dict[str, list[str]] = {
+        kind: list(dict.fromkeys(name for module in modules for name in module.secrets.get(kind, ())))
+        for kind in ("shared", "webhooks", "api_keys")
+    }
+    secrets["clients"] = [module.name for module in modules if module.secrets.get("clients") == "own"]
     return replace(
         entry,
         public=True,
-        peers=tuple(dict.fromkeys(peer for module in modules for peer in module.peers if peer not in names)),
+        peers=tuple(peers),
         redis=tuple(dict.fromkeys(rule for module in modules for rule in module.redis)),
-        secrets={"clients": [module.name for module in modules if module.secrets.get("clients") == "own"]},
+        secrets=secrets,
+        options={f"{module.name}.{name}": value for module in modules for name, value in module.options.items()},
     )

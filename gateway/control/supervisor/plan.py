@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from gateway.control.supervisor.architecture import architecture_of
+from gateway.control.supervisor.confinement import Code, service_rules
 from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, ServiceEntry
 from gateway.control.supervisor.mesh_plan import in_mesh, mesh_plans
 from gateway.control.supervisor.mesh_site import MeshSite
+from gateway.control.supervisor.node import program_of
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.program import GATEWAY, ProcessPlan, Program, python_module
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
@@ -42,10 +44,15 @@ class Site:
     drain_timeout: float
     admin_secret: str = field(repr=False)
     otlp_secret: str = field(repr=False)
+    control_secret: str = field(repr=False)
+    """What workers tell control, since whoever runs as this user can open a Unix socket."""
     otlp: Mapping[str, Any] = field(repr=False)
     """Where spans go: endpoint and headers."""
     redis_url: str | None = None
     redis_user_prefix: str = ""
+    code: Code = field(default_factory=Code)
+    """The services'."""
+    sidecar_code: Code = field(default_factory=Code)
     internal_url: str | None = None
     """The listener `internal`, where services find the gateway's keys."""
     internal_secret: str = field(default="", repr=False)
@@ -78,6 +85,11 @@ def base_url(site: Site, service: str) -> str:
     return f"http://{LOOPBACK}:{site.ports[service]}"
 
 
+def reached_at(site: Site, service: str) -> str:
+    """The `host:port` at which others find a service: its own, or that of what somebody has put in between."""
+    return site.options.via.get(service, f"{LOOPBACK}:{site.ports[service]}")
+
+
 def _control(site: Site) -> ProcessPlan:
     port, state = site.ports["admin"], site.state
     serving = [entry for entry in site.manifest.services if entry.port]
@@ -85,7 +97,7 @@ def _control(site: Site) -> ProcessPlan:
         "state_dir": str(state.root),
         "config": str(site.config),
         "variables": dict(site.variables),
-        "endpoints": {entry.name: [f"{LOOPBACK}:{site.ports[entry.name]}"] for entry in serving},
+        "endpoints": {entry.name: [reached_at(site, entry.name)] for entry in serving},
         "architecture": architecture_of(site.options).name,
         "gateway": architecture_of(site.options).gateway,
         "services": [
@@ -96,6 +108,7 @@ def _control(site: Site) -> ProcessPlan:
         "collector": {"host": LOOPBACK, "port": site.ports["collector"]},
         "admin_secret": site.admin_secret,
         "otlp_secret": site.otlp_secret,
+        "control_secret": site.control_secret,
         "control_socket": str(state.control_socket),
         "supervisor_socket": str(state.supervisor_socket),
     }
@@ -113,6 +126,7 @@ def _worker(site: Site, name: str) -> ProcessPlan:
         "worker": name,
         "listeners": dict(site.listeners),
         "control_socket": str(state.control_socket),
+        "control_secret": site.control_secret,
         "last_good": str(state.last_good),
         "state_dir": str(state.root),
         "otlp": dict(site.otlp),
@@ -134,6 +148,7 @@ def _worker(site: Site, name: str) -> ProcessPlan:
 
 def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
     port = site.ports[entry.name] if entry.port else None
+    peers, argv = _peers(site, entry), program_of(entry, site.options)
     settings = {
         **site.manifest.settings,
         "service": entry.name,
@@ -141,18 +156,20 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         "host": LOOPBACK,
         "port": port or 0,
         "data_dir": str(site.state.data(entry.name)),
-        "peers": _peers(site, entry),
+        "peers": peers,
         "public_url": site.public_url,
         "redis": _redis(site, entry),
-        "otlp": dict(site.otlp),
+        "otlp": None if entry.outside else dict(site.otlp),
         "secrets": _secrets(site.installation, entry),
+        "options": dict(entry.options),
     }
     return ProcessPlan(
         name=entry.name,
         kind="service",
-        argv=python_module(entry.module),
+        argv=argv,
         cwd=site.state.data(entry.name),
         log=site.state.log(entry.name),
+        rules=service_rules(site, entry, peers, argv),
         settings=settings,
         port=port,
         probe=HttpProbe(LOOPBACK, port, "/readyz") if port else None,
@@ -162,8 +179,8 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
 
 def _peers(site: Site, entry: ServiceEntry) -> dict[str, str]:
     """Whom it may ask, and where: the listed services, and the gateway for its keys."""
-    gateway = {GATEWAY: site.internal_url} if site.internal_url else {}
-    return {peer: base_url(site, peer) for peer in entry.peers} | gateway
+    gateway = {GATEWAY: site.internal_url} if site.internal_url and not entry.outside else {}
+    return {peer: f"http://{reached_at(site, peer)}" for peer in entry.peers} | gateway
 
 
 def _redis(site: Site, entry: ServiceEntry) -> dict[str, str] | None:
@@ -188,6 +205,14 @@ def _gateway_account(site: Site) -> dict[str, Any] | None:
     }
 
 
+def _named_secrets(installation: Installation) -> tuple[tuple[str, Mapping[str, str]], ...]:
+    return (
+        ("shared", installation.shared),
+        ("webhooks", installation.webhooks),
+        ("api_keys", installation.api_keys),
+    )
+
+
 def _secrets(installation: Installation, entry: ServiceEntry) -> dict[str, Any]:
     """What this service must know and nothing more (least privilege)."""
     given: dict[str, Any] = {}
@@ -199,4 +224,7 @@ def _secrets(installation: Installation, entry: ServiceEntry) -> dict[str, Any]:
     elif clients:
         names = installation.clients if clients == "all" else clients
         given["clients"] = {name: installation.clients[name] for name in names}
+    for kind, known in _named_secrets(installation):
+        if named := entry.secrets.get(kind):
+            given[kind] = {name: known[name] for name in named}
     return given

@@ -22,12 +22,15 @@ from urllib.parse import urlsplit
 
 from gateway.control.supervisor import logs, ports, redis_server, state_dir
 from gateway.control.supervisor.architecture import architecture_of, arranged, without_gateway
+from gateway.control.supervisor.confinement import Code, compile_programs, find_code, sidecar_modules
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.installation import Installation, open_installation
-from gateway.control.supervisor.manifest import Manifest, load_manifest
-from gateway.control.supervisor.mesh_plan import root_program
+from gateway.control.supervisor.manifest import Manifest, load_manifest, with_options
+from gateway.control.supervisor.mesh_plan import SIDECAR_LAST_GOOD, root_program
 from gateway.control.supervisor.mesh_site import MeshSite, bind_mesh, fresh_intermediate
+from gateway.control.supervisor.node import without_node
 from gateway.control.supervisor.options import Options, ready_config
+from gateway.control.supervisor.partner_keys import keep_keys
 from gateway.control.supervisor.plan import LOOPBACK, Site, make_plan
 from gateway.control.supervisor.ports import Need
 from gateway.control.supervisor.process import reduced_environment
@@ -79,21 +82,32 @@ async def prepare(
     stack.callback(os.close, lock_fd)
     logs.log_to(state.log("supervisor"))
     architecture = architecture_of(options)
-    manifest = arranged(load_manifest(Path(options.manifest)) if options.manifest else Manifest(), architecture)
+    manifest = with_options(
+        load_manifest(Path(options.manifest)) if options.manifest else Manifest(), options.service_options
+    )
+    manifest, missing = without_node(arranged(manifest, architecture))
+    if strangers := set(options.via) - {entry.name for entry in manifest.services if entry.port}:
+        raise CannotStart(f"nothing can stand before {min(strangers)!r}: there is no such service")
     numbers = _assign_ports(options, manifest)
-    variables = {**config_variables(environ), **_port_variables(numbers)}
+    installation = _installation(state, manifest)
+    variables = {**config_variables(environ), **_port_variables(numbers), **_secret_variables(installation)}
+    variables |= _partner_keys(state, manifest, installation)
     config = Path(options.config) if options.config else ready_config(architecture.config)
     mesh = bind_mesh(Path(options.mesh), manifest, stack) if options.mesh else None
     await meanwhile(state, mesh)
-    spec, intermediate = await asyncio.gather(read_summary(config, variables), _intermediate(state, mesh))
+    modules = {entry.module for entry in manifest.services if entry.module}
+    compiling = asyncio.create_task(asyncio.to_thread(compile_programs, modules))
+    try:
+        spec, intermediate = await asyncio.gather(read_summary(config, variables, mesh), _intermediate(state, mesh))
+    finally:
+        await compiling
     spec = without_gateway(spec, architecture)
     redis = choose_redis(options.redis or spec.redis, environ)
     await _check_ports(state, _needs(spec, numbers, manifest, redis))
     # Of an earlier instance, perhaps of another file (`run` and `up` share a directory): a worker that starts before
     # control would open its listeners with the policies of that one.
-    for left in (state.last_good, state.registry, *state.mesh.glob("*-sidecar.json")):
+    for left in (state.last_good, state.registry, *state.data("").glob(f"*/{SIDECAR_LAST_GOOD}")):
         left.unlink(missing_ok=True)
-    installation = _installation(state, manifest)
     if redis.foreign:
         await adopt(redis.foreign, manifest, installation, stack)
     sockets = _listen(spec, stack)
@@ -111,16 +125,19 @@ async def prepare(
         drain_timeout=spec.drain_timeout,
         admin_secret=secrets.token_urlsafe(32),
         otlp_secret=(otlp_secret := secrets.token_urlsafe(32)),
+        control_secret=secrets.token_urlsafe(32),
         otlp=otlp_target(environ, numbers["collector"], otlp_secret),
         redis_url=redis_url(redis, numbers),
         redis_user_prefix=FOREIGN_USER_PREFIX if redis.foreign else "",
+        code=find_code(modules, environ),
+        sidecar_code=find_code(sidecar_modules(), environ) if mesh else Code(),
         internal_url=_url(spec, sockets, "internal"),
         internal_secret=secrets.token_urlsafe(32),
-        mesh=replace(mesh, intermediate=intermediate) if mesh else None,
+        mesh=replace(mesh, intermediate=intermediate, life=spec.certificate_life) if mesh else None,
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
     ports_used = bound | _used_ports(site, redis)
-    return Prepared(site, _plans(site, redis), notes(redis), ports_used, lock_fd, redis.foreign)
+    return Prepared(site, _plans(site, redis), (*notes(redis), *missing), ports_used, lock_fd, redis.foreign)
 
 
 async def _intermediate(state: state_dir.StateDir, mesh: MeshSite | None) -> dict[str, str]:
@@ -156,7 +173,20 @@ def _port_variables(numbers: Mapping[str, int]) -> dict[str, str]:
     return {f"GATEHOUSE_{name.upper()}_PORT": str(numbers[name]) for name in ("public", "internal")}
 
 
-async def read_summary(config: Path, variables: Mapping[str, str]) -> SpecSummary:
+def _secret_variables(installation: Installation) -> dict[str, str]:
+    """What a configuration may say as `${GATEHOUSE_WEBHOOK_PAYMENTS}`: it stands in no file of the configuration."""
+    return {f"GATEHOUSE_WEBHOOK_{name.upper()}": secret for name, secret in installation.webhooks.items()}
+
+
+def _partner_keys(state: state_dir.StateDir, manifest: Manifest, installation: Installation) -> dict[str, str]:
+    """The file of API keys, which a configuration names as `${GATEHOUSE_PARTNER_KEYS}`."""
+    if not manifest.api_keys:
+        return {}
+    keep_keys(state.partner_keys, manifest.api_keys, installation.api_keys)
+    return {"GATEHOUSE_PARTNER_KEYS": str(state.partner_keys)}
+
+
+async def read_summary(config: Path, variables: Mapping[str, str], mesh: MeshSite | None) -> SpecSummary:
     """Let a child read the configuration (see read_spec).
 
     Raises:
@@ -167,8 +197,13 @@ async def read_summary(config: Path, variables: Mapping[str, str]) -> SpecSummar
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env=reduced_environment(os.environ),
     )  # fmt: skip
-    question = json.dumps({"path": str(config), "variables": dict(variables)})
-    out, err = await child.communicate(question.encode())
+    question: dict[str, Any] = {"path": str(config), "variables": dict(variables), "mesh": None}
+    if mesh is not None:
+        question["mesh"] = {
+            "path": str(mesh.config),
+            "peers": {one: list(called) for one, called in mesh.peers.items()},
+        }
+    out, err = await child.communicate(json.dumps(question).encode())
     if child.returncode:
         raise CannotStart(f"the configuration could not be read:\n{err.decode('utf-8', 'replace')[-2_000:]}")
     answer: dict[str, Any] = json.loads(out)
@@ -202,6 +237,9 @@ def _installation(state: state_dir.StateDir, manifest: Manifest) -> Installation
         state.installation,
         users=manifest.users,
         clients=(*manifest.clients, *manifest.own_clients),
+        shared=manifest.shared,
+        webhooks=manifest.webhooks,
+        api_keys=[one.owner for one in manifest.api_keys],
         redis=("supervisor", *(entry.name for entry in redis_server.clients(manifest.services))),
     )
 

@@ -20,6 +20,7 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
             "architecture": plane.settings.architecture,
             "services": plane.services.view(),
             "processes": plane.services.processes,
+            "strangers": plane.services.strangers,
             "error": plane.services.supervisor_error,
         }
         return answer(document)

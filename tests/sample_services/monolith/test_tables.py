@@ -11,7 +11,7 @@ from sample_services.kit.component import Component
 from sample_services.kit.service import Service
 from sample_services.kit.settings import Settings
 from sample_services.monolith.modules import MODULES
-from sample_services.monolith.tables import SEEDED, NamesClash, joined, names, seed_new
+from sample_services.monolith.tables import NamesClash, joined, names, seed_new
 
 
 async def nothing(_: Service) -> None:
@@ -56,7 +56,7 @@ def test_a_module_that_comes_later_is_seeded_then_and_the_others_are_not_again(t
     database = sqlite3.connect(":memory:")
     database.row_factory = sqlite3.Row
     settings = {name: Settings(service=name, instance="m-1", data_dir=tmp_path) for name in ("one", "two")}
-    database.executescript(SEEDED + ONE.schema)
+    database.executescript(joined([ONE]))
     assert seed_new(database, [(ONE, settings["one"])]) == ["one"]
     database.executescript(joined([ONE, TWO]))
     assert seed_new(database, [(ONE, settings["one"]), (TWO, settings["two"])]) == ["two"]
