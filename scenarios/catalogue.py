@@ -13,6 +13,9 @@ from scenarios.lab.model import Scenario
 ORDER = (
     "api1_bola",
     "api5_bfla",
+    # the architecture: what compromise reaches, and what stops it
+    "rogue_service",
+    "compromised_service",
 )
 """Modules of this package."""
 

@@ -107,6 +107,10 @@ class Service:
         )
         self.ready_checks.append(self.db.ping)
         add_probes(self.app, self.ready_checks, self.metrics)
+        if self.weak("debug-endpoint"):  # LAB: compromised-service
+            from sample_services.kit.debug import add_debug
+
+            add_debug(self)
 
     async def close(self) -> None:
         """Stop background work and close everything; the database last, since the others may still use it."""

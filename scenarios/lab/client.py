@@ -33,6 +33,8 @@ class Exchange:
     policy: str
     trace_id: str
     excerpt: str
+    by: str = ""
+    """Who decided, where no policy of the gateway says it."""
 
     def view(self) -> dict[str, Any]:
         """As JSON."""
@@ -59,16 +61,21 @@ class Client:
         headers: Iterable[tuple[str, str]] = (),
         body: bytes = b"",
         base_url: str = "",
+        source: str = "",
     ) -> Answer:
-        """One request; the answer whatever its status."""
+        """One request; the answer whatever its status. `source` is the address that it comes from."""
         base = base_url or self.base_url
         check_loopback(base)
         path = f"{base}{target}" if self.via else target
-        answer = send(self.via or base, method, path, headers=headers, body=body)
+        answer = send(self.via or base, method, path, headers=headers, body=body, source=source)
+        self.note(_evidence(who, f"{method} {target}", answer))
+        return answer
+
+    def note(self, one: Exchange) -> None:
+        """Keep evidence, also of what was tried in other ways."""
         self.sent += 1
         if len(self.seen) < MAX_EVIDENCE:
-            self.seen.append(_evidence(who, f"{method} {target}", answer))
-        return answer
+            self.seen.append(one)
 
 
 def check_loopback(url: str) -> None:

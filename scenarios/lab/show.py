@@ -10,7 +10,7 @@ from gateway.cli.console import console, table
 from gateway.cli.text import visible
 from scenarios.lab.client import Exchange
 from scenarios.lab.judge import Run, Verdict
-from scenarios.lab.model import Plant, Remove, Scenario, Weakness
+from scenarios.lab.model import Bypass, Instead, Plant, Remove, Scenario, Weakness
 
 
 def print_verdict(verdict: Verdict) -> None:
@@ -25,7 +25,8 @@ def print_verdict(verdict: Verdict) -> None:
     click.echo(f"Wrong fix: {wrong.idea}. {wrong.why}\n")
     if verdict.passed:
         click.secho("PASS  breached · stopped · honest people served", fg="green", bold=True)
-        click.echo(f"Next: gatehouse lab break {scenario.id}")
+        verb = "attack" if scenario.instead else "break"
+        click.echo(f"Next: gatehouse lab {verb} {scenario.id}")
     else:
         click.secho("FAIL", fg="red", bold=True)
         for fault in verdict.faults:
@@ -60,6 +61,8 @@ def answered(one: Exchange) -> str:
 
 def decider(one: Exchange) -> str:
     """The line that decided, or who else."""
+    if one.by:
+        return one.by
     if one.policy:
         return f"gateway, {visible(one.policy)}"
     return "the service" if one.reason else "nobody"
@@ -75,7 +78,11 @@ def weakness_text(one: Weakness) -> str:
         return f"gateway: {one.filter} is taken off route {one.route or '(every route)'}"
     if isinstance(one, Plant):
         return f"service {one.service}: left out: {one.name}"
-    return f"gateway: {one.says}"
+    if isinstance(one, Bypass):
+        return f"the lab: {one.says}"
+    if isinstance(one, Instead):
+        return f"architecture {one.architecture}, without what comes after it"
+    return f"{one.file}: {one.says}"
 
 
 def print_story(scenario: Scenario) -> None:
@@ -90,6 +97,8 @@ def print_story(scenario: Scenario) -> None:
     )
     click.echo(" · ".join(facts) + "\n")
     click.echo(f"{scenario.story}\n")
+    for staged in scenario.stage:
+        click.echo(f"There for the lesson, both times: {weakness_text(staged)}")
     click.echo("Without the control:")
     for one in scenario.weaknesses:
         click.echo(f"  {weakness_text(one)}")

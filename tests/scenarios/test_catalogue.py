@@ -11,14 +11,18 @@ import pytest
 import yaml
 
 from gateway.cli.console import Failure, Misuse
-from gateway.compile.load import load_spec
+from gateway.compile.load import load_mesh_file, load_spec
+from gateway.control.supervisor.options import default_manifest
+from gateway.mesh.identity import identity_of
+from gateway.spec.mesh import Members
 from scenarios.catalogue import ORDER, catalogue, find_scenario
 from scenarios.lab.client import Client, check_loopback
-from scenarios.lab.model import Plant, Remove, Scenario
-from scenarios.lab.target import apply
+from scenarios.lab.model import Bypass, Instead, Plant, Remove, Rewrite, Scenario
+from scenarios.lab.target import apply, file_of
 
 ROOT = Path(__file__).parents[2]
 SHOP = ROOT / "config" / "shop.yaml"
+MESH = ROOT / "config" / "mesh.yaml"
 ALL = list(catalogue().values())
 
 
@@ -47,17 +51,32 @@ def test_it_says_all_that_a_trainer_needs(scenario: Scenario) -> None:
 def test_its_weaknesses_fit_the_configuration_and_what_is_weakened_still_loads(
     scenario: Scenario, shop: dict[str, Any]
 ) -> None:
-    whole = copy.deepcopy(shop)
-    for one in scenario.weaknesses:
+    documents = {"gateway": shop, "mesh": yaml.safe_load(MESH.read_text())}
+    whole = copy.deepcopy(documents)
+    for one in (*scenario.stage, *scenario.weaknesses):
+        if isinstance(one, Bypass | Instead):
+            continue
         if isinstance(one, Plant):
-            code = "".join(file.read_text() for file in (ROOT / "sample_services" / one.service).rglob("*.py"))
+            code = "".join(
+                file.read_text()
+                for folder in (one.service, "kit")
+                for file in (ROOT / "sample_services" / folder).rglob("*.py")
+            )
             assert f'"{one.name}"' in code, "the weakness is planted nowhere"
-            assert f"LAB: {scenario.id}" in code, "the place is not marked"
+            assert re.search(rf'"{one.name}"\).*# LAB: ', code), "the place is not marked"
         else:
-            apply(shop, one)
-    if any(not isinstance(one, Plant) for one in scenario.weaknesses):
-        assert shop != whole
-        load_spec(SHOP, {}, yaml.safe_dump(shop))
+            apply(documents[file_of(one)], one)
+    changed = {file_of(one) for one in (*scenario.stage, *scenario.weaknesses) if isinstance(one, Remove | Rewrite)}
+    assert {file for file in documents if documents[file] != whole[file]} == changed
+    load_spec(SHOP, {}, yaml.safe_dump(shop))
+    load_mesh_file(MESH, {}, members(), yaml.safe_dump(documents["mesh"]))
+
+
+def members() -> Members:
+    manifest = yaml.safe_load(default_manifest().read_text())
+    peers = {one["name"]: tuple(one.get("peers", ())) for one in manifest["services"] if one.get("sidecar", True)}
+    del peers["traffic"]
+    return Members(peers, {name: identity_of(name) for name in (*peers, "gateway", "control")})
 
 
 def test_what_cannot_be_taken_away_is_an_error(shop: dict[str, Any]) -> None:

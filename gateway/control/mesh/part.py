@@ -8,7 +8,6 @@ import random
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from gateway.mesh.enrolment import Enrolment
 from gateway.mesh.enrolment import MeshSettings as EnrolmentSettings
 from gateway.mesh.identity import identity_of
 from gateway.spec.mesh import Members
+from gateway.spec.models import Spec
 from gateway.upstream.workload import Workload
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ class MeshPart:
         identities = {name: identity_of(name) for name in (*settings.peers, "gateway", "control")}
         self.identities = {name: identities[name] for name in settings.peers}
         members = Members(settings.peers, identities)
-        load = partial(load_mesh_file, variables=variables, members=members)
+
+        def load(path: Path, text: str | None) -> dict[str, Spec]:
+            return load_mesh_file(path, variables, members, text)
+
         self.registry = Registry(time.monotonic, state_dir / "mesh-registry.json")
         listening = socket.socket(fileno=os.dup(settings.listen_fd))
         self.channel = SidecarChannel(listening, self._enrolment.workload, self)
@@ -93,6 +96,7 @@ class MeshPart:
             "file": str(self.plane.file),
             "version": state.version,
             "errors": list(state.errors),
+            "override": self.plane.override.view() if self.plane.override else None,
             "ready": self.plane.ready(),
             "services": sorted(state.specs),
             "sidecars": sidecars,
