@@ -46,7 +46,7 @@ SCENARIO = Scenario(
     id="compromised-service",
     title="An attacker's program inside the storefront's process",
     story=(
-        "A debug endpoint was left in the storefront, and it runs whatever it is sent. The attacker is the storefront now: "
+        "A debug endpoint was left in the storefront, and it runs whatever it is sent. Now the attacker is it: "
         "its memory, its secrets, its connections. The question is no longer whether somebody comes in, but how far it "
         "is from there to everything else."
     ),
