@@ -13,6 +13,8 @@ from scenarios.lab.model import Scenario
 ORDER = (
     "api1_bola",
     "api5_bfla",
+    "token_forgery",
+    "token_revocation",
     # the architecture: what compromise reaches, and what stops it
     "rogue_service",
     "compromised_service",

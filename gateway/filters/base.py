@@ -107,6 +107,9 @@ class Filter(Generic[S]):
     joins: object = None
     """Neighbours in a chain with the same value here become one step, which the first of them makes by `join`."""
 
+    lab_only: ClassVar[bool] = False
+    """Whether it is weak on purpose: only what the lab has put in place of a file may name it."""
+
     preflights: ClassVar[bool] = False
     """Whether it answers every CORS preflight, so that a route for another method may be given one."""
 

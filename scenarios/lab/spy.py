@@ -48,7 +48,7 @@ DEBUG_PATH: Final = "/debug/run"
 def debug_endpoint(service: str) -> tuple[Plant, Rewrite]:
     """A way to run code in a service's process, and a route that leads there: the hole that an attacker found."""
 
-    def add_route(document: dict[str, Any]) -> None:
+    def add_route(document: dict[str, Any], _: Target) -> None:
         document["routes"].append({
             "name": "lab-debug",
             "listeners": ["public"],

@@ -194,7 +194,10 @@ class Target:
     def _override(self, weaknesses: Sequence[Remove | Rewrite], why: str, file: ConfigFile) -> None:
         document = copy.deepcopy(self.configuration(file))
         for one in weaknesses:
-            apply(document, one)
+            if isinstance(one, Remove):
+                remove(document, one)
+            else:
+                one.change(document, self)
         self.copy_of(file).parent.mkdir(mode=0o700, exist_ok=True)
         self.copy_of(file).write_text(HEAD.format(id=why) + yaml.safe_dump(document, sort_keys=False, width=200))
         self._load(file, why)
@@ -259,23 +262,17 @@ def file_of(weakness: Remove | Rewrite) -> ConfigFile:
     return weakness.file if isinstance(weakness, Rewrite) else "gateway"
 
 
-def apply(document: dict[str, Any], weakness: Remove | Rewrite) -> None:
-    """Change a configuration.
+def remove(document: dict[str, Any], weakness: Remove) -> None:
+    """Take filters off a route.
 
     Raises:
         Failure: there is nothing to take away: the scenario and the configuration do not fit together.
     """
-    if isinstance(weakness, Rewrite):
-        weakness.change(document)
-    else:
-        chosen = [document] if not weakness.route else [_route(document, weakness.route)]
-        for one in chosen:
-            kept = [item for item in one.get("filters", []) if item["type"] != weakness.filter]
-            if len(kept) == len(one.get("filters", [])):
-                raise Failure(
-                    f"Route {weakness.route or '(all)'} has no {weakness.filter}: this is not the shop's file."
-                )
-            one["filters"] = kept
+    one = _route(document, weakness.route) if weakness.route else document
+    kept = [item for item in one.get("filters", []) if item["type"] != weakness.filter]
+    if len(kept) == len(one.get("filters", [])):
+        raise Failure(f"Route {weakness.route or '(all)'} has no {weakness.filter}: this is not the shop's file.")
+    one["filters"] = kept
 
 
 def _route(document: dict[str, Any], name: str) -> dict[str, Any]:

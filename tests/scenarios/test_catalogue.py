@@ -11,18 +11,15 @@ import pytest
 import yaml
 
 from gateway.cli.console import Failure, Misuse
-from gateway.compile.load import load_mesh_file, load_spec
-from gateway.control.supervisor.options import default_manifest
-from gateway.mesh.identity import identity_of
-from gateway.spec.mesh import Members
+from gateway.compile.load import load_spec
+from gateway.spec.errors import SpecErrors
 from scenarios.catalogue import ORDER, catalogue, find_scenario
 from scenarios.lab.client import Client, check_loopback
-from scenarios.lab.model import Bypass, Instead, Plant, Remove, Rewrite, Scenario
-from scenarios.lab.target import apply, file_of
+from scenarios.lab.model import Plant, Remove, Scenario
+from scenarios.lab.target import remove
 
 ROOT = Path(__file__).parents[2]
 SHOP = ROOT / "config" / "shop.yaml"
-MESH = ROOT / "config" / "mesh.yaml"
 ALL = list(catalogue().values())
 
 
@@ -48,14 +45,8 @@ def test_it_says_all_that_a_trainer_needs(scenario: Scenario) -> None:
 
 
 @pytest.mark.parametrize("scenario", ALL, ids=lambda one: one.id)
-def test_its_weaknesses_fit_the_configuration_and_what_is_weakened_still_loads(
-    scenario: Scenario, shop: dict[str, Any]
-) -> None:
-    documents = {"gateway": shop, "mesh": yaml.safe_load(MESH.read_text())}
-    whole = copy.deepcopy(documents)
+def test_what_it_plants_stands_in_one_marked_place(scenario: Scenario) -> None:
     for one in (*scenario.stage, *scenario.weaknesses):
-        if isinstance(one, Bypass | Instead):
-            continue
         if isinstance(one, Plant):
             code = "".join(
                 file.read_text()
@@ -64,26 +55,40 @@ def test_its_weaknesses_fit_the_configuration_and_what_is_weakened_still_loads(
             )
             assert f'"{one.name}"' in code, "the weakness is planted nowhere"
             assert re.search(rf'"{one.name}"\).*# LAB: ', code), "the place is not marked"
-        else:
-            apply(documents[file_of(one)], one)
-    changed = {file_of(one) for one in (*scenario.stage, *scenario.weaknesses) if isinstance(one, Remove | Rewrite)}
-    assert {file for file in documents if documents[file] != whole[file]} == changed
-    load_spec(SHOP, {}, yaml.safe_dump(shop))
-    load_mesh_file(MESH, {}, members(), yaml.safe_dump(documents["mesh"]))
 
 
-def members() -> Members:
-    manifest = yaml.safe_load(default_manifest().read_text())
-    peers = {one["name"]: tuple(one.get("peers", ())) for one in manifest["services"] if one.get("sidecar", True)}
-    del peers["traffic"]
-    return Members(peers, {name: identity_of(name) for name in (*peers, "gateway", "control")})
+@pytest.mark.parametrize("scenario", ALL, ids=lambda one: one.id)
+def test_what_it_takes_away_is_there_and_the_rest_still_loads(scenario: Scenario, shop: dict[str, Any]) -> None:
+    removed = [one for one in scenario.weaknesses if isinstance(one, Remove)]
+    whole = copy.deepcopy(shop)
+    for one in removed:
+        remove(shop, one)
+    if removed:
+        assert shop != whole
+        load_spec(SHOP, {}, yaml.safe_dump(shop))
 
 
 def test_what_cannot_be_taken_away_is_an_error(shop: dict[str, Any]) -> None:
     with pytest.raises(Failure, match="no ApiKey"):
-        apply(shop, Remove("orders-write", "ApiKey"))
+        remove(shop, Remove("orders-write", "ApiKey"))
     with pytest.raises(Failure, match="no route"):
-        apply(shop, Remove("orders-erase", "JWT"))
+        remove(shop, Remove("orders-erase", "JWT"))
+
+
+def test_a_filter_of_the_labs_stands_in_no_file(tmp_path: Path) -> None:
+    text = """
+    listeners: [{name: public, port: 0}]
+    clusters: [{name: a, endpoints: ["127.0.0.1:1"]}]
+    routes:
+      - name: a
+        backendRefs: [{cluster: a}]
+        filters: [{type: LabNaiveJwt, publicKey: a, secret: b, folder: c}]
+    """
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(SpecErrors, match="only the lab may use it"):
+        load_spec(file, {})
+    load_spec(file, {}, text)  # what the lab has put in its place
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:

@@ -66,7 +66,7 @@ def nothing_is_left(instance: Instance) -> None:
 def test_the_mesh_is_weakened_and_mended_by_a_copy_of_its_file(mesh: Instance) -> None:
     target = Target(mesh)
 
-    def only_the_gateway(document: dict[str, Any]) -> None:
+    def only_the_gateway(document: dict[str, Any], _: Target) -> None:
         for one in document["services"]:
             one["filters"] = [{"type": "AuthorizationPolicy", "allow": [{"name": "all", "principals": ["gateway"]}]}]
 
