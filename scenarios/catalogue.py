@@ -18,6 +18,9 @@ ORDER = (
     # the architecture: what compromise reaches, and what stops it
     "rogue_service",
     "compromised_service",
+    "eavesdropping",
+    "compromised_edge",
+    "confused_deputy",
 )
 """Modules of this package."""
 

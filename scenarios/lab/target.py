@@ -23,6 +23,7 @@ from gateway.cli.instance import Instance, problem_text
 from gateway.cli.tokens import token_for
 from gateway.cli.wire import Answer, send
 from gateway.control.supervisor.state_dir import write_private
+from gateway.mesh.identity import identity_of
 from scenarios.lab.client import Client, as_json
 from scenarios.lab.model import Architecture, ConfigFile, Plant, Remove, Rewrite, Scenario, Weakness
 
@@ -32,7 +33,6 @@ HEAD = """\
 COPIES: Mapping[ConfigFile, str] = {"gateway": "config.yaml", "mesh": "mesh.yaml"}
 OVERRIDES: Mapping[ConfigFile, str] = {"gateway": "/override", "mesh": "/mesh/override"}
 """Where the control process is asked to let a copy stand in for a file."""
-Question = dict[str, Any]
 NOTES = "lab.json"
 """In the state directory: what the lab has weakened."""
 
@@ -112,6 +112,11 @@ class Target:
         """Where a service listens, past the gateway."""
         return f"http://127.0.0.1:{self.instance.ports[service]}"
 
+    def address_of(self, service: str) -> str:
+        """Where the gateway finds a service: its sidecar's address in the mesh, else its own."""
+        endpoints: list[str] = self.instance.admin("GET", "/config")["endpoints"][service]
+        return endpoints[0]
+
     # -- what the lab does -----------------------------------------------------------------------------------
 
     def weaken(self, scenario: Scenario) -> None:
@@ -140,8 +145,7 @@ class Target:
         for service in sorted({one.service for one in every if isinstance(one, Plant)}):
             self._plant(service, sorted(one.name for one in force if isinstance(one, Plant) and one.service == service))
         if not force:
-            self._undo(self._notes().undo)
-            self._note(replace(self._notes(), touched="", undo=[]))
+            self._note(replace(self._notes(), touched=""))
 
     def broken(self) -> list[str]:
         """The scenarios whose weaknesses are in force."""
@@ -154,8 +158,8 @@ class Target:
     def restore_all(self, catalogue: Mapping[str, Scenario]) -> list[str]:
         """Take back whatever the lab has weakened or staged; what that was."""
         notes = self._notes()
-        self._undo(notes.undo)
-        self._note(replace(notes, undo=[]))
+        if notes.rerouted:
+            self._route_back()
         broken = sorted({*notes.broken, *filter(None, [notes.touched])})
         for name in broken:
             if name in catalogue:
@@ -177,19 +181,27 @@ class Target:
         self.instance.supervisor({"do": "reconfigure", "name": service, "settings": {"weaknesses": names}})
 
     @contextmanager
-    def for_now(self, do: Question, undo: Question) -> Iterator[None]:
-        """Something that the supervisor changes and takes back; noted before it is done, for `lab reset`."""
-        self._note(replace(self._notes(), undo=[*self._notes().undo, undo]))
+    def rerouted(self, cluster: str, address: str) -> Iterator[None]:
+        """The gateway finds a cluster somewhere else, as it is configured now otherwise; in the mesh it still wants
+        the service's identity there. Noted before it is done, for `lab reset`."""
+        document = yaml.safe_load(self.copy.read_text()) if self.copy.exists() else self.configuration()
+        one = next(one for one in document["clusters"] if one["name"] == cluster)
+        one["endpoints"] = [address]
+        if (service := one.pop("service")) and self.architecture == "mesh":
+            one["tls"] = {"identity": identity_of(service)}
+        self._note(replace(self._notes(), rerouted=True))
         try:
-            self.instance.supervisor(do)
+            self._put("gateway", yaml.safe_dump(document), f"a tap on the way to {cluster}")
             yield
         finally:
-            self._undo([undo])
-            self._note(replace(self._notes(), undo=[one for one in self._notes().undo if one != undo]))
+            self._route_back()
 
-    def _undo(self, questions: Sequence[Question]) -> None:
-        for one in questions:
-            self.instance.supervisor(one)
+    def _route_back(self) -> None:
+        if self.copy.exists():
+            self._load("gateway", "weakened before")
+        else:
+            self.instance.admin("DELETE", OVERRIDES["gateway"])
+        self._note(replace(self._notes(), rerouted=False))
 
     def _override(self, weaknesses: Sequence[Remove | Rewrite], why: str, file: ConfigFile) -> None:
         document = copy.deepcopy(self.configuration(file))
@@ -213,8 +225,10 @@ class Target:
                 self._load(file, why)
 
     def _load(self, file: ConfigFile, why: str) -> None:
-        told = {"text": self.copy_of(file).read_text(), "why": why}
-        answer = self.instance.admin_answer("PUT", OVERRIDES[file], told)
+        self._put(file, self.copy_of(file).read_text(), why)
+
+    def _put(self, file: ConfigFile, text: str, why: str) -> None:
+        answer = self.instance.admin_answer("PUT", OVERRIDES[file], {"text": text, "why": why})
         if not answer.ok:
             raise Failure(f"The changed configuration was rejected: {problem_text(answer)}")
 
@@ -249,8 +263,8 @@ class Notes:
     touched: str = ""
     """The scenario that has changed something, staged things included."""
     planted: dict[str, list[str]] = field(default_factory=dict)
-    undo: list[Question] = field(default_factory=list)
-    """What the supervisor is asked, so that what an attack has moved is where it was."""
+    rerouted: bool = False
+    """An attack has put something on a way; `Target.rerouted`."""
 
 
 def _with(names: list[str], name: str, there: bool) -> list[str]:

@@ -58,7 +58,7 @@ def test_what_the_mesh_stops(scenario: Scenario, instance: Instance, mesh: Insta
 
 def nothing_is_left(instance: Instance) -> None:
     notes = json.loads((instance.state_dir / "lab.json").read_text())
-    assert (notes["broken"], notes["touched"], notes["undo"]) == ([], "", [])
+    assert (notes["broken"], notes["touched"], notes["rerouted"]) == ([], "", False)
     assert not any(notes["planted"].values())
     assert instance.admin("GET", "/config")["override"] is None
 
