@@ -21,6 +21,12 @@ ORDER = (
     "eavesdropping",
     "compromised_edge",
     "confused_deputy",
+    # resilience: one part fails, and the others go on
+    "slow_dependency",
+    "cascade",
+    "retry_storm",
+    "bad_canary",
+    "broken_contract",
 )
 """Modules of this package."""
 

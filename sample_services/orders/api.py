@@ -6,7 +6,7 @@ Except one thing: which HTTP status a refusal of the domain becomes. That is one
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from sample_services.kit.service import Service
 from sample_services.orders import domain, ordering, store
 from sample_services.orders.bodies import ListQuery, OrderBody, OrdersQuery
 from sample_services.orders.contract import contract
-from sample_services.orders.domain import MAX_ID, Caller
+from sample_services.orders.domain import MAX_ID, Caller, Product
 from sample_services.orders.events import Stamp
 from sample_services.orders.ordering import Placing
 from sample_services.orders.paging import next_link, split_page
@@ -70,6 +70,8 @@ class Api:
             return _page("products", await self._db.read(store.products_by_id, query.ids))
         rows = await self._db.read(store.list_products, query.cursor or 0, query.limit + 1)
         page, cursor = split_page(rows, query.limit)
+        if self._weak("renamed-field"):  # LAB: broken-contract
+            return _renamed(page)
         return _page("products", page, cursor, next_link("/products", request.query, cursor))
 
     async def read_product(self, request: web.Request) -> web.Response:
@@ -194,6 +196,12 @@ def _caller(claims: Claims) -> Caller:
 
 def _stamp() -> Stamp:
     return Stamp(datetime.now(UTC), str(uuid.uuid4()), current_traceparent())
+
+
+def _renamed(page: Iterable[Product]) -> web.Response:
+    """For the lab: what a version answers that somebody tidied up, without telling anybody."""
+    tidied = [{"amount" if key == "price" else key: value for key, value in asdict(one).items()} for one in page]
+    return web.json_response({"products": tidied, "next_cursor": None})
 
 
 def _page(name: str, page: Any, cursor: int | None = None, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -187,7 +187,7 @@ class Target:
         document = yaml.safe_load(self.copy.read_text()) if self.copy.exists() else self.configuration()
         one = next(one for one in document["clusters"] if one["name"] == cluster)
         one["endpoints"] = [address]
-        if (service := one.pop("service")) and self.architecture == "mesh":
+        if (service := one.pop("service", None)) and self.architecture == "mesh":
             one["tls"] = {"identity": identity_of(service)}
         self._note(replace(self._notes(), rerouted=True))
         try:
