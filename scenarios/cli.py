@@ -16,7 +16,7 @@ from gateway.cli.hints import command
 from gateway.cli.instance import Instance, find
 from gateway.cli.options import json_option, state_dir_option
 from scenarios.catalogue import catalogue, find_scenario
-from scenarios.lab import judge, show
+from scenarios.lab import blast, judge, show
 from scenarios.lab.model import ARCHITECTURES, Scenario
 from scenarios.lab.private import private_instance
 from scenarios.lab.target import COPIES, Target
@@ -263,6 +263,35 @@ def check(scenario: str, state_dir: Path | None) -> None:
     if not found.benign:
         click.echo("  Honest people are kept out.")
     raise click.exceptions.Exit(Failure.exit_code)
+
+
+@lab.command("blast-radius")
+@json_option
+def blast_radius(as_json: bool) -> None:
+    """How far each foothold reaches, in each architecture; on shops of the lab's own.
+
+    The attacker's program stands there for real, and counts: services and operations of others that it can use,
+    records that it can read, databases that it can open; and what people can still do.
+
+    \b
+    Examples:
+      gatehouse lab blast-radius
+      gatehouse lab blast-radius --json | jq '.cells[] | select(.foothold == "inside orders")'
+    """
+    from rich.progress import Progress
+
+    cells: list[blast.Cell] = []
+    with Progress(console=console(stderr=True)) as progress:
+        bar = progress.add_task("blast radius", total=len(ARCHITECTURES) * len(blast.FOOTHOLDS))
+        for architecture in ARCHITECTURES:
+            with private_instance(architecture) as instance:
+                for cell in blast.radius(Target(instance)):
+                    cells.append(cell)
+                    progress.update(bar, advance=1, description=f"{architecture}: {cell.foothold}")
+    if as_json:
+        print_json({"cells": [blast.view(one) for one in cells]})
+    else:
+        show.print_radius(cells)
 
 
 @lab.command()

@@ -23,6 +23,8 @@ REFUSALS = {
     "handshake_refused": "the sidecar: no certificate",
 }
 """What keeps it out before the service's own code is asked, and who does."""
+CLOSED = (0, 401, 403, 404, 405)
+"""Statuses of an operation that this caller cannot use; a broken body is another matter."""
 SECONDS = 5
 
 
@@ -37,13 +39,14 @@ def look(told: dict[str, Any], service: Any = None) -> dict[str, Any]:
             bases.setdefault(peer, []).insert(0, url)
         tokens += remembered(service)
         redis = settings.redis and (settings.redis.url, settings.redis.username, settings.redis.password)
-    tried = [attempt(bases.get(name, []), name, method, path) for name, method, path in told["operations"]]
+    tried = [attempt(bases.get(name, []), name, method, path, tokens) for name, method, path in told["operations"]]
     let_in = sorted({f"{one['service']} {one['operation']}" for one in tried if one["let_in"]})
     return {
         "pid": os.getpid(),
         "tried": tried,
         "let_in": let_in,
         "services": sorted({one.split()[0] for one in let_in}),
+        "opened": sorted({f"{one['service']} {one['operation']}" for one in tried if one["opened"]}),
         "tokens": len(tokens),
         "records": records(bases, tokens),
         "databases": databases(told["state"]),
@@ -58,17 +61,21 @@ def remembered(service: Any) -> list[str]:
     return [claims.token for _, _, claims in service.auth._verified.values()]
 
 
-def attempt(urls: list[str], service: str, method: str, path: str) -> dict[str, Any]:
-    """One operation at every address that may be the service's."""
-    answers = [ask(url, method, path) for url in urls] or [(0, "nowhere", b"")]
+def attempt(urls: list[str], service: str, method: str, path: str, tokens: list[str]) -> dict[str, Any]:
+    """One operation at every address that may be the service's; where a token is wanted, with each that is there."""
+    answers = [(*ask(url, method, path), url) for url in urls] or [(0, "nowhere", b"", "")]
     best = next((one for one in answers if one[0] and one[1] not in REFUSALS), answers[-1])
-    status, reason, _ = best
+    status, reason, _, url = best
+    harmless = method in ("GET", "POST") and not path.endswith(("/recover", "/rotate", "/credential-resets"))
+    with_token = [ask(url, method, path, token)[0] for token in tokens if status == 401 and harmless]
+    opened = next((one for one in with_token if one not in CLOSED), status)
     return {
         "service": service,
         "operation": f"{method} {path}",
         "status": status,
         "reason": reason,
         "by": REFUSALS.get(reason, ""),
+        "opened": opened not in CLOSED,
         "let_in": bool(status) and reason not in REFUSALS,
     }
 

@@ -60,11 +60,15 @@ def debug_endpoint(service: str) -> tuple[Plant, Rewrite]:
     return Plant(service, "debug-endpoint"), Rewrite(add_route, f"a debug endpoint of {service} that anybody can reach")
 
 
-def beside(lab: Target) -> dict[str, Any]:
-    """What a process of its own reaches, that has no identity and no secret."""
+def beside(lab: Target, **known: Any) -> dict[str, Any]:
+    """What a process of its own reaches, that has no identity and no secret; `known` is what it knows besides."""
     script = f"{PROGRAM.read_text()}\nimport sys\nprint(json.dumps(look(json.load(sys.stdin))))"
     done = subprocess.run(  # noqa: S603 (our own program)
-        [sys.executable, "-I", "-c", script], input=json.dumps(_told(lab)), capture_output=True, text=True, timeout=60
+        [sys.executable, "-I", "-c", script],
+        input=json.dumps({**_told(lab), **known}),
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     if done.returncode:
         raise Failure(f"The attacker's program failed: {done.stderr[-500:]}")

@@ -158,6 +158,7 @@ class Target:
     def restore_all(self, catalogue: Mapping[str, Scenario]) -> list[str]:
         """Take back whatever the lab has weakened or staged; what that was."""
         notes = self._notes()
+        self._undo()
         if notes.rerouted:
             self._route_back()
         broken = sorted({*notes.broken, *filter(None, [notes.touched])})
@@ -179,6 +180,21 @@ class Target:
             return
         self._note(replace(notes, planted={**notes.planted, service: names}))
         self.instance.supervisor({"do": "reconfigure", "name": service, "settings": {"weaknesses": names}})
+
+    @contextmanager
+    def for_now(self, do: dict[str, Any], undo: dict[str, Any]) -> Iterator[None]:
+        """Something that the supervisor does and takes back; noted before it is done, for `lab reset`."""
+        self._note(replace(self._notes(), undo=undo))
+        try:
+            self.instance.supervisor(do)
+            yield
+        finally:
+            self._undo()
+
+    def _undo(self) -> None:
+        if undo := self._notes().undo:
+            self.instance.supervisor(undo)
+            self._note(replace(self._notes(), undo={}))
 
     @contextmanager
     def rerouted(self, cluster: str, address: str) -> Iterator[None]:
@@ -263,6 +279,8 @@ class Notes:
     touched: str = ""
     """The scenario that has changed something, staged things included."""
     planted: dict[str, list[str]] = field(default_factory=dict)
+    undo: dict[str, Any] = field(default_factory=dict)
+    """What the supervisor is asked, so that a process runs again."""
     rerouted: bool = False
     """An attack has put something on a way; `Target.rerouted`."""
 
