@@ -37,8 +37,8 @@ SCENARIO = Scenario(
     title="A field is renamed, and everything is free",
     story=(
         "A new version of orders calls it amount, which is the better word; it said price before. All its tests pass. "
-        "All processes are healthy, nothing is logged, nobody is called. The storefront finds none, takes that for zero, "
-        "and shows everything for nothing."
+        "All processes are healthy, nothing is logged, nobody is called. The storefront finds none and shows "
+        "everything for nothing."
     ),
     references=("OWASP API10:2023", "CWE-1288", "CWE-754"),
     claims=("C2", "C5", "C9"),
