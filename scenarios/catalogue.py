@@ -27,6 +27,7 @@ ORDER = (
     "retry_storm",
     "bad_canary",
     "broken_contract",
+    "faulty_report",
 )
 """Modules of this package."""
 

@@ -59,13 +59,22 @@ class Bypass:
 
 
 @dataclass(frozen=True)
+class Release:
+    """A weakness that was released: a version of a service that is wrong. Back comes the one before."""
+
+    service: str
+    version: str
+    before: str = "v1"
+
+
+@dataclass(frozen=True)
 class Instead:
     """A weakness that is an architecture: without the control the shop is built like this."""
 
     architecture: Architecture
 
 
-Weakness = Remove | Rewrite | Plant | Bypass | Instead
+Weakness = Remove | Rewrite | Plant | Bypass | Release | Instead
 
 
 @dataclass(frozen=True)

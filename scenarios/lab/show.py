@@ -11,7 +11,7 @@ from gateway.cli.text import visible
 from scenarios.lab.blast import JOURNEYS, Cell
 from scenarios.lab.client import Exchange
 from scenarios.lab.judge import Run, Verdict
-from scenarios.lab.model import Bypass, Instead, Plant, Remove, Scenario, Weakness
+from scenarios.lab.model import Bypass, Instead, Plant, Release, Remove, Scenario, Weakness
 
 
 def print_verdict(verdict: Verdict) -> None:
@@ -81,6 +81,8 @@ def weakness_text(one: Weakness) -> str:
         return f"service {one.service}: left out: {one.name}"
     if isinstance(one, Bypass):
         return f"the lab: {one.says}"
+    if isinstance(one, Release):
+        return f"service {one.service}: version {one.version} is released"
     if isinstance(one, Instead):
         return f"architecture {one.architecture}, without what comes after it"
     return f"{one.file}: {one.says}"

@@ -36,6 +36,11 @@ OPERATIONS: Final = (
     ("profiles", "DELETE", "/profiles/alice"),
     ("profiles", "POST", "/profiles/alice/recover"),
     ("profiles", "POST", "/profiles/soap"),
+    ("orders", "GET", "/totals"),
+    ("reports", "GET", "/reports/sales"),
+    ("reports", "POST", "/reports/rebuild"),
+    ("reports", "GET", "/openapi.json"),
+    ("recommendations", "GET", "/recommendations?products=1"),
     ("storefront", "GET", "/"),
     ("storefront", "GET", "/schema.graphql"),
     ("storefront", "POST", "/graphql"),
@@ -91,7 +96,7 @@ def _told(lab: Target) -> dict[str, Any]:
     bases = {name: [lab.service_url(name)] for name in SERVICES if name in instance.ports}
     if lab.architecture == "mesh":
         for one in instance.admin("GET", "/mesh")["sidecars"]:
-            bases[one["service"]].append(f"https://{one['address']}")
+            bases.setdefault(one["service"], []).append(f"https://{one['address']}")
     return {
         "bases": bases,
         "operations": OPERATIONS,

@@ -25,7 +25,7 @@ from gateway.cli.wire import Answer, send
 from gateway.control.supervisor.state_dir import write_private
 from gateway.mesh.identity import identity_of
 from scenarios.lab.client import Client, as_json
-from scenarios.lab.model import Architecture, ConfigFile, Plant, Remove, Rewrite, Scenario, Weakness
+from scenarios.lab.model import Architecture, ConfigFile, Plant, Release, Remove, Rewrite, Scenario, Weakness
 
 HEAD = """\
 # A copy of the configuration, weakened for the scenario {id}. Mend it here, then: gatehouse lab check {id}
@@ -144,6 +144,9 @@ class Target:
                 self.copy_of(file).unlink(missing_ok=True)
         for service in sorted({one.service for one in every if isinstance(one, Plant)}):
             self._plant(service, sorted(one.name for one in force if isinstance(one, Plant) and one.service == service))
+        for one in every:
+            if isinstance(one, Release):
+                self._release(one, [one.version] if one in force else [])
         if not force:
             self._note(replace(self._notes(), touched=""))
 
@@ -180,6 +183,15 @@ class Target:
             return
         self._note(replace(notes, planted={**notes.planted, service: names}))
         self.instance.supervisor({"do": "reconfigure", "name": service, "settings": {"weaknesses": names}})
+
+    def _release(self, one: Release, version: list[str]) -> None:
+        """Start another version of a service, unless it runs; none is the one before."""
+        notes, name = self._notes(), f"version of {one.service}"
+        if notes.planted.get(name, []) == version:
+            return
+        self._note(replace(notes, planted={**notes.planted, name: version}))
+        settings = {"options": {"version": (version or [one.before])[0]}}
+        self.instance.supervisor({"do": "reconfigure", "name": one.service, "settings": settings})
 
     @contextmanager
     def for_now(self, do: dict[str, Any], undo: dict[str, Any]) -> Iterator[None]:
