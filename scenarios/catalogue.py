@@ -11,8 +11,22 @@ from gateway.spec.errors import nearest
 from scenarios.lab.model import Scenario
 
 ORDER = (
+    # OWASP API Security Top 10, 2023
     "api1_bola",
+    "api2_broken_auth",
+    "api3_bopla",
+    "api4_resources",
     "api5_bfla",
+    "api6_flow",
+    "api7_ssrf",
+    "api8_misconfig",
+    "api9_inventory",
+    # GraphQL
+    "graphql_aliases",
+    "graphql_introspection",
+    "graphql_nested_bola",
+    # HTTP
+    "header_spoofing",
 )
 """Modules of this package."""
 

@@ -186,7 +186,8 @@ def attack(scenario: str, via: str | None, state_dir: Path | None, as_json: bool
     chosen = find_scenario(scenario)
     with at_work(state_dir, via) as target:
         _check_architecture(chosen, target.instance)
-        found = judge.attack(chosen, target)
+        with judge.staged(chosen, target):
+            found = judge.attack(chosen, target)
     if as_json:
         print_json(found.view())
     else:
@@ -232,7 +233,8 @@ def check(scenario: str, state_dir: Path | None) -> None:
     with at_work(state_dir) as target:
         if target.copy.exists() and chosen.id in target.broken():
             target.load_copy(chosen.id)
-        found = judge.attack(chosen, target)
+        with judge.staged(chosen, target):
+            found = judge.attack(chosen, target)
     if not found.outcome.breached and found.benign:
         click.secho("GOOD: the attack is stopped, and honest people are served.", fg="green", bold=True)
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from gateway.cli.wire import Answer, send
 
 MAX_EVIDENCE = 200
 """Requests of one run that are kept; the others are counted."""
+MAX_SHOWN = 100
+"""Characters of a request's method and target."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class Exchange:
     status: int
     reason: str
     policy: str
+    """The line of the gateway that decided; empty when none did, or another did."""
+    local: bool
+    """Whether the gateway answered by itself."""
     trace_id: str
     excerpt: str
 
@@ -59,12 +65,13 @@ class Client:
         headers: Iterable[tuple[str, str]] = (),
         body: bytes = b"",
         base_url: str = "",
+        source: str = "",
     ) -> Answer:
-        """One request; the answer whatever its status."""
+        """One request; the answer whatever its status. `source` is the address that it comes from."""
         base = base_url or self.base_url
         check_loopback(base)
         path = f"{base}{target}" if self.via else target
-        answer = send(self.via or base, method, path, headers=headers, body=body)
+        answer = send(self.via or base, method, path, headers=headers, body=body, source=source)
         self.sent += 1
         if len(self.seen) < MAX_EVIDENCE:
             self.seen.append(_evidence(who, f"{method} {target}", answer))
@@ -87,19 +94,29 @@ def check_loopback(url: str) -> None:
 
 
 def _evidence(who: str, request: str, answer: Answer) -> Exchange:
-    problem = answer.json()
-    told: dict[str, Any] = problem if isinstance(problem, dict) else {}
-    if isinstance(told.get("errors"), list) and told["errors"]:
-        told = told["errors"][0].get("extensions", {}) if isinstance(told["errors"][0], dict) else {}
+    told = _problem(answer)
     return Exchange(
         who=who,
-        request=request,
+        request=request if len(request) <= MAX_SHOWN else f"{request[:MAX_SHOWN]}… ({len(request)} characters)",
         status=answer.status,
         reason=str(told.get("reason", "")),
         policy=str(told.get("policy", "")),
+        local=str(told.get("type", "")).startswith("urn:gatehouse:") or "policy" in told,
         trace_id=trace_id_of(answer),
         excerpt=answer.body[:160].decode("utf-8", "replace"),
     )
+
+
+def _problem(answer: Answer) -> dict[str, Any]:
+    """What an error says of itself, in whichever of the shop's three forms."""
+    if answer.body.startswith((b"<", b"\xef\xbb\xbf<")):
+        found = re.findall(rb"<(?:\w+:)?(reason|policy)>([^<]{1,200})<", answer.body[:16_384])
+        return {name.decode(): text.decode("utf-8", "replace") for name, text in found}
+    told = answer.json()
+    if isinstance(told, dict) and isinstance(told.get("errors"), list) and told["errors"]:
+        first = told["errors"][0]
+        told = first.get("extensions", {}) if isinstance(first, dict) else {}
+    return told if isinstance(told, dict) else {}
 
 
 def as_json(value: Any) -> bytes:

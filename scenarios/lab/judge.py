@@ -74,18 +74,25 @@ class Verdict:
 def run_scenario(scenario: Scenario, target: Target) -> Verdict:
     """Attack without the control, then with it; afterwards the target is defended, whatever happened."""
     began = time.monotonic()
-    with weakened(scenario, target):
+    try:
+        target.weaken(scenario)
         without = attack(scenario, target)
-    defended = attack(scenario, target)
+        target.defend(scenario)
+        defended = attack(scenario, target)
+    finally:
+        target.restore(scenario)
     verdict = Verdict(scenario, without, defended, time.monotonic() - began)
     verdict.faults = faults(without, defended)
     return verdict
 
 
 @contextmanager
-def weakened(scenario: Scenario, target: Target) -> Iterator[None]:
-    """The control is off inside."""
-    target.weaken(scenario)
+def staged(scenario: Scenario, target: Target) -> Iterator[None]:
+    """What the scenario needs is there inside; the instance stays as weak, or as defended, as it is."""
+    if not scenario.stage or scenario.id in target.broken():
+        yield
+        return
+    target.defend(scenario)
     try:
         yield
     finally:

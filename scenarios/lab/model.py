@@ -44,7 +44,16 @@ class Plant:
     name: str
 
 
-Weakness = Remove | Rewrite | Plant
+@dataclass(frozen=True)
+class Bypass:
+    """What the gateway's core does always, so that it cannot be configured away: a naive stand-in of the lab's takes
+    its place (scenarios/lab/naive.py), in the attacking process and on loopback."""
+
+    says: str
+    """What stands where, in a line."""
+
+
+Weakness = Remove | Rewrite | Plant | Bypass
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,8 @@ class Scenario:
     questions: tuple[tuple[str, str], ...] = ()
     """For a trainer: questions with their answers."""
     architecture: Architecture = "gateway"
+    stage: tuple[Rewrite | Plant, ...] = ()
+    """What is there both times and afterwards not: what the scenario needs, and is not what it compares."""
 
     def __post_init__(self) -> None:
         if not (1 <= self.difficulty <= 6 and self.hints and self.wrong_fixes and self.weaknesses):

@@ -10,7 +10,7 @@ from gateway.cli.console import console, table
 from gateway.cli.text import visible
 from scenarios.lab.client import Exchange
 from scenarios.lab.judge import Run, Verdict
-from scenarios.lab.model import Plant, Remove, Scenario, Weakness
+from scenarios.lab.model import Bypass, Plant, Remove, Scenario, Weakness
 
 
 def print_verdict(verdict: Verdict) -> None:
@@ -37,7 +37,7 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
     yield "attacker got", without.outcome.got, defended.outcome.got
     for name in without.outcome.measures:
         yield name, without.outcome.measures[name], defended.outcome.measures.get(name, "–")
-    first, second = telling(without), telling(defended)
+    first, second = telling(without, defended)
     if first and second:
         yield f"attack {first.request}", answered(first), answered(second)
         yield "decided by", decider(first), decider(second)
@@ -46,8 +46,20 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
     yield "requests sent", str(without.requests), str(defended.requests)
 
 
-def telling(run: Run) -> Exchange | None:
-    """The request that tells most: one that was refused, else the last."""
+def telling(without: Run, defended: Run) -> tuple[Exchange | None, Exchange | None]:
+    """The request that tells most: the first that was answered otherwise; else in each run one that was refused."""
+    pairs = zip(without.attack_evidence, defended.attack_evidence, strict=False)
+    same = [(one, other) for one, other in pairs if one.request == other.request]
+    for one, other in same:
+        if (one.status, one.reason) != (other.status, other.reason):
+            return one, other
+    for one, other in same:
+        if one.excerpt.replace(one.trace_id, "") != other.excerpt.replace(other.trace_id, ""):
+            return one, other
+    return _last(without), _last(defended)
+
+
+def _last(run: Run) -> Exchange | None:
     refused = [one for one in run.attack_evidence if one.reason]
     known = refused or run.attack_evidence
     return known[-1] if known else None
@@ -62,6 +74,8 @@ def decider(one: Exchange) -> str:
     """The line that decided, or who else."""
     if one.policy:
         return f"gateway, {visible(one.policy)}"
+    if one.local:
+        return "the gateway"
     return "the service" if one.reason else "nobody"
 
 
@@ -75,6 +89,8 @@ def weakness_text(one: Weakness) -> str:
         return f"gateway: {one.filter} is taken off route {one.route or '(every route)'}"
     if isinstance(one, Plant):
         return f"service {one.service}: left out: {one.name}"
+    if isinstance(one, Bypass):
+        return f"the lab: {one.says}"
     return f"gateway: {one.says}"
 
 
@@ -90,6 +106,8 @@ def print_story(scenario: Scenario) -> None:
     )
     click.echo(" · ".join(facts) + "\n")
     click.echo(f"{scenario.story}\n")
+    for staged in scenario.stage:
+        click.echo(f"There for the lesson, both times: {weakness_text(staged)}")
     click.echo("Without the control:")
     for one in scenario.weaknesses:
         click.echo(f"  {weakness_text(one)}")

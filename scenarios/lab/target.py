@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import yaml
 from gateway.cli.console import Failure
 from gateway.cli.instance import Instance, problem_text
 from gateway.cli.tokens import token_for
-from gateway.cli.wire import Answer
+from gateway.cli.wire import Answer, send
 from gateway.control.supervisor.state_dir import write_private
 from scenarios.lab.client import Client, as_json
 from scenarios.lab.model import Plant, Remove, Rewrite, Scenario, Weakness
@@ -31,12 +32,16 @@ NOTES = "lab.json"
 """In the state directory: what the lab has weakened."""
 
 
+LAB_PASSWORD = "of-the-lab-alone"  # noqa: S105 (accounts that own nothing, on loopback)
+
+
 class Target:
     """One instance under attack."""
 
     def __init__(self, instance: Instance, *, via: str | None = None) -> None:
         self.instance = instance
         self.client = Client(instance.public_url, via)
+        self._tokens: dict[str, str] = {}
 
     # -- what people do --------------------------------------------------------------------------------------
 
@@ -50,17 +55,59 @@ class Target:
         headers: Iterable[tuple[str, str]] = (),
         body: bytes = b"",
         base_url: str = "",
+        source: str = "",
     ) -> Answer:
         """A request of a user of the shop (`alice`, `bob`, `carol`, `admin`, `partner`), or of `nobody`."""
         sent = [] if who == "nobody" else [("Authorization", f"Bearer {self.token(who)}")]
         if json is not None:
             sent.append(("Content-Type", "application/json"))
             body = as_json(json)
-        return self.client.send(who, method, target, headers=[*sent, *headers], body=body, base_url=base_url)
+        return self.client.send(
+            who, method, target, headers=[*sent, *headers], body=body, base_url=base_url, source=source
+        )
 
     def token(self, who: str) -> str:
         """An access token of a user."""
-        return token_for(self.instance, who)
+        return self._tokens.get(who) or token_for(self.instance, who)
+
+    def login(self, username: str, password: str, source: str = "") -> Answer:
+        """A login with a password; who succeeds is known to `call` from then on."""
+        asked = {"username": username, "password": password}
+        answer = self.call("nobody", "POST", "/auth/login", json=asked, source=source)
+        if answer.status == 200:
+            self._tokens[username] = answer.json()["access_token"]
+        return answer
+
+    def become(self, username: str) -> None:
+        """Log a customer of the lab's own in, so that `call` knows them.
+
+        Raises:
+            Failure: identity or the gateway refuses.
+        """
+        if username in self._tokens:
+            return
+        self.have_user(username, LAB_PASSWORD)
+        if self.login(username, LAB_PASSWORD).status != 200:
+            raise Failure(f"The lab's user {username} could not log in.", "Too many logins? Wait a minute.")
+
+    def have_user(self, username: str, password: str) -> None:
+        """A customer of the lab's own, who may lose everything. Made past the gateway, by the administrator.
+
+        Raises:
+            Failure: identity refuses.
+        """
+        asked = {"username": username, "password": password}
+        headers = [("Authorization", f"Bearer {self.token('admin')}"), ("Content-Type", "application/json")]
+        made = send(self.service_url("identity"), "POST", "/users", headers=headers, body=as_json(asked))
+        if made.status not in (201, 409):  # 409: there since an earlier run
+            raise Failure(f"The lab's user {username} was not made: {problem_text(made)}")
+
+    def tidy(self, who: str, method: str, target: str, **options: Any) -> Answer:
+        """As `call`, for what puts things back after an attack: it is no evidence."""
+        seen, sent = list(self.client.seen), self.client.sent
+        answer = self.call(who, method, target, **options)
+        self.client.seen, self.client.sent = seen, sent
+        return answer
 
     def graphql(self, who: str, query: str, **variables: Any) -> Answer:
         """A GraphQL operation."""
@@ -74,30 +121,42 @@ class Target:
 
     def weaken(self, scenario: Scenario) -> None:
         """Take the control away."""
-        self._note([*self.broken(), scenario.id])
-        config = [one for one in scenario.weaknesses if not isinstance(one, Plant)]
-        planted = [one for one in scenario.weaknesses if isinstance(one, Plant)]
-        if config:
-            self._override(config, scenario.id)
-        for service in sorted({one.service for one in planted}):
-            self._plant(service, [one.name for one in planted if one.service == service])
+        self._enforce(scenario, (*scenario.stage, *scenario.weaknesses), broken=True)
+
+    def defend(self, scenario: Scenario) -> None:
+        """Put the control back, and leave there what the scenario needs both times."""
+        self._enforce(scenario, scenario.stage, broken=False)
 
     def restore(self, scenario: Scenario) -> None:
-        """Put the control back."""
-        if any(not isinstance(one, Plant) for one in scenario.weaknesses):
+        """Put the control back, and take away whatever was there for the lesson."""
+        self._enforce(scenario, (), broken=False)
+
+    def _enforce(self, scenario: Scenario, force: Sequence[Weakness], *, broken: bool) -> None:
+        """Have exactly these changes in force, of all that the scenario may make; noted before they are made."""
+        notes, every = self._notes(), (*scenario.stage, *scenario.weaknesses)
+        self._note(replace(notes, broken=_with(notes.broken, scenario.id, broken), touched=scenario.id))
+        config = [one for one in force if isinstance(one, Remove | Rewrite)]
+        if config:
+            self._override(config, scenario.id)
+        elif any(isinstance(one, Remove | Rewrite) for one in every):
             self.instance.admin("DELETE", "/override")
-        for service in sorted({one.service for one in scenario.weaknesses if isinstance(one, Plant)}):
-            self._plant(service, [])
-        self._note([one for one in self.broken() if one != scenario.id])
+        for service in sorted({one.service for one in every if isinstance(one, Plant)}):
+            self._plant(service, sorted(one.name for one in force if isinstance(one, Plant) and one.service == service))
+        if not force:
+            self._note(replace(self._notes(), touched=""))
 
     def broken(self) -> list[str]:
         """The scenarios whose weaknesses are in force."""
-        path = self._notes
-        return list(json.loads(path.read_text())["broken"]) if path.exists() else []
+        return self._notes().broken
+
+    def is_weak(self, scenario: str) -> bool:
+        """Whether a scenario's weaknesses are in force."""
+        return scenario in self.broken()
 
     def restore_all(self, catalogue: Mapping[str, Scenario]) -> list[str]:
-        """Take back whatever the lab has weakened; what that was."""
-        broken = self.broken()
+        """Take back whatever the lab has weakened or staged; what that was."""
+        notes = self._notes()
+        broken = sorted({*notes.broken, *filter(None, [notes.touched])})
         for name in broken:
             if name in catalogue:
                 self.restore(catalogue[name])
@@ -110,9 +169,14 @@ class Target:
             kept.unlink()
 
     def _plant(self, service: str, names: list[str]) -> None:
+        """Start a service again with these weaknesses, unless it has just these."""
+        notes = self._notes()
+        if notes.planted.get(service, []) == names:
+            return
+        self._note(replace(notes, planted={**notes.planted, service: names}))
         self.instance.supervisor({"do": "reconfigure", "name": service, "settings": {"weaknesses": names}})
 
-    def _override(self, weaknesses: Sequence[Weakness], why: str) -> None:
+    def _override(self, weaknesses: Sequence[Remove | Rewrite], why: str) -> None:
         document = copy.deepcopy(self.configuration())
         for one in weaknesses:
             apply(document, one)
@@ -135,20 +199,39 @@ class Target:
         """The changed copy of the configuration."""
         return self.instance.state_dir / "lab" / "config.yaml"
 
+    def in_force(self) -> dict[str, Any]:
+        """The configuration that a scenario has changed, as plain data."""
+        document: dict[str, Any] = yaml.safe_load(self.copy.read_text())
+        return document
+
     def configuration(self) -> dict[str, Any]:
         """The file that the instance runs, as plain data."""
         document: dict[str, Any] = yaml.safe_load(Path(self.instance.config).read_text())
         return document
 
-    @property
-    def _notes(self) -> Path:
-        return self.instance.state_dir / NOTES
+    def _notes(self) -> Notes:
+        path = self.instance.state_dir / NOTES
+        return Notes(**json.loads(path.read_text())) if path.exists() else Notes()
 
-    def _note(self, broken: list[str]) -> None:
-        write_private(self._notes, {"broken": sorted(set(broken))})
+    def _note(self, notes: Notes) -> None:
+        write_private(self.instance.state_dir / NOTES, asdict(notes))
 
 
-def apply(document: dict[str, Any], weakness: Weakness) -> None:
+@dataclass(frozen=True)
+class Notes:
+    """What the lab has done to an instance."""
+
+    broken: list[str] = field(default_factory=list)
+    touched: str = ""
+    """The scenario that has changed something, staged things included."""
+    planted: dict[str, list[str]] = field(default_factory=dict)
+
+
+def _with(names: list[str], name: str, there: bool) -> list[str]:
+    return sorted({*names, name} if there else {*names} - {name})
+
+
+def apply(document: dict[str, Any], weakness: Remove | Rewrite) -> None:
     """Change a configuration.
 
     Raises:
@@ -156,7 +239,7 @@ def apply(document: dict[str, Any], weakness: Weakness) -> None:
     """
     if isinstance(weakness, Rewrite):
         weakness.change(document)
-    elif isinstance(weakness, Remove):
+    else:
         chosen = [document] if not weakness.route else [_route(document, weakness.route)]
         for one in chosen:
             kept = [item for item in one.get("filters", []) if item["type"] != weakness.filter]
