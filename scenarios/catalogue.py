@@ -23,8 +23,14 @@ ORDER = (
     "api9_inventory",
     # GraphQL
     "graphql_aliases",
+    "graphql_cost",
     "graphql_introspection",
     "graphql_nested_bola",
+    # SOAP and XML
+    "soap_xxe",
+    "soap_bomb",
+    "soap_action_spoof",
+    "soap_recover",
     # HTTP
     "header_spoofing",
 )
