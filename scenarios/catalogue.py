@@ -32,7 +32,10 @@ ORDER = (
     "soap_action_spoof",
     "soap_recover",
     # HTTP
+    "path_tricks",
     "header_spoofing",
+    "log_injection",
+    "slowloris",
 )
 """Modules of this package."""
 

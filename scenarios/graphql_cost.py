@@ -5,7 +5,7 @@ from __future__ import annotations
 from scenarios.lab.model import Control, Outcome, Plant, Remove, Scenario, WrongFix
 from scenarios.lab.target import Target
 
-LEVELS = 8
+LEVELS = 6
 
 
 def attack(lab: Target) -> Outcome:
@@ -15,7 +15,7 @@ def attack(lab: Target) -> Outcome:
     answer = lab.graphql("nobody", query)
     names = answer.body.count(b'"name"')
     return Outcome(
-        breached=names > 1_000,
+        breached=names > 500,
         got=f"{len(answer.body) // 1024} KB for a query of {len(query)} bytes" if names else "a refusal",
         measures={"values that the service made": str(names * 2), "bytes answered": str(len(answer.body))},
     )

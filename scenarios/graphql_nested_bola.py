@@ -21,6 +21,7 @@ def attack(lab: Target) -> Outcome:
         breached=foreign > 0,
         got=f"{foreign} orders of other people" if foreign else "nothing but his own orders",
         measures={"GET /orders/1001": str(front), "foreign orders by GraphQL": f"{foreign} of {len(NUMBERS)} asked"},
+        shows="POST /graphql",
     )
 
 

@@ -66,6 +66,13 @@ class Api:
             web.get("/openapi.json", self.openapi),
         ]
 
+    def _note_customer(self, customer: str | None) -> None:
+        """Whose orders are asked for, whoever asks and whether they may."""
+        if customer and self._weak("plain-log"):  # LAB: log-injection
+            planted.plain_line(f"INFO orders asked for, of {customer}")
+        elif customer:
+            self._log.info("orders asked for", extra={"customer": customer[:256]})
+
     def _planted(self) -> list[web.RouteDef]:
         """What only lessons have."""
         found = []
@@ -100,6 +107,7 @@ class Api:
     async def list_orders(self, request: web.Request) -> web.Response:
         """GET /orders: one's own, unless a privileged caller names another customer."""
         caller = _caller(await self._auth.require(request, "orders:read"))
+        self._note_customer(request.query.get("customer"))
         query = read_query(request, OrdersQuery)
         if query.ids:
             found = await self._db.read(store.orders_by_id, query.ids)

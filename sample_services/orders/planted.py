@@ -7,6 +7,7 @@ place that asks for one is marked `LAB`. Everything is bounded, and reads nothin
 from __future__ import annotations
 
 import sqlite3
+import sys
 import traceback
 from dataclasses import asdict
 from typing import Any
@@ -54,6 +55,12 @@ async def telling_all(request: web.Request, db: Database, caller: Caller) -> web
         powered = {"X-Powered-By": f"aiohttp/{aiohttp.__version__}"}
         return web.Response(status=500, text=traceback.format_exc(), headers=powered)
     return web.json_response(asdict(order))
+
+
+def plain_line(text: str) -> None:
+    """A line for the log, as one writes it with print."""
+    sys.stderr.write(f"{text[:1_000]}\n")
+    sys.stderr.flush()
 
 
 class HookTest(BaseModel):

@@ -7,21 +7,25 @@ redirect is followed.
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
 import json
 import re
+import socket
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.cli.call import trace_id_of
-from gateway.cli.console import Misuse
+from gateway.cli.console import Failure, Misuse
 from gateway.cli.wire import Answer, send
 
 MAX_EVIDENCE = 200
 """Requests of one run that are kept; the others are counted."""
-MAX_SHOWN = 100
+RAW_TIMEOUT_S = 10.0
+MAX_RAW = 1_048_576
+MAX_SHOWN = 60
 """Characters of a request's method and target."""
 
 
@@ -71,11 +75,31 @@ class Client:
         base = base_url or self.base_url
         check_loopback(base)
         path = f"{base}{target}" if self.via else target
-        answer = send(self.via or base, method, path, headers=headers, body=body, source=source)
         self.sent += 1
-        if len(self.seen) < MAX_EVIDENCE:
-            self.seen.append(_evidence(who, f"{method} {target}", answer))
+        try:
+            answer = send(self.via or base, method, path, headers=headers, body=body, source=source)
+        except Failure as failure:
+            self._keep(Exchange(who, _shown(f"{method} {target}"), 0, "no answer", "", True, "", str(failure)))
+            raise
+        self._keep(_evidence(who, f"{method} {target}", answer))
         return answer
+
+    def send_raw(self, who: str, said: str, data: bytes, base_url: str) -> Answer:
+        """Bytes that no HTTP library would send, past `via`; `said` is what they are called in the evidence."""
+        check_loopback(base_url)
+        where = urlsplit(base_url)
+        with socket.create_connection((where.hostname, where.port), timeout=RAW_TIMEOUT_S) as connection:
+            connection.sendall(data)
+            came = http.client.HTTPResponse(connection)
+            came.begin()
+            answer = Answer(came.status, came.reason, tuple(came.getheaders()), came.read(MAX_RAW))
+        self.sent += 1
+        self._keep(_evidence(who, said, answer))
+        return answer
+
+    def _keep(self, evidence: Exchange) -> None:
+        if len(self.seen) < MAX_EVIDENCE:
+            self.seen.append(evidence)
 
 
 def check_loopback(url: str) -> None:
@@ -97,7 +121,7 @@ def _evidence(who: str, request: str, answer: Answer) -> Exchange:
     told = _problem(answer)
     return Exchange(
         who=who,
-        request=request if len(request) <= MAX_SHOWN else f"{request[:MAX_SHOWN]}… ({len(request)} characters)",
+        request=_shown(request),
         status=answer.status,
         reason=str(told.get("reason", "")),
         policy=str(told.get("policy", "")),
@@ -105,6 +129,10 @@ def _evidence(who: str, request: str, answer: Answer) -> Exchange:
         trace_id=trace_id_of(answer),
         excerpt=answer.body[:160].decode("utf-8", "replace"),
     )
+
+
+def _shown(request: str) -> str:
+    return request if len(request) <= MAX_SHOWN else f"{request[:MAX_SHOWN]}… ({len(request)} characters)"
 
 
 def _problem(answer: Answer) -> dict[str, Any]:

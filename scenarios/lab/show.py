@@ -51,6 +51,9 @@ def telling(without: Run, defended: Run) -> tuple[Exchange | None, Exchange | No
     pairs = zip(without.attack_evidence, defended.attack_evidence, strict=False)
     same = [(one, other) for one, other in pairs if one.request == other.request]
     for one, other in same:
+        if without.outcome.shows == one.request:
+            return one, other
+    for one, other in same:
         if (one.status, one.reason) != (other.status, other.reason):
             return one, other
     for one, other in same:

@@ -117,6 +117,10 @@ class Target:
         """Where a service listens, past the gateway."""
         return f"http://127.0.0.1:{self.instance.ports[service]}"
 
+    def log(self, service: str) -> str:
+        """What a service has written to its log. Trainers look there; attackers cannot."""
+        return (self.instance.state_dir / "logs" / f"{service}.log").read_text("utf-8", "replace")
+
     # -- what the lab does -----------------------------------------------------------------------------------
 
     def weaken(self, scenario: Scenario) -> None:
