@@ -14,7 +14,7 @@ CANARY = "canary-credentials-of-this-machine"
 METADATA = "/latest/meta-data/iam/security-credentials/shop"
 
 
-def way_out(document: dict[str, Any]) -> None:
+def way_out(document: dict[str, Any], _: Target) -> None:
     """Calls of services go out by the internal listener: to one partner, on one port."""
     next(one for one in document["listeners"] if one["name"] == "internal")["forwardProxy"] = {}
     partner = {"hosts": ["localhost"], "ports": [free_port()]}

@@ -10,7 +10,7 @@ from scenarios.lab.target import Target
 ORDERS = range(1_001, 1_011)
 
 
-def open_v1(document: dict[str, Any]) -> None:
+def open_v1(document: dict[str, Any], _: Target) -> None:
     """The route that was to stay for a month, years ago."""
     document["routes"].append(
         {

@@ -36,6 +36,10 @@ ORDER = (
     "header_spoofing",
     "log_injection",
     "slowloris",
+    "smuggling",
+    # Tokens
+    "token_forgery",
+    "token_revocation",
 )
 """Modules of this package."""
 

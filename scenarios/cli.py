@@ -283,8 +283,8 @@ def reset(data: bool, state_dir: Path | None) -> None:
     click.secho(f"DEFENDED ({what}), in {time.monotonic() - began:.1f} s.", fg="green", bold=True)
 
 
-SERVICES = ("identity", "orders", "profiles", "storefront", "alerts", "redis")
-"""What is forgotten by `reset --data`."""
+SERVICES = ("orders", "profiles", "storefront", "alerts", "redis")
+"""What `reset --data` forgets; identity keeps its keys, or every token in use would be refused for a while."""
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from scenarios.lab.target import Target
 ATTACKER = "127.0.0.67"
 
 
-def believe(document: dict[str, Any]) -> None:
+def believe(document: dict[str, Any], _: Target) -> None:
     """As if a load balancer of ours stood in front: it is not there, and everybody may say what it would."""
     next(one for one in document["listeners"] if one["name"] == "public")["trustedHops"] = 1
 

@@ -21,12 +21,12 @@ EACH, FULL, MOST = 20, 4, 600
 HONEST = 8
 
 
-def small_room(document: dict[str, Any]) -> None:
+def small_room(document: dict[str, Any], _: Target) -> None:
     """A gateway with little room."""
     _public(document)["maxConnections"] = ROOM
 
 
-def no_bounds(document: dict[str, Any]) -> None:
+def no_bounds(document: dict[str, Any], _: Target) -> None:
     """A head may take an hour, and one client may have all connections."""
     _public(document).update(headerTimeout="1h", maxConnectionsPerAddress=0)
 

@@ -12,7 +12,7 @@ from scenarios.lab.target import Target
 VICTIM = "goro"
 
 
-def decide_by_header(document: dict[str, Any]) -> None:
+def decide_by_header(document: dict[str, Any], _: Target) -> None:
     """Two routes: who reads needs profiles:read, who does anything else profiles:write. SOAPAction tells which."""
     routes = document["routes"]
     other = next(one for one in routes if one["name"] == "profiles-soap")

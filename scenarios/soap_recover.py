@@ -14,7 +14,7 @@ ATTACKER = "127.0.0.68"
 NEW = "chosen-by-the-thief"
 
 
-def anybody_recovers(document: dict[str, Any]) -> None:
+def anybody_recovers(document: dict[str, Any], _: Target) -> None:
     """The operation loses its scope."""
     route = next(one for one in document["routes"] if one["name"] == "profiles-soap")
     guard = next(one for one in route["filters"] if one["type"] == "SoapGuard")

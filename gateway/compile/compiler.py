@@ -93,7 +93,8 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
     filters: dict[tuple[str, int], AnyFilter] = {}
 
     def chain_filters(route: str, specs: Sequence[FilterSpec]) -> list[AnyFilter]:
-        of_route = replace(build, route=route)
+        classes = (filter_classes()[one.type] for one in (*spec.filters, *specs))
+        of_route = replace(build, route=route, authenticated=any(one.authenticates for one in classes))
         for position, one in enumerate(specs):
             filters[route, position] = _filter(one, (route, position), of_route, before)
         return [filters[route, position] for position in range(len(specs))]

@@ -74,6 +74,8 @@ class Build:
     """Whose filter it is; "" for one that runs on every route."""
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     """For filters that ask somebody."""
+    authenticated: bool = False
+    """Whether a filter of this chain knows who asks."""
     caches: Mapping[str, Zone] = field(default_factory=dict)
     app_secret: str = field(default="", repr=False)
     """In a sidecar: what it and its service know."""
@@ -104,6 +106,9 @@ class Filter(Generic[S]):
 
     joins: object = None
     """Neighbours in a chain with the same value here become one step, which the first of them makes by `join`."""
+
+    lab_only: ClassVar[bool] = False
+    """Whether it is weak on purpose: only what the lab has put in place of a file may name it."""
 
     preflights: ClassVar[bool] = False
     """Whether it answers every CORS preflight, so that a route for another method may be given one."""

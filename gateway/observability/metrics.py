@@ -82,7 +82,7 @@ class Metrics:
         )
         self.operations = Counter(
             "gateway_operations",
-            "GraphQL and SOAP operations that a guard let pass; unknown names are _OTHER.",
+            "Operations that a guard or mediation let pass; unknown names are _OTHER.",
             ("http_route", "operation_type", "operation_name"),
         )
         self.cache_requests = Counter(

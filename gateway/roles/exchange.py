@@ -260,8 +260,12 @@ class Exchange(Returning):
                 self._reply(UNAVAILABLE[reason])
 
     def _may_repeat(self) -> bool:
-        """RFC 9112 section 9.3.1: a kept connection may close at any time; idempotent and bodiless is safe."""
-        return self.request.method in _IDEMPOTENT and self.request.length == 0
+        """RFC 9112 section 9.3.1: a kept connection may close at any time; idempotent and bodiless is safe.
+
+        What a mediated request is sent with is kept, and the client's method says whether it may be sent twice.
+        """
+        request = self.request
+        return request.method in _IDEMPOTENT and (request.length == 0 or request.mediation is not None)
 
     # -- the end of a try ------------------------------------------------------------------------------------
 

@@ -152,11 +152,12 @@ class Returning(Planted):
         """Show an answer to the filters of a chain, last first, and send what becomes of it."""
         self._back = chain
         has_body = not self._bodiless(response)
+        mediated = self.request.mediation is not None  # by POST, whatever the client's method: HEAD has a body here
         content = chain.respond(self.request, response)
         if content is not None:
             self._replace(content)
             return
-        held = chain.holding(self.request, response) if has_body else None
+        held = chain.holding(self.request, response) if has_body or mediated else None
         if held is None:
             self._stream(response, body, end, has_body)
         elif isinstance(held, Stopped):
@@ -202,8 +203,10 @@ class Returning(Planted):
         if isinstance(outcome, Stopped):
             self._refuse_answer(outcome)
             return
-        held.response.length = len(outcome)
-        self._stream(held.response, outcome, end=True, has_body=True)
+        has_body = self.request.method != "HEAD"
+        body = outcome if has_body else b""
+        held.response.length = len(body)
+        self._stream(held.response, body, end=True, has_body=has_body)
 
     def _refuse_answer(self, outcome: Stopped) -> None:
         """Nothing of the endpoint's answer reaches the client."""

@@ -251,7 +251,7 @@ class Worker:
         """Count one try at an upstream, and write its span down."""
         assert exchange.cluster is not None
         status = str(exchange.upstream_status) if not error else ""
-        labels = (method_label(exchange.request.method), exchange.cluster.name, status, error)
+        labels = (method_label(exchange.request.target_method), exchange.cluster.name, status, error)
         self.metrics.upstream.observe(labels, exchange.upstream_seconds)
         if exchange.sampled:
             self._export(client_span(exchange, error))

@@ -31,7 +31,7 @@ class Remove:
 class Rewrite:
     """A weakness at the gateway: another change of the configuration, as plain data."""
 
-    change: Callable[[dict[str, object]], None]
+    change: Callable[[dict[str, object], Target], None]
     says: str
     """What it changes, in a line."""
 

@@ -183,7 +183,10 @@ class Target:
     def _override(self, weaknesses: Sequence[Remove | Rewrite], why: str) -> None:
         document = copy.deepcopy(self.configuration())
         for one in weaknesses:
-            apply(document, one)
+            if isinstance(one, Remove):
+                remove(document, one)
+            elif isinstance(one, Rewrite):
+                one.change(document, self)
         self.copy.parent.mkdir(mode=0o700, exist_ok=True)
         self.copy.write_text(HEAD.format(id=why) + yaml.safe_dump(document, sort_keys=False, width=200))
         self.load_copy(why)
@@ -235,23 +238,17 @@ def _with(names: list[str], name: str, there: bool) -> list[str]:
     return sorted({*names, name} if there else {*names} - {name})
 
 
-def apply(document: dict[str, Any], weakness: Remove | Rewrite) -> None:
-    """Change a configuration.
+def remove(document: dict[str, Any], weakness: Remove) -> None:
+    """Take filters off a route.
 
     Raises:
         Failure: there is nothing to take away: the scenario and the configuration do not fit together.
     """
-    if isinstance(weakness, Rewrite):
-        weakness.change(document)
-    else:
-        chosen = [document] if not weakness.route else [_route(document, weakness.route)]
-        for one in chosen:
-            kept = [item for item in one.get("filters", []) if item["type"] != weakness.filter]
-            if len(kept) == len(one.get("filters", [])):
-                raise Failure(
-                    f"Route {weakness.route or '(all)'} has no {weakness.filter}: this is not the shop's file."
-                )
-            one["filters"] = kept
+    one = _route(document, weakness.route) if weakness.route else document
+    kept = [item for item in one.get("filters", []) if item["type"] != weakness.filter]
+    if len(kept) == len(one.get("filters", [])):
+        raise Failure(f"Route {weakness.route or '(all)'} has no {weakness.filter}: this is not the shop's file.")
+    one["filters"] = kept
 
 
 def _route(document: dict[str, Any], name: str) -> dict[str, Any]:

@@ -12,10 +12,11 @@ import yaml
 
 from gateway.cli.console import Failure, Misuse
 from gateway.compile.load import load_spec
+from gateway.spec.errors import SpecErrors
 from scenarios.catalogue import ORDER, catalogue, find_scenario
 from scenarios.lab.client import Client, check_loopback
-from scenarios.lab.model import Bypass, Plant, Remove, Rewrite, Scenario
-from scenarios.lab.target import apply
+from scenarios.lab.model import Plant, Remove, Scenario
+from scenarios.lab.target import remove
 
 ROOT = Path(__file__).parents[2]
 SHOP = ROOT / "config" / "shop.yaml"
@@ -44,29 +45,46 @@ def test_it_says_all_that_a_trainer_needs(scenario: Scenario) -> None:
 
 
 @pytest.mark.parametrize("scenario", ALL, ids=lambda one: one.id)
-def test_its_weaknesses_fit_the_configuration_and_what_is_weakened_still_loads(
-    scenario: Scenario, shop: dict[str, Any]
-) -> None:
-    whole = copy.deepcopy(shop)
+def test_what_it_plants_stands_in_one_marked_place(scenario: Scenario) -> None:
     for one in (*scenario.stage, *scenario.weaknesses):
-        if isinstance(one, Bypass):
-            continue
         if isinstance(one, Plant):
             code = "".join(file.read_text() for file in (ROOT / "sample_services" / one.service).rglob("*.py"))
             assert f'"{one.name}"' in code, "the weakness is planted nowhere"
             assert f"LAB: {scenario.id}" in code, "the place is not marked"
-        else:
-            apply(shop, one)
-    if any(isinstance(one, Remove | Rewrite) for one in (*scenario.stage, *scenario.weaknesses)):
+
+
+@pytest.mark.parametrize("scenario", ALL, ids=lambda one: one.id)
+def test_what_it_takes_away_is_there_and_the_rest_still_loads(scenario: Scenario, shop: dict[str, Any]) -> None:
+    removed = [one for one in scenario.weaknesses if isinstance(one, Remove)]
+    whole = copy.deepcopy(shop)
+    for one in removed:
+        remove(shop, one)
+    if removed:
         assert shop != whole
         load_spec(SHOP, {}, yaml.safe_dump(shop))
 
 
 def test_what_cannot_be_taken_away_is_an_error(shop: dict[str, Any]) -> None:
     with pytest.raises(Failure, match="no ApiKey"):
-        apply(shop, Remove("orders-write", "ApiKey"))
+        remove(shop, Remove("orders-write", "ApiKey"))
     with pytest.raises(Failure, match="no route"):
-        apply(shop, Remove("orders-erase", "JWT"))
+        remove(shop, Remove("orders-erase", "JWT"))
+
+
+def test_a_filter_of_the_labs_stands_in_no_file(tmp_path: Path) -> None:
+    text = """
+    listeners: [{name: public, port: 0}]
+    clusters: [{name: a, endpoints: ["127.0.0.1:1"]}]
+    routes:
+      - name: a
+        backendRefs: [{cluster: a}]
+        filters: [{type: LabNaiveJwt, publicKey: a, secret: b, folder: c}]
+    """
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(SpecErrors, match="only the lab may use it"):
+        load_spec(file, {})
+    load_spec(file, {}, text)  # what the lab has put in its place
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:

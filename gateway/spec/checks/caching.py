@@ -14,6 +14,7 @@ from gateway.spec.caching import Cache, Compression
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path, duplicates
 from gateway.spec.filters import ExternalAuthorization, RequestHeaderModifier
+from gateway.spec.mediation import Mediation
 from gateway.spec.models import FilterSpec, Route, Spec
 
 MAY_STAND_BEHIND: Final = frozenset(
@@ -82,6 +83,8 @@ def _check_order(before: tuple[FilterSpec, ...], own: tuple[FilterSpec, ...], pa
 def _behind(item: FilterSpec, cache: Cache, path: Path) -> Iterator[Finding]:
     if isinstance(item, Cache):
         yield Finding(path, "a chain has one Cache, and one stands before it")
+    elif isinstance(item, Mediation) and not item.needs_claims:
+        return  # what is kept is what it has made, and what it takes is in the key
     elif item.type not in MAY_STAND_BEHIND:
         yield Finding(path, f"{item.type} stands behind the Cache, which answers without asking it: put it in front")
 

@@ -19,6 +19,7 @@ from gateway.spec.checks.identity import (
     check_told,
 )
 from gateway.spec.checks.limits import check_limit, check_sizes, check_store, counts_by_claims
+from gateway.spec.checks.mediation import check_mediation
 from gateway.spec.errors import fault
 from gateway.spec.filters import (
     ApiKey,
@@ -40,6 +41,7 @@ from gateway.spec.filters import (
     UrlRewrite,
 )
 from gateway.spec.guards import GraphQLGuard, SoapGuard
+from gateway.spec.mediation import Mediation
 from gateway.spec.models import FilterSpec, Route, Spec
 from gateway.spec.webhooks import WebhookSignature
 
@@ -69,6 +71,7 @@ def check_filters(spec: Spec, authenticating: Collection[str]) -> Iterator[Findi
             yield from _check_alone(item, known, (*path, place))
             yield from _check_prefix(item, route, (*path, place))
         yield from _check_chain(route.filters, spec.filters, path, authenticating)
+        yield from check_mediation(route, spec.filters, ("routes", index))
     yield from check_told(spec)
     yield from check_certificates(spec)
     yield from check_internal_tokens(spec)
@@ -150,7 +153,7 @@ def _check_chain(
 
 
 def _needs_claims(item: FilterSpec) -> bool:
-    if isinstance(item, GraphQLGuard | SoapGuard):
+    if isinstance(item, GraphQLGuard | SoapGuard | Mediation):
         return item.needs_claims
     if isinstance(item, AuthorizationPolicy):
         return reads_claims(item)

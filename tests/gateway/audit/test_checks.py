@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from gateway.audit.checks import CHECKS
+from gateway.audit.checks.mediated_get import says_change
 from gateway.audit.model import Running, Seen, System
 from gateway.audit.openapi import Operation
 from gateway.spec.models import Cluster, FilterSpec, Route
@@ -343,6 +345,39 @@ def test_wide_websocket(told: Any) -> None:
         "route open: every page may open a WebSocket through it"
     ]
     assert told("wide-websocket", public(more='webSocket: {origins: ["https://a.test"]}')) == []
+
+
+WSDL = Path(__file__).parents[3] / "config" / "profiles.wsdl"
+
+
+def mediated(operations: str, more: str = "") -> str:
+    keys = f"type: SoapToRest, wsdl: {WSDL}, endpoint: /soap, operations: [{operations}]{more}"
+    return public("people", "{path: {value: /}}, {path: {value: /people}}", f"filters: [{{{keys}}}]")
+
+
+def test_mediated_get(told: Any) -> None:
+    read, drop = (f'{{name: {name}Profile, method: GET, path: "/{name}/{{username}}"}}' for name in ("Read", "Drop"))
+    assert told("mediated-get", mediated(f"{read}, {drop}")) == ["route people: GET /Drop/{username} runs DropProfile"]
+    assert told("mediated-get", mediated(f"{read}, {drop.replace('GET', 'DELETE')}")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("CreateProfile", True), ("createProfile", True), ("create_profile", True), ("DELETEUser", True),
+        ("Set", True), ("GetOrder", False), ("Settings", False), ("ListUpdates", False), ("orderly", False),
+    ],
+)  # fmt: skip
+def test_the_first_word_of_a_name_says_whether_it_changes_something(name: str, changes: bool) -> None:
+    assert says_change(name) == changes
+
+
+def test_what_the_gateway_describes_itself_is_not_looked_for_in_the_services_document(told: Any) -> None:
+    read = '{name: ReadProfile, method: GET, path: "/people/{username}"}'
+    seen = Running(documents={"shop": DOCUMENT}, seen=(Seen("people", "GET", "/people/a", 200, "shop"),))
+    for check in ("not-in-openapi", "undocumented-traffic"):
+        assert told(check, mediated(read), running=seen) != []
+        assert told(check, mediated(read, ", openapi: /openapi.json"), running=seen) == []
 
 
 def test_no_access_log(told: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import api_keys, caching, endpoints, filters, guards, models, tries, webhooks
+from gateway.spec import api_keys, caching, endpoints, filters, guards, mediation, models, tries, webhooks
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -97,6 +97,13 @@ SECTIONS: dict[str, type[Model]] = {
     "`rootFields[]` of `type: GraphQLGuard`": guards.RootField,
     "`type: SoapGuard`": guards.SoapGuard,
     "`operations[]` of `type: SoapGuard`": guards.SoapOperation,
+    "`type: SoapToRest`": mediation.SoapToRest,
+    "`operations[]` of `type: SoapToRest`": mediation.RestOperation,
+    "`faults[]` of `type: SoapToRest`": mediation.FaultRule,
+    "`type: GraphQLToRest`": mediation.GraphQLToRest,
+    "`queries[]` of `type: GraphQLToRest`": mediation.StoredQuery,
+    "`variables` of a stored query": mediation.QueryVariable,
+    "`errors[]` of `type: GraphQLToRest`": mediation.ErrorRule,
 }
 
 
@@ -153,6 +160,7 @@ def test_every_model_is_documented() -> None:
         return found.union(*map(below, found)) if found else set()
 
     bases: set[type[Model]] = {models.FilterSpec, filters.LimitSpec, filters.HeaderModifier, filters.Header}
+    bases |= {mediation.Mediation, mediation.Offered}
     assert below(Model) - bases == set(SECTIONS.values())
 
 
