@@ -96,6 +96,9 @@ class Answer:
     body: Any
 
 
+BUYERS = tuple(f"buyer{number}" for number in range(10))
+
+
 class Shop:
     """A client of the service under test. Every answer that it gets must be one that the contract promises."""
 
@@ -110,6 +113,7 @@ class Shop:
             "carol": issuer.token("carol", "orders:read", "support"),
             "admin": issuer.token("admin", CUSTOMER, "admin"),
             "partner": issuer.token("partner", "orders:read"),
+            **{name: issuer.token(name, CUSTOMER, "customer") for name in BUYERS},
         }
 
     async def call(
