@@ -84,7 +84,7 @@ def _shop_rows(instance: Instance) -> Iterator[tuple[str, str, str, str]]:
         yield "gateway", f"http://127.0.0.1:{ports['internal']}", "internal", "routes between services"
     for entry in load_manifest(default_manifest()).services:
         if entry.name in ports:
-            reach = "by its routes" if entry.public else "internal"
+            reach = "third party" if entry.outside else "by its routes" if entry.public else "internal"
             yield entry.name, f"http://127.0.0.1:{ports[entry.name]}", reach, entry.about
     if "redis" in ports:
         yield "redis", f"127.0.0.1:{ports['redis']}", "internal", "events; one user per service"

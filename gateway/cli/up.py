@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -9,6 +10,25 @@ import click
 
 from gateway.cli.instance import state_dir as directory_of
 from gateway.cli.options import detach_option, port_base_option, state_dir_option
+
+_SETTING = re.compile(r"([a-z][a-z0-9-]*)\.([a-z_]+)=([\x20-\x7e]*)")
+
+
+def read_settings(
+    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, dict[str, str]]:
+    """Values by service and option.
+
+    Raises:
+        BadParameter: a text of another form.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for text in texts:
+        match = _SETTING.fullmatch(text)
+        if match is None:
+            raise click.BadParameter("give it as SERVICE.OPTION=VALUE, such as reports.version=v2")
+        found.setdefault(match[1], {})[match[2]] = match[3]
+    return found
 
 
 @click.command()
@@ -29,6 +49,14 @@ from gateway.cli.options import detach_option, port_base_option, state_dir_optio
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The mesh's file, instead of the shop's own; implies --mesh.",
 )
+@click.option(
+    "--set",
+    "settings",
+    metavar="SERVICE.OPTION=VALUE",
+    multiple=True,
+    callback=read_settings,
+    help="An option of one service, for lessons: reports.version=v2 runs a version with a planted fault.",
+)
 @state_dir_option
 @port_base_option
 def up(
@@ -36,19 +64,21 @@ def up(
     config: Path | None,
     mesh: bool,
     mesh_config: Path | None,
+    settings: dict[str, dict[str, str]],
     state_dir: Path | None,
     port_base: int | None,
 ) -> None:
     """Start the shop behind the gateway.
 
-    Starts Redis, five services, the gateway and its control process, all on this machine's loopback, and
-    prints what runs where and what to try. Ctrl-C stops all of it.
+    Starts Redis, the shop's services, the gateway and its control process, all on this machine's loopback,
+    and prints what runs where and what to try. Ctrl-C stops all of it.
 
     \b
     Examples:
       gatehouse up
       gatehouse up --mesh
       gatehouse up --detach --port-base 0
+      gatehouse up --set reports.version=v2
       gatehouse up --config mine.yaml
     """
     from gateway.cli.starting import run_instance
@@ -61,6 +91,7 @@ def up(
         manifest=str(default_manifest()),
         port_base=port_base,
         mesh=str(mesh_config or default_mesh()) if mesh or mesh_config else None,
+        service_options=settings,
         started=time.time(),
     )
     run_instance(options, detach=detach, when_up=lambda instance: print_shop(instance, own_config=config is not None))

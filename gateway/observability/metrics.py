@@ -82,8 +82,18 @@ class Metrics:
         )
         self.operations = Counter(
             "gateway_operations",
-            "Operations that a guard or mediation let pass; unknown names are _OTHER.",
+            "Operations that a guard, validation or mediation let pass; unknown names are _OTHER.",
             ("http_route", "operation_type", "operation_name"),
+        )
+        self.misfits = Counter(
+            "gateway_schema_violations",
+            "Requests and answers that do not fit their OpenAPI document, refused or reported.",
+            ("http_route", "direction", "where"),
+        )
+        self.stripped = Counter(
+            "gateway_schema_fields_stripped",
+            "Fields taken out of answers because their OpenAPI document does not name them.",
+            ("http_route",),
         )
         self.cache_requests = Counter(
             "gateway_cache_requests", "Requests that came to a cache, by what became of them.", ("http_route", "result")

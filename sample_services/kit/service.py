@@ -51,6 +51,7 @@ class Service:
     app: web.Application
     """Add routes here."""
     db: Database
+    """There is none in a service that keeps nothing."""
     log: logging.Logger
     http: HttpClient
     """Calls peers by name."""
@@ -99,14 +100,18 @@ class Service:
         """
         self._tasks.start(work, name)
 
-    async def open(self, schema: str, seed: Seed) -> None:
-        """Open the database and add the probes."""
+    async def open(self, schema: str | None, seed: Seed) -> None:
+        """Open the database, if there is a schema for one, and add the probes."""
+        if schema is not None:
+            await self._open_database(schema, seed)
+        add_probes(self.app, self.ready_checks, self.metrics)
+
+    async def _open_database(self, schema: str, seed: Seed) -> None:
         path = self.settings.data_dir / f"{self.settings.service}.db"
         self.db = await Database.open(
             path, self.settings.service, self.telemetry, schema, lambda connection: seed(connection, self.settings)
         )
         self.ready_checks.append(self.db.ping)
-        add_probes(self.app, self.ready_checks, self.metrics)
 
     async def close(self) -> None:
         """Stop background work and close everything; the database last, since the others may still use it."""
@@ -133,8 +138,15 @@ class Service:
         return document
 
 
-def run(name: str, setup: Setup, schema: str, seed: Seed) -> None:
-    """Be the service `name` until told to stop; does not return but exits: 0 stopped, 1 failed, 2 bad settings."""
+def nothing_to_seed(_connection: sqlite3.Connection, _settings: Settings) -> None:
+    """The tables begin empty."""
+
+
+def run(name: str, setup: Setup, schema: str | None = None, seed: Seed = nothing_to_seed) -> None:
+    """Be the service `name` until told to stop; does not return but exits: 0 stopped, 1 failed, 2 bad settings.
+
+    Without a schema it has no database.
+    """
     settings = read_settings_or_exit(sys.argv[1:])
     os.umask(0o077)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -149,7 +161,7 @@ def run(name: str, setup: Setup, schema: str, seed: Seed) -> None:
     raise SystemExit(0)
 
 
-async def serve(settings: Settings, log: logging.Logger, setup: Setup, schema: str, seed: Seed) -> None:
+async def serve(settings: Settings, log: logging.Logger, setup: Setup, schema: str | None, seed: Seed) -> None:
     """Start, listen until a stop is requested, and stop.
 
     Raises:

@@ -7,11 +7,13 @@ from importlib import resources
 
 from sample_services.kit.service import Service, run
 from sample_services.orders.api import Api
+from sample_services.orders.api_payments import PaymentApi
 from sample_services.orders.seed import seed
 
 
 async def setup(service: Service) -> None:
     """Adds the routes and, if there is a Redis, the relay. Orders are taken without one too."""
+    service.app.add_routes(PaymentApi(service).routes())
     if service.settings.redis is None:
         service.log.warning("no Redis: events stay in the outbox")
         service.app.add_routes(Api(service, lambda: None).routes())

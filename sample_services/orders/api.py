@@ -21,9 +21,9 @@ from sample_services.kit.problems import Problem
 from sample_services.kit.propagation import current_traceparent
 from sample_services.kit.service import Service
 from sample_services.orders import domain, ordering, planted, store
-from sample_services.orders.bodies import ListQuery, OrderBody, OrdersQuery
+from sample_services.orders.bodies import ListQuery, OrderBody, OrdersQuery, TotalsQuery
 from sample_services.orders.contract import contract
-from sample_services.orders.domain import MAX_ID, Caller
+from sample_services.orders.domain import MAX_ID, READ_ALL_SCOPE, Caller
 from sample_services.orders.events import Stamp
 from sample_services.orders.ordering import Placing
 from sample_services.orders.paging import next_link, split_page
@@ -37,6 +37,9 @@ STATUS: Final[Mapping[type[domain.OrderError], int]] = {
     domain.UnknownProductError: 422,
     domain.MixedCurrenciesError: 422,
     domain.KeyReusedError: 422,
+    domain.AlreadyPaidError: 409,
+    domain.UnknownPaymentError: 404,
+    domain.PaymentMismatchError: 422,
 }
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -63,6 +66,7 @@ class Api:
             web.post("/orders", self.place_order),
             web.get("/orders/{id}", self.read_order),
             web.post("/orders/{id}/cancel", self.cancel_order),
+            web.get("/totals", self.totals),
             web.get("/openapi.json", self.openapi),
         ]
 
@@ -101,12 +105,12 @@ class Api:
     async def read_product(self, request: web.Request) -> web.Response:
         """GET /products/{id}."""
         with problems():
-            product = await self._db.read(store.read_product, _id(request))
+            product = await self._db.read(store.read_product, order_id_of(request))
         return web.json_response(asdict(product))
 
     async def list_orders(self, request: web.Request) -> web.Response:
         """GET /orders: one's own, unless a privileged caller names another customer."""
-        caller = _caller(await self._auth.require(request, "orders:read"))
+        caller = caller_of(await self._auth.require(request, "orders:read"))
         self._note_customer(request.query.get("customer"))
         query = read_query(request, OrdersQuery)
         if query.ids:
@@ -124,11 +128,11 @@ class Api:
 
     async def read_order(self, request: web.Request) -> web.Response:
         """GET /orders/{id}."""
-        caller = _caller(await self._auth.require(request, "orders:read"))
+        caller = caller_of(await self._auth.require(request, "orders:read"))
         if self._weak("tells-all"):  # LAB: api8-misconfig
             return await planted.telling_all(request, self._db, caller)
         with problems():
-            order = await self._db.read(store.read_order, _id(request))
+            order = await self._db.read(store.read_order, order_id_of(request))
             if not self._weak("no-owner-check"):  # LAB: api1-bola
                 domain.check_reader(order.customer, caller)
         return web.json_response(asdict(order))
@@ -151,11 +155,17 @@ class Api:
 
     async def cancel_order(self, request: web.Request) -> web.Response:
         """POST /orders/{id}/cancel."""
-        caller = _caller(await self._auth.require(request, "orders:write"))
+        caller = caller_of(await self._auth.require(request, "orders:write"))
         with problems():
-            order = await self._db.write(ordering.cancel, _id(request), caller, _stamp())
+            order = await self._db.write(ordering.cancel, order_id_of(request), caller, _stamp())
         self._tell("order cancelled", order.id)
         return web.json_response(asdict(order))
+
+    async def totals(self, request: web.Request) -> web.Response:
+        """GET /totals: what others count is checked against this."""
+        await self._auth.require(request, READ_ALL_SCOPE)
+        query = read_query(request, TotalsQuery)
+        return web.json_response(await self._db.read(store.totals, query.from_, query.to, query.currency))
 
     async def openapi(self, _request: web.Request) -> web.Response:
         """GET /openapi.json."""
@@ -192,7 +202,7 @@ def read_query(request: web.Request, model: type[ModelT]) -> ModelT:
         raise Problem(400, "invalid_query", "some parameters are wrong", parameters=wrong) from None
 
 
-def _id(request: web.Request) -> int:
+def order_id_of(request: web.Request) -> int:
     """The id in the path; what cannot be an id is the id of nothing.
 
     Raises:
@@ -219,8 +229,9 @@ def _idempotency_key(request: web.Request) -> str | None:
     return key
 
 
-def _caller(claims: Claims) -> Caller:
-    return Caller(claims.subject, claims.roles)
+def caller_of(claims: Claims) -> Caller:
+    """Who asks, as the domain knows them."""
+    return Caller(claims.subject, claims.roles, claims.scopes)
 
 
 def _stamp() -> Stamp:

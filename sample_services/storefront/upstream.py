@@ -90,6 +90,19 @@ class _Profiles(_Part):
     profiles: list[Profile]
 
 
+class _Match(_Part):
+    product_id: Id
+
+
+class _Also(_Part):
+    product_id: Id
+    also: list[_Match]
+
+
+class _Recommendations(_Part):
+    recommendations: list[_Also]
+
+
 class _Refusal(_Part):
     """RFC 9457, as far as it is passed on."""
 
@@ -164,6 +177,22 @@ class ProfilesApi:
         """Those of the profiles that exist and that the caller may read, by username, in one call."""
         found = await self._peer.get(_Profiles, "/profiles", usernames=",".join(usernames))
         return {profile.username: profile for profile in found.profiles}
+
+
+class RecommendationsApi:
+    """What goes with what; asked in nobody's name, since it says nothing about anybody."""
+
+    MAX_IDS: Final = 50
+    """Products in one question, as its OpenAPI document says."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._peer = _Peer(http, "recommendations", None)
+
+    async def also(self, ids: Iterable[str], first: int) -> dict[str, list[str]]:
+        """Ids of what goes best with each of the products, in one call."""
+        query = {"products": ",".join(_numbers(ids)), "limit": str(first)}
+        found = await self._peer.get(_Recommendations, "/recommendations", **query)
+        return {one.product_id: [match.product_id for match in one.also[:first]] for one in found.recommendations}
 
 
 class _Peer:

@@ -14,6 +14,7 @@ from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, ServiceEntry
 from gateway.control.supervisor.mesh_plan import in_mesh, mesh_plans
 from gateway.control.supervisor.mesh_site import MeshSite
+from gateway.control.supervisor.node import program_of
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.program import GATEWAY, ProcessPlan, Program, python_module
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
@@ -141,13 +142,14 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         "peers": _peers(site, entry),
         "public_url": site.public_url,
         "redis": _redis(site, entry),
-        "otlp": dict(site.otlp),
+        "otlp": None if entry.outside else dict(site.otlp),
         "secrets": _secrets(site.installation, entry),
+        "options": dict(entry.options),
     }
     return ProcessPlan(
         name=entry.name,
         kind="service",
-        argv=python_module(entry.module),
+        argv=program_of(entry, site.options),
         cwd=site.state.data(entry.name),
         log=site.state.log(entry.name),
         settings=settings,
@@ -159,7 +161,7 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
 
 def _peers(site: Site, entry: ServiceEntry) -> dict[str, str]:
     """Whom it may ask, and where: the listed services, and the gateway for its keys."""
-    gateway = {GATEWAY: site.internal_url} if site.internal_url else {}
+    gateway = {GATEWAY: site.internal_url} if site.internal_url and not entry.outside else {}
     return {peer: base_url(site, peer) for peer in entry.peers} | gateway
 
 
@@ -185,6 +187,14 @@ def _gateway_account(site: Site) -> dict[str, Any] | None:
     }
 
 
+def _named_secrets(installation: Installation) -> tuple[tuple[str, Mapping[str, str]], ...]:
+    return (
+        ("shared", installation.shared),
+        ("webhooks", installation.webhooks),
+        ("api_keys", installation.api_keys),
+    )
+
+
 def _secrets(installation: Installation, entry: ServiceEntry) -> dict[str, Any]:
     """What this service must know and nothing more (least privilege)."""
     given: dict[str, Any] = {}
@@ -196,4 +206,7 @@ def _secrets(installation: Installation, entry: ServiceEntry) -> dict[str, Any]:
     elif clients:
         names = installation.clients if clients == "all" else clients
         given["clients"] = {name: installation.clients[name] for name in names}
+    for kind, known in _named_secrets(installation):
+        if named := entry.secrets.get(kind):
+            given[kind] = {name: known[name] for name in named}
     return given

@@ -23,10 +23,12 @@ from urllib.parse import urlsplit
 from gateway.control.supervisor import logs, ports, redis_server, state_dir
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.installation import Installation, open_installation
-from gateway.control.supervisor.manifest import Manifest, load_manifest
+from gateway.control.supervisor.manifest import Manifest, load_manifest, with_options
 from gateway.control.supervisor.mesh_plan import root_program
 from gateway.control.supervisor.mesh_site import MeshSite, bind_mesh, fresh_intermediate
+from gateway.control.supervisor.node import without_node
 from gateway.control.supervisor.options import Options, default_config
+from gateway.control.supervisor.partner_keys import keep_keys
 from gateway.control.supervisor.plan import LOOPBACK, Site, make_plan
 from gateway.control.supervisor.ports import Need
 from gateway.control.supervisor.process import reduced_environment
@@ -77,9 +79,14 @@ async def prepare(
     lock_fd = state_dir.take_lock(state)
     stack.callback(os.close, lock_fd)
     logs.log_to(state.log("supervisor"))
-    manifest = load_manifest(Path(options.manifest)) if options.manifest else Manifest()
+    manifest = with_options(
+        load_manifest(Path(options.manifest)) if options.manifest else Manifest(), options.service_options
+    )
+    manifest, missing = without_node(manifest)
     numbers = _assign_ports(options, manifest)
-    variables = {**config_variables(environ), **_port_variables(numbers)}
+    installation = _installation(state, manifest)
+    variables = {**config_variables(environ), **_port_variables(numbers), **_secret_variables(installation)}
+    variables |= _partner_keys(state, manifest, installation)
     config = Path(options.config) if options.config else default_config()
     mesh = bind_mesh(Path(options.mesh), manifest, stack) if options.mesh else None
     await meanwhile(state, mesh)
@@ -90,7 +97,6 @@ async def prepare(
     # control would open its listeners with the policies of that one.
     for left in (state.last_good, state.registry, *state.mesh.glob("*-sidecar.json")):
         left.unlink(missing_ok=True)
-    installation = _installation(state, manifest)
     if redis.foreign:
         await adopt(redis.foreign, manifest, installation, stack)
     sockets = _listen(spec, stack)
@@ -117,7 +123,7 @@ async def prepare(
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
     ports_used = bound | _used_ports(site, redis)
-    return Prepared(site, _plans(site, redis), notes(redis), ports_used, lock_fd, redis.foreign)
+    return Prepared(site, _plans(site, redis), (*notes(redis), *missing), ports_used, lock_fd, redis.foreign)
 
 
 async def _intermediate(state: state_dir.StateDir, mesh: MeshSite | None) -> dict[str, str]:
@@ -150,6 +156,19 @@ def _is_text(value: str) -> bool:
 def _port_variables(numbers: Mapping[str, int]) -> dict[str, str]:
     """What a configuration may say as `${GATEHOUSE_PUBLIC_PORT}`."""
     return {f"GATEHOUSE_{name.upper()}_PORT": str(numbers[name]) for name in ("public", "internal")}
+
+
+def _secret_variables(installation: Installation) -> dict[str, str]:
+    """What a configuration may say as `${GATEHOUSE_WEBHOOK_PAYMENTS}`: it stands in no file of the configuration."""
+    return {f"GATEHOUSE_WEBHOOK_{name.upper()}": secret for name, secret in installation.webhooks.items()}
+
+
+def _partner_keys(state: state_dir.StateDir, manifest: Manifest, installation: Installation) -> dict[str, str]:
+    """The file of API keys, which a configuration names as `${GATEHOUSE_PARTNER_KEYS}`."""
+    if not manifest.api_keys:
+        return {}
+    keep_keys(state.partner_keys, manifest.api_keys, installation.api_keys)
+    return {"GATEHOUSE_PARTNER_KEYS": str(state.partner_keys)}
 
 
 async def read_summary(config: Path, variables: Mapping[str, str]) -> SpecSummary:
@@ -198,6 +217,9 @@ def _installation(state: state_dir.StateDir, manifest: Manifest) -> Installation
         state.installation,
         users=manifest.users,
         clients=(*manifest.clients, *manifest.own_clients),
+        shared=manifest.shared,
+        webhooks=manifest.webhooks,
+        api_keys=[one.owner for one in manifest.api_keys],
         redis=("supervisor", *(entry.name for entry in redis_server.clients(manifest.services))),
     )
 

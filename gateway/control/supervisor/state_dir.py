@@ -35,6 +35,11 @@ class StateDir:
         return self.root / "instance.json"
 
     @property
+    def partner_keys(self) -> Path:
+        """API keys of partners, hashed."""
+        return self.root / "partner-keys.json"
+
+    @property
     def installation(self) -> Path:
         """Generated passwords and secrets."""
         return self.root / "installation.json"

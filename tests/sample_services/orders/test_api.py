@@ -209,3 +209,18 @@ async def test_cancelling(shop: Any) -> None:
     assert (again.status, again.body["reason"]) == (409, "wrong_state")
     assert again.body["order_status"] == "cancelled"
     assert (await shop.call("POST", "/orders/1/cancel", "alice")).status == 404
+
+
+async def test_totals_are_for_services_that_count_and_leave_out_what_is_cancelled(shop: Any) -> None:
+    seeded = (await shop.call("GET", "/orders?customer=*&limit=100", "reports")).body["orders"]
+    good = [order for order in seeded if order["status"] != "cancelled"]
+    totals = await shop.call("GET", "/totals", "reports")
+    assert totals.body == {"orders": len(good), "revenue": sum(order["total"] for order in good)}
+    day = good[0]["created"][:10]
+    of_day = [order["total"] for order in good if order["created"].startswith(day)]
+    totals = await shop.call("GET", f"/totals?from={day}&to={day}", "reports")
+    assert totals.body == {"orders": len(of_day), "revenue": sum(of_day)}
+    assert (await shop.call("GET", "/totals?currency=USD", "reports")).body == {"orders": 0, "revenue": 0}
+    assert (await shop.call("GET", "/totals?from=2026-13-01", "reports")).status == 400
+    assert (await shop.call("GET", "/totals", "admin")).status == 403
+    assert (await shop.call("POST", "/orders/1001/cancel", "reports")).status == 403

@@ -94,6 +94,26 @@ def test_each_knows_only_the_secrets_it_needs(plans: dict[str, ProcessPlan]) -> 
     assert "rp-" not in json.dumps([settings(plan) for plan in plans.values() if plan.kind != "worker"])
 
 
+def test_a_third_party_gets_what_it_shares_with_one_service_and_nothing_else() -> None:
+    shop = {
+        "shared": ["pay-key"], "webhooks": ["pay"],
+        "services": [
+            {"name": "orders", "module": "shop.orders", "peers": ["pay"],
+             "secrets": {"shared": ["pay-key"], "webhooks": ["pay"]}},
+            {"name": "pay", "module": "shop.pay", "outside": True, "options": {"misbehave": "none"},
+             "secrets": {"shared": ["pay-key"]}},
+        ],
+    }  # fmt: skip
+    known = replace(INSTALLATION, shared={"pay-key": "sh-1"}, webhooks={"pay": "whsec_1"})
+    numbers = assign(("orders", "pay"), 20_000)
+    plans = {plan.name: plan for plan in make_plan(site(parse_manifest(shop), installation=known, ports=numbers))}
+    pay = settings(plans["pay"])
+    assert (pay["otlp"], pay["redis"], pay["peers"], pay["options"]) == (None, None, {}, {"misbehave": "none"})
+    assert pay["secrets"] == {"shared": {"pay-key": "sh-1"}}
+    assert settings(plans["orders"])["secrets"] == {"shared": {"pay-key": "sh-1"}, "webhooks": {"pay": "whsec_1"}}
+    assert "sh-1" not in json.dumps([settings(plans["gateway-1"]), settings(plans["control"])])
+
+
 def test_workers_are_told_their_own_user_of_our_redis(plans: dict[str, ProcessPlan]) -> None:
     account = {"address": "127.0.0.1:20003", "user": "gateway", "password": "rp-gateway", "database": 0, "tls": False}
     assert settings(plans["gateway-1"])["redis"] == account

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import time
@@ -17,7 +18,8 @@ from gateway.control.supervisor.options import Options, default_manifest
 from gateway.control.supervisor.ports import is_free
 
 pytestmark = pytest.mark.whole_system
-SERVICES = {"identity", "orders", "profiles", "storefront", "alerts"}
+SERVICES = {"identity", "orders", "profiles", "storefront", "alerts", "reports", "recommendations", "payments"}
+SERVICES |= {"shipping"} if shutil.which("node") else set()
 
 
 class Shop:
