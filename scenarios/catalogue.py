@@ -11,8 +11,33 @@ from gateway.spec.errors import nearest
 from scenarios.lab.model import Scenario
 
 ORDER = (
+    # OWASP API Security Top 10, 2023
     "api1_bola",
+    "api2_broken_auth",
+    "api3_bopla",
+    "api4_resources",
     "api5_bfla",
+    "api6_flow",
+    "api7_ssrf",
+    "api8_misconfig",
+    "api9_inventory",
+    # GraphQL
+    "graphql_aliases",
+    "graphql_cost",
+    "graphql_introspection",
+    "graphql_nested_bola",
+    # SOAP and XML
+    "soap_xxe",
+    "soap_bomb",
+    "soap_action_spoof",
+    "soap_recover",
+    # HTTP
+    "path_tricks",
+    "header_spoofing",
+    "log_injection",
+    "slowloris",
+    "smuggling",
+    # Tokens
     "token_forgery",
     "token_revocation",
     # the architecture: what compromise reaches, and what stops it

@@ -106,6 +106,8 @@ class Outcome:
     """What the attacker has now, in a few words."""
     measures: Mapping[str, str] = field(default_factory=dict)
     """Numbers that tell how bad it was, the same names in both runs."""
+    shows: str = ""
+    """Method and target of the request that tells most, if that is not the first that was answered otherwise."""
 
 
 @dataclass(frozen=True)

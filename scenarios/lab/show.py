@@ -39,7 +39,7 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
     yield "attacker got", without.outcome.got, defended.outcome.got
     for name in without.outcome.measures:
         yield name, without.outcome.measures[name], defended.outcome.measures.get(name, "–")
-    first, second = telling(without), telling(defended)
+    first, second = telling(without, defended)
     if first and second:
         yield f"attack {first.request}", answered(first), answered(second)
         yield "decided by", decider(first), decider(second)
@@ -48,8 +48,23 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
     yield "requests sent", str(without.requests), str(defended.requests)
 
 
-def telling(run: Run) -> Exchange | None:
-    """The request that tells most: one that was refused, else the last."""
+def telling(without: Run, defended: Run) -> tuple[Exchange | None, Exchange | None]:
+    """The request that tells most: the first that was answered otherwise; else in each run one that was refused."""
+    pairs = zip(without.attack_evidence, defended.attack_evidence, strict=False)
+    same = [(one, other) for one, other in pairs if one.request == other.request]
+    for one, other in same:
+        if without.outcome.shows == one.request:
+            return one, other
+    for one, other in same:
+        if (one.status, one.reason) != (other.status, other.reason):
+            return one, other
+    for one, other in same:
+        if one.excerpt.replace(one.trace_id, "") != other.excerpt.replace(other.trace_id, ""):
+            return one, other
+    return _last(without), _last(defended)
+
+
+def _last(run: Run) -> Exchange | None:
     refused = [one for one in run.attack_evidence if one.reason]
     known = refused or run.attack_evidence
     return known[-1] if known else None
@@ -66,6 +81,8 @@ def decider(one: Exchange) -> str:
         return one.by
     if one.policy:
         return f"gateway, {visible(one.policy)}"
+    if one.local:
+        return "the gateway"
     return "the service" if one.reason else "nobody"
 
 

@@ -108,7 +108,7 @@ def _told(lab: Target) -> dict[str, Any]:
 def _noted(lab: Target, who: str, found: dict[str, Any]) -> dict[str, Any]:
     for one in found["tried"]:
         request = f"{one['service']}: {one['operation']}"
-        lab.client.note(Exchange(who, request, one["status"], one["reason"], "", "", "", by=one["by"]))
+        lab.client.note(Exchange(who, request, one["status"], one["reason"], "", False, "", "", by=one["by"]))
     return found
 
 

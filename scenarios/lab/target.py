@@ -37,6 +37,9 @@ NOTES = "lab.json"
 """In the state directory: what the lab has weakened."""
 
 
+LAB_PASSWORD = "of-the-lab-alone"  # noqa: S105 (accounts that own nothing, on loopback)
+
+
 class Target:
     """One instance under attack."""
 
@@ -85,6 +88,18 @@ class Target:
             self._tokens[username] = answer.json()["access_token"]
         return answer
 
+    def become(self, username: str) -> None:
+        """Log a customer of the lab's own in, so that `call` knows them.
+
+        Raises:
+            Failure: identity or the gateway refuses.
+        """
+        if username in self._tokens:
+            return
+        self.have_user(username, LAB_PASSWORD)
+        if self.login(username, LAB_PASSWORD).status != 200:
+            raise Failure(f"The lab's user {username} could not log in.", "Too many logins? Wait a minute.")
+
     def have_user(self, username: str, password: str) -> None:
         """A customer of the lab's own, who may lose everything. Made past the gateway, by the administrator.
 
@@ -116,6 +131,10 @@ class Target:
         """Where the gateway finds a service: its sidecar's address in the mesh, else its own."""
         endpoints: list[str] = self.instance.admin("GET", "/config")["endpoints"][service]
         return endpoints[0]
+
+    def log(self, service: str) -> str:
+        """What a service has written to its log. Trainers look there; attackers cannot."""
+        return (self.instance.state_dir / "logs" / f"{service}.log").read_text("utf-8", "replace")
 
     # -- what the lab does -----------------------------------------------------------------------------------
 
