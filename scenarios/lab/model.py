@@ -45,6 +45,16 @@ class Plant:
 
 
 @dataclass(frozen=True)
+class Option:
+    """A service's own option, for the stage: somebody else's misbehaviour, which is not ours to repair."""
+
+    service: str
+    name: str
+    value: str
+    says: str
+
+
+@dataclass(frozen=True)
 class Bypass:
     """What the gateway's core does always, so that it cannot be configured away: a naive stand-in of the lab's takes
     its place (scenarios/lab/naive.py), in the attacking process and on loopback."""
@@ -53,7 +63,7 @@ class Bypass:
     """What stands where, in a line."""
 
 
-Weakness = Remove | Rewrite | Plant | Bypass
+Weakness = Remove | Rewrite | Plant | Option | Bypass
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,7 @@ class Scenario:
     questions: tuple[tuple[str, str], ...] = ()
     """For a trainer: questions with their answers."""
     architecture: Architecture = "gateway"
-    stage: tuple[Rewrite | Plant, ...] = ()
+    stage: tuple[Rewrite | Plant | Option, ...] = ()
     """What is there both times and afterwards not: what the scenario needs, and is not what it compares."""
 
     def __post_init__(self) -> None:

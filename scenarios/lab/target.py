@@ -23,7 +23,7 @@ from gateway.cli.tokens import token_for
 from gateway.cli.wire import Answer, send
 from gateway.control.supervisor.state_dir import write_private
 from scenarios.lab.client import Client, as_json
-from scenarios.lab.model import Plant, Remove, Rewrite, Scenario, Weakness
+from scenarios.lab.model import Option, Plant, Remove, Rewrite, Scenario, Weakness
 
 HEAD = """\
 # A copy of the configuration, weakened for the scenario {id}. Mend it here, then: gatehouse lab check {id}
@@ -144,8 +144,8 @@ class Target:
             self._override(config, scenario.id)
         elif any(isinstance(one, Remove | Rewrite) for one in every):
             self.instance.admin("DELETE", "/override")
-        for service in sorted({one.service for one in every if isinstance(one, Plant)}):
-            self._plant(service, sorted(one.name for one in force if isinstance(one, Plant) and one.service == service))
+        for service in sorted({one.service for one in every if isinstance(one, Plant | Option)}):
+            self._settle(service, force, options=any(isinstance(one, Option) for one in every))
         if not force:
             self._note(replace(self._notes(), touched=""))
 
@@ -172,13 +172,17 @@ class Target:
         for kept in (self.instance.state_dir / "tokens").glob("*.json"):
             kept.unlink()
 
-    def _plant(self, service: str, names: list[str]) -> None:
-        """Start a service again with these weaknesses, unless it has just these."""
+    def _settle(self, service: str, force: Sequence[Weakness], *, options: bool) -> None:
+        """Start a service again with what is planted there, unless it runs with just that."""
+        names = sorted(one.name for one in force if isinstance(one, Plant) and one.service == service)
+        chosen = {one.name: one.value for one in force if isinstance(one, Option) and one.service == service}
+        wanted = [*names, *(f"{name}={value}" for name, value in sorted(chosen.items()))]
         notes = self._notes()
-        if notes.planted.get(service, []) == names:
+        if notes.planted.get(service, []) == wanted:
             return
-        self._note(replace(notes, planted={**notes.planted, service: names}))
-        self.instance.supervisor({"do": "reconfigure", "name": service, "settings": {"weaknesses": names}})
+        self._note(replace(notes, planted={**notes.planted, service: wanted}))
+        settings = {"weaknesses": names} | ({"options": chosen} if options else {})
+        self.instance.supervisor({"do": "reconfigure", "name": service, "settings": settings})
 
     def _override(self, weaknesses: Sequence[Remove | Rewrite], why: str) -> None:
         document = copy.deepcopy(self.configuration())
