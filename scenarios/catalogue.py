@@ -21,6 +21,7 @@ ORDER = (
     "api7_ssrf",
     "api8_misconfig",
     "api9_inventory",
+    "api10_unsafe_consumption",
     # GraphQL
     "graphql_aliases",
     "graphql_cost",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scenarios.lab.model import Control, Outcome, Release, Scenario, WrongFix
+from scenarios.lab.model import Control, Option, Outcome, Scenario, WrongFix
 from scenarios.lab.target import Target
 
 
@@ -45,7 +45,7 @@ SCENARIO = Scenario(
     claims=("C9", "C10"),
     difficulty=2,
     minutes=12,
-    weaknesses=(Release("reports", "v2"),),
+    weaknesses=(Option("reports", "version", "v2", "version 2 is released"),),
     control=Control(
         name="find the one service, take its version back, let the others run",
         where="service",

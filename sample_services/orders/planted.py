@@ -17,10 +17,12 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from sample_services.kit.body import json_body
+from sample_services.kit.client import Answer
 from sample_services.kit.database import Database
 from sample_services.kit.settings import Settings
 from sample_services.orders import store
 from sample_services.orders.domain import Caller, NotFoundError, check_reader
+from sample_services.orders.paying import Payment
 
 MAX_PRODUCTS = 10_000
 MAX_FETCHED = 4_096
@@ -61,6 +63,12 @@ def plain_line(text: str) -> None:
     """A line for the log, as one writes it with print."""
     sys.stderr.write(f"{text[:1_000]}\n")
     sys.stderr.flush()
+
+
+def as_it_came(answer: Answer) -> Payment:
+    """What the provider says, since it is a respectable company."""
+    said = answer.json()
+    return Payment(str(said["id"]), str(said["status"]), str(said["pay_url"]))
 
 
 class HookTest(BaseModel):

@@ -50,6 +50,16 @@ class Plant:
 
 
 @dataclass(frozen=True)
+class Option:
+    """A service's own option: somebody else's misbehaviour, or another version."""
+
+    service: str
+    name: str
+    value: str
+    says: str
+
+
+@dataclass(frozen=True)
 class Bypass:
     """What the gateway's core does always, so that it cannot be configured away: a naive stand-in of the lab's takes
     its place (scenarios/lab/naive.py), in the attacking process and on loopback."""
@@ -59,22 +69,13 @@ class Bypass:
 
 
 @dataclass(frozen=True)
-class Release:
-    """A weakness that was released: a version of a service that is wrong. Back comes the one before."""
-
-    service: str
-    version: str
-    before: str = "v1"
-
-
-@dataclass(frozen=True)
 class Instead:
     """A weakness that is an architecture: without the control the shop is built like this."""
 
     architecture: Architecture
 
 
-Weakness = Remove | Rewrite | Plant | Bypass | Release | Instead
+Weakness = Remove | Rewrite | Plant | Option | Bypass | Instead
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class Scenario:
     questions: tuple[tuple[str, str], ...] = ()
     """For a trainer: questions with their answers."""
     architecture: Architecture = "gateway"
-    stage: tuple[Rewrite | Plant, ...] = ()
+    stage: tuple[Rewrite | Plant | Option, ...] = ()
     """What is there both times and afterwards not: what the scenario needs, and is not what it compares."""
 
     def __post_init__(self) -> None:

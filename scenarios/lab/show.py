@@ -11,7 +11,7 @@ from gateway.cli.text import visible
 from scenarios.lab.blast import JOURNEYS, Cell
 from scenarios.lab.client import Exchange
 from scenarios.lab.judge import Run, Verdict
-from scenarios.lab.model import Bypass, Instead, Plant, Release, Remove, Scenario, Weakness
+from scenarios.lab.model import Bypass, Instead, Option, Plant, Remove, Scenario, Weakness
 
 
 def print_verdict(verdict: Verdict) -> None:
@@ -50,11 +50,11 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
 
 def telling(without: Run, defended: Run) -> tuple[Exchange | None, Exchange | None]:
     """The request that tells most: the first that was answered otherwise; else in each run one that was refused."""
+    named = _named(without), _named(defended)
+    if all(named):
+        return named
     pairs = zip(without.attack_evidence, defended.attack_evidence, strict=False)
     same = [(one, other) for one, other in pairs if one.request == other.request]
-    for one, other in same:
-        if without.outcome.shows == one.request:
-            return one, other
     for one, other in same:
         if (one.status, one.reason) != (other.status, other.reason):
             return one, other
@@ -62,6 +62,10 @@ def telling(without: Run, defended: Run) -> tuple[Exchange | None, Exchange | No
         if one.excerpt.replace(one.trace_id, "") != other.excerpt.replace(other.trace_id, ""):
             return one, other
     return _last(without), _last(defended)
+
+
+def _named(run: Run) -> Exchange | None:
+    return next((one for one in run.attack_evidence if one.request == run.outcome.shows), None)
 
 
 def _last(run: Run) -> Exchange | None:
@@ -96,10 +100,10 @@ def weakness_text(one: Weakness) -> str:
         return f"gateway: {one.filter} is taken off route {one.route or '(every route)'}"
     if isinstance(one, Plant):
         return f"service {one.service}: left out: {one.name}"
+    if isinstance(one, Option):
+        return f"service {one.service}: {one.says}"
     if isinstance(one, Bypass):
         return f"the lab: {one.says}"
-    if isinstance(one, Release):
-        return f"service {one.service}: version {one.version} is released"
     if isinstance(one, Instead):
         return f"architecture {one.architecture}, without what comes after it"
     return f"{one.file}: {one.says}"

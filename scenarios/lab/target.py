@@ -25,7 +25,7 @@ from gateway.cli.wire import Answer, send
 from gateway.control.supervisor.state_dir import write_private
 from gateway.mesh.identity import identity_of
 from scenarios.lab.client import Client, as_json
-from scenarios.lab.model import Architecture, ConfigFile, Plant, Release, Remove, Rewrite, Scenario, Weakness
+from scenarios.lab.model import Architecture, ConfigFile, Option, Plant, Remove, Rewrite, Scenario, Weakness
 
 HEAD = """\
 # A copy of the configuration, weakened for the scenario {id}. Mend it here, then: gatehouse lab check {id}
@@ -161,11 +161,8 @@ class Target:
             else:
                 self.instance.admin("DELETE", OVERRIDES[file])
                 self.copy_of(file).unlink(missing_ok=True)
-        for service in sorted({one.service for one in every if isinstance(one, Plant)}):
-            self._plant(service, sorted(one.name for one in force if isinstance(one, Plant) and one.service == service))
-        for one in every:
-            if isinstance(one, Release):
-                self._release(one, [one.version] if one in force else [])
+        for service in sorted({one.service for one in every if isinstance(one, Plant | Option)}):
+            self._settle(service, force, options=any(isinstance(one, Option) for one in every))
         if not force:
             self._note(replace(self._notes(), touched=""))
 
@@ -195,22 +192,17 @@ class Target:
         for kept in (self.instance.state_dir / "tokens").glob("*.json"):
             kept.unlink()
 
-    def _plant(self, service: str, names: list[str]) -> None:
-        """Start a service again with these weaknesses, unless it has just these."""
+    def _settle(self, service: str, force: Sequence[Weakness], *, options: bool) -> None:
+        """Start a service again with what is planted there, unless it runs with just that."""
+        names = sorted(one.name for one in force if isinstance(one, Plant) and one.service == service)
+        chosen = {one.name: one.value for one in force if isinstance(one, Option) and one.service == service}
+        wanted = [*names, *(f"{name}={value}" for name, value in sorted(chosen.items()))]
         notes = self._notes()
-        if notes.planted.get(service, []) == names:
+        if notes.planted.get(service, []) == wanted:
             return
-        self._note(replace(notes, planted={**notes.planted, service: names}))
-        self.instance.supervisor({"do": "reconfigure", "name": service, "settings": {"weaknesses": names}})
-
-    def _release(self, one: Release, version: list[str]) -> None:
-        """Start another version of a service, unless it runs; none is the one before."""
-        notes, name = self._notes(), f"version of {one.service}"
-        if notes.planted.get(name, []) == version:
-            return
-        self._note(replace(notes, planted={**notes.planted, name: version}))
-        settings = {"options": {"version": (version or [one.before])[0]}}
-        self.instance.supervisor({"do": "reconfigure", "name": one.service, "settings": settings})
+        self._note(replace(notes, planted={**notes.planted, service: wanted}))
+        settings = {"weaknesses": names} | ({"options": chosen} if options else {})
+        self.instance.supervisor({"do": "reconfigure", "name": service, "settings": settings})
 
     @contextmanager
     def for_now(self, do: dict[str, Any], undo: dict[str, Any]) -> Iterator[None]:
@@ -287,6 +279,11 @@ class Target:
     def copy(self) -> Path:
         """The changed copy of the gateway's configuration."""
         return self.copy_of("gateway")
+
+    def in_force(self) -> dict[str, Any]:
+        """The gateway's configuration that a scenario has changed, as plain data."""
+        document: dict[str, Any] = yaml.safe_load(self.copy.read_text())
+        return document
 
     def configuration(self, file: ConfigFile = "gateway") -> dict[str, Any]:
         """A file that the instance runs, as plain data."""
