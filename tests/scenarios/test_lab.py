@@ -13,7 +13,7 @@ from gateway.cli.console import Failure
 from gateway.cli.instance import Instance
 from scenarios.catalogue import catalogue
 from scenarios.cli import lab
-from scenarios.lab import judge
+from scenarios.lab import blast, judge, tap
 from scenarios.lab.model import Outcome, Rewrite, Scenario
 from scenarios.lab.private import private_instance
 from scenarios.lab.target import Target
@@ -169,6 +169,35 @@ def test_data_begins_again(instance: Instance) -> None:
     assert run(instance, "reset", "--data")[0] == 0
     assert target.call("alice", "GET", f"/orders/{placed}").status == 404
     assert target.call("alice", "GET", "/orders/1001").status == 200
+
+
+FOOTHOLDS = ("a stolen token", "what the edge sends on", "database of orders", "orders crashed")
+
+
+def test_how_far_footholds_reach_is_counted(instance: Instance, mesh: Instance) -> None:
+    flat = {cell.foothold: cell for cell in blast.radius(Target(instance), FOOTHOLDS)}
+    meshed = {cell.foothold: cell for cell in blast.radius(Target(mesh), FOOTHOLDS)}
+    edge = "what the edge sends on"
+    assert flat[edge].services > 2
+    assert flat[edge].records > flat["a stolen token"].records > 0
+    assert (meshed[edge].services, meshed[edge].operations, meshed[edge].records) == (0, 0, 0)
+    assert meshed["a stolen token"].operations == flat["a stolen token"].operations > 0
+    for cells in (flat, meshed):
+        assert cells["database of orders"].records > 0
+        assert 0 < cells["orders crashed"].journeys < cells[edge].journeys == len(blast.JOURNEYS)
+    for one in (instance, mesh):
+        nothing_is_left(one)
+
+
+def test_an_interrupted_tap_is_taken_back(instance: Instance) -> None:
+    target = Target(instance)
+    before = instance.admin("GET", "/config")["spec"]
+    with pytest.raises(KeyboardInterrupt), tap.on_the_way_to(target, "orders") as wire:
+        assert target.call("alice", "GET", "/orders").status == 200
+        assert len(wire.tokens) == 1
+        raise KeyboardInterrupt
+    assert instance.admin("GET", "/config")["spec"] == before
+    nothing_is_left(instance)
 
 
 def test_what_is_told_to_programs(instance: Instance) -> None:
