@@ -50,6 +50,14 @@ def read_settings(
     help="The mesh's file, instead of the shop's own; implies --mesh.",
 )
 @click.option(
+    "--via",
+    multiple=True,
+    metavar="SERVICE=ADDRESS:PORT",
+    callback=lambda *given: _via(given[2]),
+    help="Let everybody reach a service through this address: a proxy of yours, which records or breaks what passes. "
+    "It forwards to the service's port, with --mesh to that of its sidecar (gatehouse ps). Repeatable.",
+)
+@click.option(
     "--set",
     "settings",
     metavar="SERVICE.OPTION=VALUE",
@@ -64,6 +72,7 @@ def up(
     config: Path | None,
     mesh: bool,
     mesh_config: Path | None,
+    via: dict[str, str],
     settings: dict[str, dict[str, str]],
     state_dir: Path | None,
     port_base: int | None,
@@ -80,6 +89,7 @@ def up(
       gatehouse up --detach --port-base 0
       gatehouse up --set reports.version=v2
       gatehouse up --config mine.yaml
+      gatehouse up --mesh --via orders=127.0.0.1:9000
     """
     from gateway.cli.starting import run_instance
     from gateway.cli.summary import print_shop
@@ -91,7 +101,20 @@ def up(
         manifest=str(default_manifest()),
         port_base=port_base,
         mesh=str(mesh_config or default_mesh()) if mesh or mesh_config else None,
+        via=via,
         service_options=settings,
         started=time.time(),
     )
     run_instance(options, detach=detach, when_up=lambda instance: print_shop(instance, own_config=config is not None))
+
+
+def _via(given: tuple[str, ...]) -> dict[str, str]:
+    """By service.
+
+    Raises:
+        BadParameter: it says no service, or no address.
+    """
+    found = [re.fullmatch(r"([a-z][a-z0-9-]*)=([0-9.]{7,15}:[0-9]{1,5})", one) for one in given]
+    if not all(found):
+        raise click.BadParameter("write SERVICE=ADDRESS:PORT, like orders=127.0.0.1:9000")
+    return {match[1]: match[2] for match in found if match}

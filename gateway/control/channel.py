@@ -169,8 +169,8 @@ class Channel:
         except (ValueError, TimeoutError) as error:  # a ValueError is also what an over-long line raises
             log.warning("broken message on the control channel", extra={"error": str(error)[:500]})
             self._events.broken(str(error))
-        except ConnectionError:
-            pass  # it went away; _converse has told so
+        except (OSError, asyncio.CancelledError):  # ssl.SSLError is one
+            pass  # it went away, or we go; _converse has told so
         finally:
             self._tasks.discard(task)
             writer.close()

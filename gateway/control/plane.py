@@ -111,6 +111,8 @@ class ControlPlane(Events):
         self.follow()
         now = time.monotonic()
         self.rates.tick(now)
+        if self.mesh is not None:
+            self.mesh.topology.tick(now)
         self.services.rates.tick(now)
 
     def hello(self, worker: Worker) -> None:
@@ -129,6 +131,9 @@ class ControlPlane(Events):
         """Merge a worker's numbers."""
         self.book.stats(worker.name, stats.families)
         self.rates.report(_source(worker), by_route(stats.families))
+        if self.mesh is not None:
+            worker.certificate_expires = stats.certificate_expires
+            self.mesh.topology.report(_source(worker), stats.families)
         self.follow()
         self.canaries.report(_source(worker), stats.canaries)
 
@@ -145,6 +150,8 @@ class ControlPlane(Events):
         log.info("worker gone", extra={"worker": worker.name, "worker_pid": worker.pid})
         self.book.gone(worker.name, worker.pid)
         self.rates.forget(_source(worker))
+        if self.mesh is not None:
+            self.mesh.topology.forget(_source(worker))
         self.canaries.gone(_source(worker))
         self.metrics.workers.set(len(self.channel.workers))
         self.reloader.gone(worker)

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from gateway.spec.models import Spec
+from gateway.spec.restore import sent
 
 Endpoints = dict[str, list[str]]
 
@@ -29,7 +30,7 @@ class Revision:
     @classmethod
     def of(cls, version: int, spec: Spec, endpoints: Endpoints) -> Revision:
         """Number a loaded spec."""
-        return cls(version, spec.model_dump(mode="json", by_alias=True), endpoints)
+        return cls(version, sent(spec), endpoints)
 
     def message(self) -> dict[str, Any]:
         """What a worker receives."""

@@ -24,6 +24,7 @@ from sample_services.kit.metrics import Metrics, known_method
 from sample_services.kit.problems import Problem
 from sample_services.kit.propagation import inject
 from sample_services.kit.settings import Settings
+from sample_services.kit.sidecar import CALLER
 from sample_services.kit.telemetry import Telemetry
 
 TIMEOUT_S = 5.0
@@ -126,6 +127,9 @@ class HttpClient:
         left = deadline.left()
         wait = TIMEOUT_S if left is None else min(left, TIMEOUT_S)
         sent = dict(headers or {})
+        secret = self._settings.secrets.sidecar
+        if secret is not None and peer in self._settings.meshed:
+            sent[CALLER] = secret
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
         with self._observed(peer, method, path) as (span, seen):

@@ -53,7 +53,7 @@ class Secrets(_Part):
     api_keys: Mapping[str, str] = Field(default_factory=dict, repr=False)
     """What a partner's program shows to the gateway, by partner."""
     sidecar: str | None = Field(None, repr=False)
-    """In a mesh: what the own sidecar says with each request."""
+    """In a mesh: what this service and its own sidecar say to each other, both ways."""
 
 
 class Settings(_Part):
@@ -65,6 +65,8 @@ class Settings(_Part):
     port: int = Field(0, ge=0, le=65_535)
     data_dir: Path
     peers: Mapping[str, str] = Field(default_factory=dict)
+    meshed: tuple[str, ...] = ()
+    """In a mesh: the peers that are reached through the own sidecar. Nobody else is told its secret."""
     public_url: str = "http://127.0.0.1:8088"
     issuer: str = "https://identity.shop.example"
     audience: str = "shop"

@@ -14,8 +14,8 @@ const FORBIDDEN = ['crit', 'jwk', 'jku', 'x5u', 'x5c', 'b64'];
 
 /** Keys by name, fetched when needed: an unknown name causes at most one fetch in half a minute. */
 class Keys {
-  constructor(url) {
-    Object.assign(this, { url, keys: new Map(), fetched: -Infinity, next: -Infinity });
+  constructor(url, headers) {
+    Object.assign(this, { url, headers, keys: new Map(), fetched: -Infinity, next: -Infinity });
   }
 
   async get(kid, traceparent) {
@@ -28,7 +28,7 @@ class Keys {
   async refresh(now, traceparent) {
     this.next = now + 1_000;
     try {
-      const headers = traceparent ? { traceparent } : {};
+      const headers = traceparent ? { ...this.headers, traceparent } : this.headers;
       const answer = await fetch(this.url, { headers, redirect: 'error', signal: AbortSignal.timeout(TIME_OUT_MS) });
       if (!answer.ok) return;
       const { keys } = await answer.json();
@@ -56,14 +56,16 @@ export class Verifier {
   constructor(settings) {
     const peers = settings.peers ?? {};
     this.trusted = new Map();
-    if (peers.identity) this.trust(settings.issuer, settings.audience, peers.identity + '/jwks.json');
+    const meshed = (settings.meshed ?? []).includes('identity');  // reached through our sidecar, which wants our secret
+    const headers = meshed ? { 'x-gatehouse-service': settings.secrets.sidecar } : {};
+    if (peers.identity) this.trust(settings.issuer, settings.audience, peers.identity + '/jwks.json', headers);
     if (settings.gateway_issuer && peers.gateway) {
       this.trust(settings.gateway_issuer, settings.service, peers.gateway + '/.well-known/gateway-jwks.json');
     }
   }
 
-  trust(issuer, audience, url) {
-    this.trusted.set(issuer, { issuer, audience, keys: new Keys(url) });
+  trust(issuer, audience, url, headers = {}) {
+    this.trusted.set(issuer, { issuer, audience, keys: new Keys(url, headers) });
   }
 
   /** The claims of the request's token, which must have this scope; throws 401, 403 or 503. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import random
@@ -15,21 +16,25 @@ from typing import TYPE_CHECKING, Any
 from gateway.compile.load import load_mesh_file
 from gateway.control.channel import Worker
 from gateway.control.mesh.channel import SidecarChannel
+from gateway.control.mesh.members import members_of
+from gateway.control.mesh.metrics import STRANGERS, SidecarMetrics, own
 from gateway.control.mesh.plane import MeshPlane
 from gateway.control.mesh.registry import Registry
+from gateway.control.mesh.topology import Topology, denials
 from gateway.control.messages import Ack, Explanations, Stats
 from gateway.control.settings import MeshSettings
 from gateway.control.watch import watch
 from gateway.mesh.enrolment import Enrolment
 from gateway.mesh.enrolment import MeshSettings as EnrolmentSettings
 from gateway.mesh.identity import identity_of
-from gateway.spec.mesh import Members
 from gateway.upstream.workload import Workload
 
 if TYPE_CHECKING:
     from gateway.control.plane import ControlPlane
 
 log = logging.getLogger(__name__)
+
+GATEWAY = "gateway"
 
 
 class MeshPart:
@@ -46,12 +51,14 @@ class MeshPart:
         told = EnrolmentSettings(**settings.enrolment.model_dump())
         self._control = control
         self._enrolment = Enrolment(Workload(told.identity), told, random.Random(os.urandom(16)))  # noqa: S311
-        identities = {name: identity_of(name) for name in (*settings.peers, "gateway", "control")}
-        self.identities = {name: identities[name] for name in settings.peers}
-        members = Members(settings.peers, identities)
+        members = members_of(settings.peers)
+        self.identities = {name: members.identities[name] for name in settings.peers}
         load = partial(load_mesh_file, variables=variables, members=members)
         self.registry = Registry(time.monotonic, state_dir / "mesh-registry.json")
         listening = socket.socket(fileno=os.dup(settings.listen_fd))
+        self.metrics = SidecarMetrics()
+        control.book.beside = self.metrics.shared
+        self.topology = Topology()
         self.channel = SidecarChannel(listening, self._enrolment.workload, self)
         self.plane = MeshPlane(settings.config, load, self.registry, lambda: self.channel.workers, endpoints_changed)
 
@@ -67,10 +74,15 @@ class MeshPart:
 
     def jobs(self) -> tuple[Callable[[], Awaitable[None]], ...]:
         """What runs for as long as control does."""
-        return (self._enrolment.run, self.plane.run, self._watch)
+        return (self._enrolment.run, self.plane.run, self._watch, self._sweep)
 
     async def _watch(self) -> None:
         await watch(self.plane.file, self.plane.reload)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self.channel.sweep(time.time())
 
     def status(self) -> dict[str, Any]:
         """Who is there, with which version and certificate; what the file would have."""
@@ -98,12 +110,41 @@ class MeshPart:
             "sidecars": sidecars,
         }
 
+    def seen(self) -> dict[str, Any]:
+        """Who called whom within the last minute, who was refused, and how long identities are good."""
+        expiries: dict[str, list[float]] = {}
+        for one in (*self._control.channel.workers, *self.channel.workers):
+            if one.certificate_expires is not None:
+                expiries.setdefault(one.service or GATEWAY, []).append(one.certificate_expires)
+        nodes = [
+            {
+                "name": name,
+                "identity": identity_of(name),
+                "processes": len(expiries.get(name, ())),
+                "certificate_expires": min(expiries.get(name, ()), default=None),
+                "turned_away": self._turned_away(name),
+            }
+            for name in (GATEWAY, *self.identities)
+        ]
+        return {
+            "seconds": self.topology.seconds,
+            "nodes": nodes,
+            "edges": self.topology.edges(),
+            "denials": list(denials(self.metrics.shared())),
+        }
+
+    def _turned_away(self, service: str) -> dict[str, float]:
+        """Who came to its sidecars without being one of the mesh: connections, by reason."""
+        found = self.metrics.of(service, STRANGERS)
+        counts = ((dict(labels)["result"], value) for (_, labels), (value, _) in found.samples.items()) if found else ()
+        return {result: value for result, value in counts if result != "complete"}
+
     # -- what sidecars say (gateway.control.channel.Events) ---------------------------------------------------
 
     def hello(self, worker: Worker) -> None:
         """Register it, and give it its configuration."""
         log.info("sidecar connected", extra={"worker": worker.name, "worker_pid": worker.pid})
-        self._control.book.hello(worker.name, worker.pid)
+        self.metrics.hello(worker)
         self.plane.came(worker)
 
     def ack(self, worker: Worker, ack: Ack) -> None:
@@ -114,22 +155,29 @@ class MeshPart:
     def stats(self, worker: Worker, stats: Stats) -> None:
         """Merge its numbers."""
         worker.certificate_expires = stats.certificate_expires
-        self._control.book.stats(worker.name, stats.families)
+        self.metrics.stats(worker, stats)
+        self.topology.report(_source(worker), [own(one, worker.service) for one in stats.families])
 
     def requests(self, worker: Worker, records: list[dict[str, Any]]) -> None:
         """Of hops inside only those that a sidecar refused or that failed are told beside the gateway's requests."""
         self._control.requests(worker, [one for one in records if one.get("reason")])
 
     def explanations(self, worker: Worker, told: Explanations) -> None:
-        """Keep what happened to them."""
-        self._control.explanations(worker, told)
+        """Keep what a sidecar decided itself; what it only passed on, others tell."""
+        decided = [one for one in told.explanations if one.reason]
+        self._control.explanations(worker, told.model_copy(update={"explanations": decided}))
 
     def gone(self, worker: Worker) -> None:
         """Its lease begins."""
         log.info("sidecar gone", extra={"worker": worker.name, "worker_pid": worker.pid})
-        self._control.book.gone(worker.name, worker.pid)
+        self.metrics.gone(worker)
+        self.topology.forget(_source(worker))
         self.plane.went(worker)
 
     def broken(self, error: str) -> None:
         """Count it."""
         self._control.broken(error)
+
+
+def _source(worker: Worker) -> str:
+    return f"{worker.name}/{worker.pid}"

@@ -22,6 +22,7 @@ from gateway.control.mesh.registry import Registry
 from gateway.control.messages import encode
 from gateway.spec.errors import SpecErrors
 from gateway.spec.models import Spec
+from gateway.spec.restore import sent
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class MeshPlane:
             self.state.errors = tuple(describe(error)) if isinstance(error, SpecErrors) else (str(error),)
             log.error("the mesh's file is broken: what was in force stays", extra={"errors": self.state.errors})
             return False
-        fresh = {name: spec.model_dump(mode="json", by_alias=True) for name, spec in specs.items()}
+        fresh = {name: sent(spec) for name, spec in specs.items()}
         self.state.errors = ()
         if fresh != self.state.specs:
             self.state.specs = fresh

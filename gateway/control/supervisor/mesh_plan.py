@@ -68,7 +68,7 @@ def _sidecar(site: Site, mesh: MeshSite, service: str) -> ProcessPlan:
         "app": f"127.0.0.1:{site.ports[service]}",
         "app_secret": one.secret,
         "control": mesh.control.address,
-        "inbound": one.listeners[INBOUND].address,
+        "inbound": site.options.via.get(service, one.listeners[INBOUND].address),
     }
     return ProcessPlan(
         name=name,
@@ -125,7 +125,8 @@ def _service(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
     secrets = {**plan.settings["secrets"], "sidecar": one.secret}
     told = outside | called
     rules = calling(plan.rules, plan.settings["peers"], told) if plan.rules else None
-    return replace(plan, settings={**plan.settings, "peers": told, "secrets": secrets}, rules=rules)
+    settings = {**plan.settings, "peers": told, "meshed": list(called), "secrets": secrets}
+    return replace(plan, settings=settings, rules=rules)
 
 
 def enrolment(mesh: MeshSite, name: str) -> dict[str, str]:

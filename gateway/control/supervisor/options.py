@@ -23,6 +23,8 @@ class Options:
     redis: bool = True
     mesh: str | None = None
     """The mesh's file; None: there is none."""
+    via: Mapping[str, str] = field(default_factory=dict)
+    """By service: the `host:port` at which others reach it in place of its own, because something stands in between."""
     service_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Options of services, by service: see Manifest."""
     started: float | None = None

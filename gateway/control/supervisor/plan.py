@@ -84,6 +84,11 @@ def base_url(site: Site, service: str) -> str:
     return f"http://{LOOPBACK}:{site.ports[service]}"
 
 
+def reached_at(site: Site, service: str) -> str:
+    """The `host:port` at which others find a service: its own, or that of what somebody has put in between."""
+    return site.options.via.get(service, f"{LOOPBACK}:{site.ports[service]}")
+
+
 def _control(site: Site) -> ProcessPlan:
     port, state = site.ports["admin"], site.state
     serving = [entry for entry in site.manifest.services if entry.port]
@@ -91,7 +96,7 @@ def _control(site: Site) -> ProcessPlan:
         "state_dir": str(state.root),
         "config": str(site.config),
         "variables": dict(site.variables),
-        "endpoints": {entry.name: [f"{LOOPBACK}:{site.ports[entry.name]}"] for entry in serving},
+        "endpoints": {entry.name: [reached_at(site, entry.name)] for entry in serving},
         "services": [
             {"name": entry.name, "url": base_url(site, entry.name), "about": entry.about, "public": entry.public}
             for entry in serving
@@ -172,7 +177,7 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
 def _peers(site: Site, entry: ServiceEntry) -> dict[str, str]:
     """Whom it may ask, and where: the listed services, and the gateway for its keys."""
     gateway = {GATEWAY: site.internal_url} if site.internal_url and not entry.outside else {}
-    return {peer: base_url(site, peer) for peer in entry.peers} | gateway
+    return {peer: f"http://{reached_at(site, peer)}" for peer in entry.peers} | gateway
 
 
 def _redis(site: Site, entry: ServiceEntry) -> dict[str, str] | None:

@@ -84,6 +84,8 @@ async def prepare(
         load_manifest(Path(options.manifest)) if options.manifest else Manifest(), options.service_options
     )
     manifest, missing = without_node(manifest)
+    if strangers := set(options.via) - {entry.name for entry in manifest.services if entry.port}:
+        raise CannotStart(f"nothing can stand before {min(strangers)!r}: there is no such service")
     numbers = _assign_ports(options, manifest)
     installation = _installation(state, manifest)
     variables = {**config_variables(environ), **_port_variables(numbers), **_secret_variables(installation)}
@@ -94,7 +96,7 @@ async def prepare(
     modules = {entry.module for entry in manifest.services if entry.module}
     compiling = asyncio.create_task(asyncio.to_thread(compile_programs, modules))
     try:
-        spec, intermediate = await asyncio.gather(read_summary(config, variables), _intermediate(state, mesh))
+        spec, intermediate = await asyncio.gather(read_summary(config, variables, mesh), _intermediate(state, mesh))
     finally:
         await compiling
     redis = choose_redis(options.redis or spec.redis, environ)
@@ -128,7 +130,7 @@ async def prepare(
         sidecar_code=find_code(sidecar_modules(), environ) if mesh else Code(),
         internal_url=_url(spec, sockets, "internal"),
         internal_secret=secrets.token_urlsafe(32),
-        mesh=replace(mesh, intermediate=intermediate) if mesh else None,
+        mesh=replace(mesh, intermediate=intermediate, life=spec.certificate_life) if mesh else None,
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
     ports_used = bound | _used_ports(site, redis)
@@ -180,7 +182,7 @@ def _partner_keys(state: state_dir.StateDir, manifest: Manifest, installation: I
     return {"GATEHOUSE_PARTNER_KEYS": str(state.partner_keys)}
 
 
-async def read_summary(config: Path, variables: Mapping[str, str]) -> SpecSummary:
+async def read_summary(config: Path, variables: Mapping[str, str], mesh: MeshSite | None) -> SpecSummary:
     """Let a child read the configuration (see read_spec).
 
     Raises:
@@ -191,8 +193,13 @@ async def read_summary(config: Path, variables: Mapping[str, str]) -> SpecSummar
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env=reduced_environment(os.environ),
     )  # fmt: skip
-    question = json.dumps({"path": str(config), "variables": dict(variables)})
-    out, err = await child.communicate(question.encode())
+    question: dict[str, Any] = {"path": str(config), "variables": dict(variables), "mesh": None}
+    if mesh is not None:
+        question["mesh"] = {
+            "path": str(mesh.config),
+            "peers": {one: list(called) for one, called in mesh.peers.items()},
+        }
+    out, err = await child.communicate(json.dumps(question).encode())
     if child.returncode:
         raise CannotStart(f"the configuration could not be read:\n{err.decode('utf-8', 'replace')[-2_000:]}")
     answer: dict[str, Any] = json.loads(out)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -30,6 +32,11 @@ def test_every_route_is_in_the_document_and_every_operation_is_served(shop: Any)
         if method in ("get", "post", "put", "patch", "delete")
     }
     assert served == told
+
+
+def test_the_gateway_holds_to_this_document() -> None:
+    own = resources.files("sample_services.orders").joinpath("openapi.yaml").read_text("utf-8")
+    assert (Path(__file__).parents[3] / "config" / "orders.openapi.yaml").read_text("utf-8") == own
 
 
 async def test_the_document_is_served(shop: Any) -> None:

@@ -2,9 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { appendFileSync, mkdtempSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Verifier } from '../../../sample_services/shipping/auth.mjs';
 import { quote, status } from '../../../sample_services/shipping/domain.mjs';
 import { Problem, traceparentOf } from '../../../sample_services/shipping/kit.mjs';
 import { shipping } from '../../../sample_services/shipping/service.mjs';
@@ -123,4 +125,26 @@ test('in a mesh only the own sidecar is answered, and the probes', async () => {
     for (const probe of ['/healthz', '/readyz', '/metrics']) assert.equal((await ask(probe)).status, 200);
     assert.match((await ask('/metrics')).body, /service_requests_not_from_sidecar_total 2/);
   });
+});
+
+test('in a mesh the own sidecar is told the secret, and nobody else is', async () => {
+  const seen = {};
+  const keys = createServer((request, response) => {
+    seen[request.url] = request.headers['x-gatehouse-service'];
+    response.end('{"keys": []}');
+  });
+  await new Promise((done) => keys.listen(0, '127.0.0.1', done));
+  const url = `http://127.0.0.1:${keys.address().port}`;
+  const coded = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const settings = {
+    service: 'shipping', issuer: 'i', audience: 'shop', gateway_issuer: 'g', meshed: ['identity'],
+    peers: { identity: url, gateway: url }, secrets: { sidecar: 's3cret' },
+  };
+  const verifier = new Verifier(settings);
+  for (const iss of ['i', 'g']) {
+    const token = `${coded({ typ: 'at+jwt', kid: 'k', alg: 'RS256' })}.${coded({ iss })}.c2ln`;
+    await assert.rejects(verifier.claims(token, ''), /./);
+  }
+  keys.close();
+  assert.deepEqual(seen, { '/jwks.json': 's3cret', '/.well-known/gateway-jwks.json': undefined });
 });

@@ -149,6 +149,7 @@ def test_in_a_mesh_they_still_do() -> None:
     )  # fmt: skip
     (orders,) = (plan for plan in make_plan(site(**INTERNAL, mesh=mesh)) if plan.name == "orders")
     assert settings(orders)["peers"] == {"identity": "http://127.0.0.1:30000", "gateway": "http://127.0.0.1:20001"}
+    assert settings(orders)["meshed"] == ["identity"]
 
 
 def test_secrets_are_not_in_arguments_or_printed(plans: dict[str, ProcessPlan]) -> None:
@@ -186,3 +187,19 @@ def test_traffic_waits_to_be_started(plans: dict[str, ProcessPlan]) -> None:
     assert not plans["traffic"].autostart
     assert plans["traffic"].probe is None
     assert settings(plans["traffic"])["port"] == 0
+
+
+def test_whoever_stands_between_is_what_others_reach() -> None:
+    """A proxy that somebody put there; who watches processes still looks at the service itself."""
+    put = site(options=Options(state_dir="/state", via={"identity": "127.0.0.1:9000"}))
+    told = {plan.name: settings(plan) for plan in make_plan(put) if plan.settings}
+    assert told["orders"]["peers"]["identity"] == "http://127.0.0.1:9000"
+    assert told["control"]["endpoints"]["identity"] == ["127.0.0.1:9000"]
+    assert told["control"]["services"][0]["url"] == f"http://127.0.0.1:{put.ports['identity']}"
+    bound = Bound(7, "127.0.0.1:30000")
+    mesh = MeshSite(
+        Path("/config/mesh.yaml"), bound, bound, {"identity": SidecarSite({INBOUND: bound}, "ss")}, {"identity": ()},
+        b"key", "ms", {"bundle": "", "certificate": "", "key": ""},
+    )  # fmt: skip
+    (sidecar,) = (plan for plan in make_plan(replace(put, mesh=mesh)) if plan.name == "identity-sidecar")
+    assert settings(sidecar)["inbound"] == "127.0.0.1:9000"
