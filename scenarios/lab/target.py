@@ -144,6 +144,8 @@ class Target:
             self._override(config, scenario.id)
         elif any(isinstance(one, Remove | Rewrite) for one in every):
             self.instance.admin("DELETE", "/override")
+        if not config:
+            self.copy.unlink(missing_ok=True)
         for service in sorted({one.service for one in every if isinstance(one, Plant | Option)}):
             self._settle(service, force, options=any(isinstance(one, Option) for one in every))
         if not force:
