@@ -116,15 +116,29 @@ def selfcheck(as_json: bool) -> None:
     Examples:
       gatehouse lab selfcheck
     """
+    began = time.monotonic()
+    verdicts = _run_all(list(catalogue().values()))
+    if as_json:
+        print_json({"seconds": round(time.monotonic() - began, 1), "scenarios": [one.view() for one in verdicts]})
+    else:
+        rows = ((one.scenario.id, _verdict(one), f"{one.seconds:.1f} s") for one in verdicts)
+        console().print(table(("SCENARIO", "VERDICT", "TOOK"), rows))
+        passed = sum(one.passed for one in verdicts)
+        click.echo(f"{passed} of {len(verdicts)} pass, in {time.monotonic() - began:.0f} s.")
+    if not all(one.passed for one in verdicts):
+        raise click.exceptions.Exit(Failure.exit_code)
+
+
+def _run_all(wanted: list[Scenario]) -> list[judge.Verdict]:
+    """Run scenarios on shops of the lab's own, one for each architecture, with a progress bar."""
     from rich.progress import Progress
 
-    began = time.monotonic()
     verdicts: list[judge.Verdict] = []
     elsewhere: dict[str, judge.Run] = {}
     with Progress(console=console(stderr=True)) as progress:
-        bar = progress.add_task("scenarios", total=len(catalogue()))
+        bar = progress.add_task("scenarios", total=len(wanted))
         for architecture in ARCHITECTURES:
-            chosen = [one for one in catalogue().values() if architecture in (one.instead, one.architecture)]
+            chosen = [one for one in wanted if architecture in (one.instead, one.architecture)]
             if not chosen:
                 continue
             with private_instance(architecture) as instance:
@@ -135,15 +149,46 @@ def selfcheck(as_json: bool) -> None:
                         continue
                     verdicts.append(judge.run_scenario(one, Target(instance), elsewhere.get(one.id)))
                     progress.advance(bar)
-    if as_json:
-        print_json({"seconds": round(time.monotonic() - began, 1), "scenarios": [one.view() for one in verdicts]})
-    else:
-        rows = ((one.scenario.id, _verdict(one), f"{one.seconds:.1f} s") for one in verdicts)
-        console().print(table(("SCENARIO", "VERDICT", "TOOK"), rows))
-        passed = sum(one.passed for one in verdicts)
-        click.echo(f"{passed} of {len(verdicts)} pass, in {time.monotonic() - began:.0f} s.")
+    return verdicts
+
+
+@lab.command("report")
+@click.argument("scenario", required=False)
+@click.option("--all", "everything", is_flag=True, help="The whole catalogue.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write."
+)
+def report_(scenario: str | None, everything: bool, output: Path) -> None:
+    """Run scenarios and write a page to hand out: one HTML file, nothing fetched.
+
+    \b
+    Examples:
+      gatehouse lab report api1-bola -o bola.html
+      gatehouse lab report --all -o lab.html
+    """
+    from scenarios.lab import report
+
+    if everything == bool(scenario):
+        raise Misuse("Name a scenario, or say --all.")
+    verdicts = _run_all(list(catalogue().values()) if everything else [find_scenario(str(scenario))])
+    output.write_text(report.html(verdicts, made=time.strftime("%Y-%m-%d")), "utf-8")
+    click.echo(f"{output}: {sum(one.passed for one in verdicts)} of {len(verdicts)} pass.")
     if not all(one.passed for one in verdicts):
         raise click.exceptions.Exit(Failure.exit_code)
+
+
+@lab.command("sheet")
+@click.argument("scenario")
+def sheet_(scenario: str) -> None:
+    """Print a trainer's sheet: setting, script, control, questions with answers; Markdown.
+
+    \b
+    Examples:
+      gatehouse lab sheet api1-bola
+    """
+    from scenarios.lab import report
+
+    click.echo(report.sheet(find_scenario(scenario)), nl=False)
 
 
 def _verdict(one: judge.Verdict) -> str:

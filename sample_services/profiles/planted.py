@@ -61,7 +61,7 @@ def parse_expanding(data: bytes) -> etree._Element:
 def _filled(text: str, values: Mapping[str, str]) -> str:
     parts = re.split(r"&(\w+);", text)  # text, name, text, name, …
     if sum(len(values.get(name, "")) for name in parts[1::2]) > MAX_EXPANDED:
-        raise Problem(413, "lab_bound", "the lab lets no bomb do more than that")
+        raise Problem(413, "too_large", "the lab lets no bomb do more than that")
     parts[1::2] = [values.get(name, f"&{name};") for name in parts[1::2]]
     return "".join(parts)
 

@@ -18,7 +18,7 @@ def print_verdict(verdict: Verdict) -> None:
     """Both sides, who decided, the fix, and the verdict."""
     scenario = verdict.scenario
     click.secho(f"{scenario.id} · {scenario.title} · {', '.join(scenario.references)}\n", bold=True)
-    console().print(table(("", "WITHOUT", "WITH"), _rows(verdict)))
+    console().print(table(("", "WITHOUT", "WITH"), rows(verdict)))
     click.echo(f"\nThe control lives in the {scenario.control.where}: {scenario.control.name}")
     for line in scenario.control.lines.splitlines():
         click.secho(f"  + {visible(line)}", fg="green")
@@ -34,7 +34,8 @@ def print_verdict(verdict: Verdict) -> None:
             click.echo(f"  {visible(fault)}")
 
 
-def _rows(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
+def rows(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
+    """Both sides beside each other: what it is, without the control, with it."""
     without, defended = verdict.without, verdict.defended
     yield "attacker got", without.outcome.got, defended.outcome.got
     for name in without.outcome.measures:
