@@ -192,12 +192,6 @@ def test_how_far_footholds_reach_is_counted(instance: Instance, mesh: Instance) 
 def test_an_interrupted_tap_is_taken_back(instance: Instance) -> None:
     target = Target(instance)
     before = instance.admin("GET", "/config")["spec"]
-<<<<<<< HEAD
-    with pytest.raises(KeyboardInterrupt), tap.on_the_way_to(target, "orders") as wire:  # noqa: PT012 (what is interrupted)
-        assert target.call("alice", "GET", "/orders").status == 200
-        assert len(wire.tokens) == 1
-        raise KeyboardInterrupt
-=======
     seen = []
 
     def interrupted() -> None:
@@ -209,7 +203,6 @@ def test_an_interrupted_tap_is_taken_back(instance: Instance) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert len(seen) == 1
->>>>>>> lab-mesh
     assert instance.admin("GET", "/config")["spec"] == before
     nothing_is_left(instance)
 
