@@ -19,7 +19,7 @@ from gateway.control.metrics_merge import MetricsBook
 from gateway.control.metrics_render import ControlMetrics
 from gateway.control.past_store import PastStore
 from gateway.control.rates import HISTOGRAM, RateBook, Tally, Totals
-from gateway.control.reload import Loader, Reloader, Source
+from gateway.control.reload import Loader, Override, Reloader, Source
 from gateway.control.request_log import RequestLog
 from gateway.control.services import Services
 from gateway.control.settings import ControlSettings
@@ -65,6 +65,11 @@ class ControlPlane(Events):
         self.canaries = Canaries(settings.state_dir, self.channel, self.metrics)
         self.live = Live(lambda: live_message(self), self._tick)
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def override(self) -> Override | None:
+        """What stands in for one of the files; None when they hold."""
+        return self.reloader.override or (self.mesh.plane.override if self.mesh else None)
 
     async def start(self) -> None:
         """Load the configuration, then let workers connect and start looking around.

@@ -109,6 +109,10 @@ class HttpClient:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
+    def weak(self, name: str) -> bool:
+        """Whether the lab has asked for this weakness of the service; see `Service.weak`."""
+        return name in self._settings.weaknesses
+
     async def request(
         self,
         peer: str,

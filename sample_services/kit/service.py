@@ -123,6 +123,10 @@ class Service:
         if schema is not None:
             await self._open_database(schema, seed)
         add_probes(self.app, self.ready_checks, self.metrics)
+        if self.weak("debug-endpoint"):  # LAB: compromised-service
+            from sample_services.kit.debug import add_debug
+
+            add_debug(self)
 
     async def _open_database(self, schema: str, seed: Seed) -> None:
         path = self.settings.data_dir / f"{self.settings.service}.db"

@@ -18,7 +18,7 @@ async def setup(service: Service) -> None:
     """One domain, two faces, and the sender of credential resets."""
     outcomes = outcome_counter(service.metrics.registry)
     delivery = Delivery(service.db, service.http, service.telemetry, outcomes, service.log)
-    profiles = Profiles(service.db, recovered=delivery.wake)
+    profiles = Profiles(service.db, recovered=delivery.wake, weak=service.weak)
     SoapFace(service, profiles).add_routes(service.app)
     RestFace(service, profiles).add_routes(service.app)
     service.background(delivery.run, "credential resets")
