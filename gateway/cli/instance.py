@@ -52,6 +52,8 @@ class Instance:
     """Where the mesh's authority is commanded; empty without a mesh."""
     authority_secret: str = field(default="", repr=False)
     started: str | float = ""
+    architecture: str = "gateway"
+    """By name: gateway.control.supervisor.architecture."""
     ports: dict[str, int] = field(default_factory=dict)
     ready_seconds: float | None = None
     pss_mib: float | None = None

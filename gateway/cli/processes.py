@@ -44,6 +44,7 @@ def ps(state_dir: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(processes)
         return
+    console().print(f"Architecture: {visible(instance.architecture)}\n")
     columns = ("PROCESS", "KIND", "PID", "STATE", "RESTARTS", "UPTIME", "MEMORY", "PORT", "ISOLATION")
     console().print(table(columns, map(_row, processes), right=("PID", "RESTARTS", "UPTIME", "MEMORY", "PORT")))
     click.echo()

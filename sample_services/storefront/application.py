@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 from aiohttp import web
 
-from sample_services.kit.service import Service, run
+from sample_services.kit.component import Component, schema_of
+from sample_services.kit.service import Service
 from sample_services.storefront.endpoint import GraphQLEndpoint
 from sample_services.storefront.limits import NO_LIMITS, Limits
 from sample_services.storefront.page import ShopPage
@@ -31,7 +30,4 @@ async def schema_text(_request: web.Request) -> web.Response:
     return web.Response(text=SDL, content_type="text/plain", headers={"X-Content-Type-Options": "nosniff"})
 
 
-def main() -> None:
-    """Runs the service until it is told to stop."""
-    schema = files("sample_services.storefront").joinpath("schema.sql").read_text(encoding="utf-8")
-    run("storefront", setup, schema=schema, seed=seed)
+COMPONENT = Component("storefront", setup, schema_of("sample_services.storefront"), seed)

@@ -57,6 +57,8 @@ class ServiceEntry:
     """A third party's program, run here for teaching: it gets no spans' collector, and no sidecar in a mesh."""
     sidecar: bool = True
     """Whether it has one in a mesh; what serves and calls nobody needs none."""
+    modules: tuple[str, ...] = ()
+    """Of a monolith: the services whose work it does in their place. It takes the public port itself."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class Manifest:
     api_keys: tuple[ApiKeyEntry, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     """Given to every service as it is (token issuer, audience)."""
+    monolith: ServiceEntry | None = None
+    """Some of the services in one process; see architecture.py."""
 
     @property
     def own_clients(self) -> tuple[str, ...]:
@@ -133,7 +137,7 @@ def parse_manifest(document: Any) -> Manifest:
         ValueError: what is wrong and where.
     """
     _require_keys(document, {field.name for field in fields(Manifest)}, "top level")
-    services = tuple(_entry(item, index) for index, item in enumerate(document.get("services") or ()))
+    services = tuple(_entry(item, f"services[{index}]") for index, item in enumerate(document.get("services") or ()))
     names = [entry.name for entry in services]
     for entry in services:
         if names.count(entry.name) > 1 or entry.name in _RESERVED:
@@ -148,7 +152,11 @@ def parse_manifest(document: Any) -> Manifest:
         ):
             if unknown := set(entry.secrets.get(kind, ())) - set(there or ()):
                 raise ValueError(f"{entry.name}: unknown {kind} {sorted(unknown)}")
+    monolith = _entry(document["monolith"], "monolith") if document.get("monolith") else None
+    if monolith and (monolith.name in {*names, *_RESERVED} or not set(monolith.modules) <= set(names)):
+        raise ValueError(f"monolith: {monolith.name!r} must be a name of its own, and its modules services")
     return Manifest(
+        monolith=monolith,
         services=services,
         users=_texts(document.get("users", ()), "users"),
         clients=_texts(document.get("clients", ()), "clients"),
@@ -159,8 +167,7 @@ def parse_manifest(document: Any) -> Manifest:
     )
 
 
-def _entry(item: Any, index: int) -> ServiceEntry:
-    where = f"services[{index}]"
+def _entry(item: Any, where: str) -> ServiceEntry:
     _require_keys(item, {field.name for field in fields(ServiceEntry)}, where)
     name, module, node = (item.get(key) for key in ("name", "module", "node"))
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -171,7 +178,7 @@ def _entry(item: Any, index: int) -> ServiceEntry:
         raise ValueError(f"{name}: module must be a Python module's name, not {module!r}")
     if node is not None and (not isinstance(node, str) or not _SCRIPT.fullmatch(node)):
         raise ValueError(f"{name}: node must be a file below the manifest's folder, not {node!r}")
-    lists = {key: _texts(item.get(key, ()), f"{name}.{key}") for key in ("peers", "redis")}
+    lists = {key: _texts(item.get(key, ()), f"{name}.{key}") for key in ("peers", "redis", "modules")}
     if bad := [rule for rule in lists["redis"] if not _ACL_RULE.fullmatch(rule)]:
         raise ValueError(f"{name}: not Redis ACL rules: {bad}")
     _check_plain(item, name)

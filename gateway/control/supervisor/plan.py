@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.control.supervisor.architecture import architecture_of
 from gateway.control.supervisor.confinement import Code, service_rules
 from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, ServiceEntry
@@ -97,6 +98,8 @@ def _control(site: Site) -> ProcessPlan:
         "config": str(site.config),
         "variables": dict(site.variables),
         "endpoints": {entry.name: [reached_at(site, entry.name)] for entry in serving},
+        "architecture": architecture_of(site.options).name,
+        "gateway": architecture_of(site.options).gateway,
         "services": [
             {"name": entry.name, "url": base_url(site, entry.name), "about": entry.about, "public": entry.public}
             for entry in serving

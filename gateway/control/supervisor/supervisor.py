@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.control.supervisor import handover, logs, memory
+from gateway.control.supervisor.architecture import architecture_of
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.events import Events
 from gateway.control.supervisor.fleet import NOT_CONFINED, Fleet, UnknownProcess
@@ -150,6 +151,7 @@ class Supervisor:
         document = {
             "supervisor_pid": os.getpid(),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._began_at)),
+            "architecture": architecture_of(site.options).name,
             "config": str(site.config),
             "admin_url": f"http://{LOOPBACK}:{site.ports['admin']}",
             "admin_secret": site.admin_secret,
@@ -188,8 +190,9 @@ class Supervisor:
         """
         match question:
             case {"do": "ps"}:
-                processes = [*self._fleet_of().describe(), *self._ourselves()]
-                return {"processes": processes, "strangers": self._api.strangers if self._api else 0}
+                name = {"architecture": architecture_of(self._options).name}
+                rows = [row | name for row in self._fleet_of().describe() + self._ourselves()]
+                return {**name, "processes": rows, "strangers": self._api.strangers if self._api else 0}
             case {"do": "down"}:
                 self._stop.set()
                 return {"ok": True, "pid": os.getpid()}
