@@ -36,18 +36,19 @@ def read_settings(
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The gateway's configuration; else the shop's own, config/shop.yaml.",
+    help="The gateway's configuration; else the architecture's own, config/shop.yaml or config/flat.yaml.",
 )
 @click.option(
-    "--mesh",
-    is_flag=True,
-    help="Put a sidecar beside every service: mutual TLS between all of them, and nobody calls whom the mesh's file "
-    "does not let (config/mesh.yaml).",
+    "--architecture",
+    type=click.Choice(("monolith", "flat", "gateway", "mesh")),
+    help="How the shop is built: one process; services without policies; services behind a gateway (the default); and "
+    "the same with a sidecar beside every service.",
 )
+@click.option("--mesh", is_flag=True, help="Short for --architecture mesh.")
 @click.option(
     "--mesh-config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The mesh's file, instead of the shop's own; implies --mesh.",
+    help="The mesh's file, instead of the shop's own, config/mesh.yaml; implies --mesh.",
 )
 @click.option(
     "--via",
@@ -70,6 +71,7 @@ def read_settings(
 def up(
     detach: bool,
     config: Path | None,
+    architecture: str | None,
     mesh: bool,
     mesh_config: Path | None,
     via: dict[str, str],
@@ -80,12 +82,14 @@ def up(
     """Start the shop behind the gateway.
 
     Starts Redis, the shop's services, the gateway and its control process, all on this machine's loopback,
-    and prints what runs where and what to try. Ctrl-C stops all of it.
+    and prints what runs where and what to try. Ctrl-C stops all of it. With --architecture the same shop is
+    built in another way.
 
     \b
     Examples:
       gatehouse up
       gatehouse up --mesh
+      gatehouse up --architecture monolith
       gatehouse up --detach --port-base 0
       gatehouse up --set reports.version=v2
       gatehouse up --config mine.yaml
@@ -95,17 +99,27 @@ def up(
     from gateway.cli.summary import print_shop
     from gateway.control.supervisor.options import Options, default_manifest, default_mesh
 
+    name = _architecture(architecture, meshed=mesh or mesh_config is not None)
+    if config and name == "monolith":
+        raise click.UsageError("the monolith has no gateway, so there is nobody to serve --config")
     options = Options(
         state_dir=str(directory_of(state_dir)),
+        architecture=name,
         config=str(config) if config else None,
         manifest=str(default_manifest()),
         port_base=port_base,
-        mesh=str(mesh_config or default_mesh()) if mesh or mesh_config else None,
+        mesh=str(mesh_config or default_mesh()) if name == "mesh" else None,
         via=via,
         service_options=settings,
         started=time.time(),
     )
     run_instance(options, detach=detach, when_up=lambda instance: print_shop(instance, own_config=config is not None))
+
+
+def _architecture(named: str | None, *, meshed: bool) -> str:
+    if meshed and named not in (None, "mesh"):
+        raise click.UsageError(f"--mesh is another architecture than {named}")
+    return "mesh" if meshed else named or "gateway"
 
 
 def _via(given: tuple[str, ...]) -> dict[str, str]:

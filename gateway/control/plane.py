@@ -19,7 +19,7 @@ from gateway.control.metrics_merge import MetricsBook
 from gateway.control.metrics_render import ControlMetrics
 from gateway.control.past_store import PastStore
 from gateway.control.rates import HISTOGRAM, RateBook, Tally, Totals
-from gateway.control.reload import Loader, Reloader, Source
+from gateway.control.reload import Loader, Override, Reloader, Source
 from gateway.control.request_log import RequestLog
 from gateway.control.services import Services
 from gateway.control.settings import ControlSettings
@@ -45,9 +45,9 @@ class ControlPlane(Events):
         self.request_log = RequestLog()
         self.traces = TraceStore()
         self.past = PastStore()
-        self.supervisor = SupervisorClient(settings.supervisor_socket)
+        self.supervisor = SupervisorClient(settings.supervisor_socket, settings.admin_secret.get_secret_value())
         self.services = Services(settings.services, self.supervisor)
-        self.channel = WorkerChannel(settings.control_socket, self)
+        self.channel = WorkerChannel(settings.control_socket, self, settings.control_secret.get_secret_value())
         self.mesh: MeshPart | None = None
         endpoints = dict(settings.endpoints)
         if settings.mesh:
@@ -65,6 +65,11 @@ class ControlPlane(Events):
         self.canaries = Canaries(settings.state_dir, self.channel, self.metrics)
         self.live = Live(lambda: live_message(self), self._tick)
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def override(self) -> Override | None:
+        """What stands in for one of the files; None when they hold."""
+        return self.reloader.override or (self.mesh.plane.override if self.mesh else None)
 
     async def start(self) -> None:
         """Load the configuration, then let workers connect and start looking around.

@@ -44,7 +44,7 @@ async def setup(service: Service) -> None:
         ClientAuthentication(db, audit),
     ).add_routes(router)
     KeyApi(settings, db, ring, service.auth, audit).add_routes(router)
-    UserApi(db, service.auth, passwords, resets, audit, clock).add_routes(router)
+    UserApi(db, service.auth, passwords, resets, audit, clock, service.weak).add_routes(router)
     service.background(lambda: _forget(service, resets), "forget what has expired")
     _publish_revocations(service)
 

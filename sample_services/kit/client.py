@@ -91,16 +91,27 @@ class _Token:
 class HttpClient:
     """Calls peers by the names in the settings; one connection pool per service."""
 
-    def __init__(self, settings: Settings, telemetry: Telemetry, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        telemetry: Telemetry,
+        metrics: Metrics,
+        connector: aiohttp.BaseConnector | None = None,
+    ) -> None:
+        """`connector` makes the connections, where they are not to be ordinary ones."""
         self._settings = settings
         self._telemetry = telemetry
         self._metrics = metrics
         self._tokens: dict[str, _Token] = {}
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
-            connector=aiohttp.TCPConnector(limit=100, limit_per_host=50, keepalive_timeout=15),
+            connector=connector or aiohttp.TCPConnector(limit=100, limit_per_host=50, keepalive_timeout=15),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
+
+    def weak(self, name: str) -> bool:
+        """Whether the lab has asked for this weakness of the service; see `Service.weak`."""
+        return name in self._settings.weaknesses
 
     async def request(
         self,

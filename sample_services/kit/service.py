@@ -14,6 +14,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -34,6 +35,7 @@ from sample_services.kit.sidecar import only_from_sidecar
 from sample_services.kit.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    import aiohttp
     from redis.asyncio import Redis
 
 GATEWAY = "gateway"
@@ -61,22 +63,38 @@ class Service:
     telemetry: Telemetry
     ready_checks: list[Callable[[], Awaitable[None]]]
     """/readyz asks all of them; one that raises makes the service not ready. The database is in already."""
+    closing: AsyncExitStack
+    """What set-up has opened; closed when background work has ended."""
 
-    def __init__(self, settings: Settings, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: logging.Logger,
+        host: Service | None = None,
+        connector: aiohttp.BaseConnector | None = None,
+    ) -> None:
+        """With a `host` it is a module in the host's process: it shares what a process has once.
+
+        That are counters, spans, background work and the database. Its code does not see the difference.
+        """
         self.settings = settings
         self.log = log
-        self.metrics = Metrics()
-        self.telemetry = Telemetry(settings, self.metrics)
-        self.http = HttpClient(settings, self.telemetry, self.metrics)
+        self.metrics = host.metrics if host else Metrics()
+        self.telemetry = host.telemetry if host else Telemetry(settings, self.metrics)
+        self.http = HttpClient(settings, self.telemetry, self.metrics, connector)
         self.auth = self._verifier()
         middlewares = [Observer(self.telemetry, self.metrics).middleware()]
         if settings.secrets.sidecar is not None:
             middlewares.append(only_from_sidecar(settings.secrets.sidecar, self.metrics))
         self.app = web.Application(middlewares=middlewares, client_max_size=MAX_BYTES)
         self.app.on_response_prepare.append(_hide_software)
-        self.ready_checks = []
-        self._tasks = Tasks(log, self.metrics.task_failures)
+        self.ready_checks = host.ready_checks if host else []
+        self.closing = AsyncExitStack()
+        self._tasks: Tasks = host._tasks if host else Tasks(log, self.metrics.task_failures)
         self._redis: Redis | None = None
+        if host is not None:
+            self.db = host.db
+            host.closing.push_async_callback(self._disconnect)
 
     def weak(self, name: str) -> bool:
         """Whether the lab has asked for this weakness; each stands in one place, with its name."""
@@ -105,6 +123,10 @@ class Service:
         if schema is not None:
             await self._open_database(schema, seed)
         add_probes(self.app, self.ready_checks, self.metrics)
+        if self.weak("debug-endpoint"):  # LAB: compromised-service
+            from sample_services.kit.debug import add_debug
+
+            add_debug(self)
 
     async def _open_database(self, schema: str, seed: Seed) -> None:
         path = self.settings.data_dir / f"{self.settings.service}.db"
@@ -116,12 +138,16 @@ class Service:
     async def close(self) -> None:
         """Stop background work and close everything; the database last, since the others may still use it."""
         await self._tasks.stop()
-        await self.http.close()
-        if self._redis is not None:
-            await self._redis.aclose()
+        await self.closing.aclose()
+        await self._disconnect()
         await asyncio.to_thread(self.telemetry.close)
         if hasattr(self, "db"):
             await self.db.close()
+
+    async def _disconnect(self) -> None:
+        await self.http.close()
+        if self._redis is not None:
+            await self._redis.aclose()
 
     def _verifier(self) -> TokenVerifier:
         """Believes identity, and the gateway where there is one that says so."""
@@ -183,15 +209,20 @@ async def serve(settings: Settings, log: logging.Logger, setup: Setup, schema: s
     log.info("stopped")
 
 
-async def _listen(service: Service) -> web.AppRunner:
-    runner = web.AppRunner(
-        service.app,
+def runner_of(app: web.Application) -> web.AppRunner:
+    """How an application is served; nothing listens yet."""
+    return web.AppRunner(
+        app,
         access_log=None,
         handle_signals=False,
         shutdown_timeout=FINISH_REQUESTS_S,
         # Nobody compresses requests, except into bombs; and a broken one would fail while it is read, as our error.
         auto_decompress=False,
     )
+
+
+async def _listen(service: Service) -> web.AppRunner:
+    runner = runner_of(service.app)
     await runner.setup()
     settings = service.settings
     try:

@@ -107,6 +107,12 @@ class OutOfStockError(OrderError):
     reason = "out_of_stock"
 
 
+class FairShareError(OrderError):
+    """Of what is scarce one customer wants more than the others would like."""
+
+    reason = "fair_share"
+
+
 class MixedCurrenciesError(OrderError):
     """One order is paid in one currency."""
 

@@ -10,6 +10,7 @@ from graphql import GraphQLResolveInfo
 from sample_services.kit.auth import Claims
 from sample_services.kit.problems import Problem
 from sample_services.kit.service import Service
+from sample_services.storefront.deputy import DEPUTY
 from sample_services.storefront.loaders import Loaders
 from sample_services.storefront.upstream import OrdersApi, ProfilesApi, RecommendationsApi
 
@@ -19,6 +20,8 @@ class Context:
 
     def __init__(self, service: Service, claims: Claims | None) -> None:
         token = claims.token if claims else None
+        if service.weak("one-token-for-all"):  # LAB: confused-deputy
+            token = DEPUTY.token(claims)
         self.db = service.db
         self.telemetry = service.telemetry
         self.claims = claims

@@ -9,7 +9,6 @@ import random
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from gateway.control.watch import watch
 from gateway.mesh.enrolment import Enrolment
 from gateway.mesh.enrolment import MeshSettings as EnrolmentSettings
 from gateway.mesh.identity import identity_of
+from gateway.spec.models import Spec
 from gateway.upstream.workload import Workload
 
 if TYPE_CHECKING:
@@ -53,7 +53,10 @@ class MeshPart:
         self._enrolment = Enrolment(Workload(told.identity), told, random.Random(os.urandom(16)))  # noqa: S311
         members = members_of(settings.peers)
         self.identities = {name: members.identities[name] for name in settings.peers}
-        load = partial(load_mesh_file, variables=variables, members=members)
+
+        def load(path: Path, text: str | None) -> dict[str, Spec]:
+            return load_mesh_file(path, variables, members, text)
+
         self.registry = Registry(time.monotonic, state_dir / "mesh-registry.json")
         listening = socket.socket(fileno=os.dup(settings.listen_fd))
         self.metrics = SidecarMetrics()
@@ -105,6 +108,7 @@ class MeshPart:
             "file": str(self.plane.file),
             "version": state.version,
             "errors": list(state.errors),
+            "override": self.plane.override.view() if self.plane.override else None,
             "ready": self.plane.ready(),
             "services": sorted(state.specs),
             "sidecars": sidecars,

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway.control.supervisor.errors import CannotStart
+from gateway.mesh.isolation.rules import MEMORY_MIB
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _SCRIPT = re.compile(r"[\w-]+(/[\w-]+)*\.m?js")
 _ACL_RULE = re.compile(r"[~%&+(-][^\r\n]*")
+LEAST_MEMORY_MIB = 64
 _RESERVED = {"public", "internal", "admin", "collector", "redis", "control", "supervisor", "guard", "gateway"} | {
     "authority", "app", "inbound",
 }  # fmt: skip
@@ -45,12 +47,18 @@ class ServiceEntry:
     autostart: bool = True
     port: bool = True
     """False: it serves nothing, so there is nothing to wait for."""
+    gateway: bool = False
+    """It calls the public gateway, as clients do."""
+    memory: int = MEMORY_MIB
+    """How much data it may keep in memory, in MiB; where the host enforces it."""
     options: Mapping[str, str] = field(default_factory=dict)
     """What it alone can be told, with the defaults; `gatehouse up --set NAME.OPTION=VALUE` changes them."""
     outside: bool = False
     """A third party's program, run here for teaching: it gets no spans' collector, and no sidecar in a mesh."""
     sidecar: bool = True
     """Whether it has one in a mesh; what serves and calls nobody needs none."""
+    modules: tuple[str, ...] = ()
+    """Of a monolith: the services whose work it does in their place. It takes the public port itself."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,8 @@ class Manifest:
     api_keys: tuple[ApiKeyEntry, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     """Given to every service as it is (token issuer, audience)."""
+    monolith: ServiceEntry | None = None
+    """Some of the services in one process; see architecture.py."""
 
     @property
     def own_clients(self) -> tuple[str, ...]:
@@ -127,7 +137,7 @@ def parse_manifest(document: Any) -> Manifest:
         ValueError: what is wrong and where.
     """
     _require_keys(document, {field.name for field in fields(Manifest)}, "top level")
-    services = tuple(_entry(item, index) for index, item in enumerate(document.get("services") or ()))
+    services = tuple(_entry(item, f"services[{index}]") for index, item in enumerate(document.get("services") or ()))
     names = [entry.name for entry in services]
     for entry in services:
         if names.count(entry.name) > 1 or entry.name in _RESERVED:
@@ -142,7 +152,11 @@ def parse_manifest(document: Any) -> Manifest:
         ):
             if unknown := set(entry.secrets.get(kind, ())) - set(there or ()):
                 raise ValueError(f"{entry.name}: unknown {kind} {sorted(unknown)}")
+    monolith = _entry(document["monolith"], "monolith") if document.get("monolith") else None
+    if monolith and (monolith.name in {*names, *_RESERVED} or not set(monolith.modules) <= set(names)):
+        raise ValueError(f"monolith: {monolith.name!r} must be a name of its own, and its modules services")
     return Manifest(
+        monolith=monolith,
         services=services,
         users=_texts(document.get("users", ()), "users"),
         clients=_texts(document.get("clients", ()), "clients"),
@@ -153,8 +167,7 @@ def parse_manifest(document: Any) -> Manifest:
     )
 
 
-def _entry(item: Any, index: int) -> ServiceEntry:
-    where = f"services[{index}]"
+def _entry(item: Any, where: str) -> ServiceEntry:
     _require_keys(item, {field.name for field in fields(ServiceEntry)}, where)
     name, module, node = (item.get(key) for key in ("name", "module", "node"))
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -165,7 +178,7 @@ def _entry(item: Any, index: int) -> ServiceEntry:
         raise ValueError(f"{name}: module must be a Python module's name, not {module!r}")
     if node is not None and (not isinstance(node, str) or not _SCRIPT.fullmatch(node)):
         raise ValueError(f"{name}: node must be a file below the manifest's folder, not {node!r}")
-    lists = {key: _texts(item.get(key, ()), f"{name}.{key}") for key in ("peers", "redis")}
+    lists = {key: _texts(item.get(key, ()), f"{name}.{key}") for key in ("peers", "redis", "modules")}
     if bad := [rule for rule in lists["redis"] if not _ACL_RULE.fullmatch(rule)]:
         raise ValueError(f"{name}: not Redis ACL rules: {bad}")
     _check_plain(item, name)
@@ -182,9 +195,12 @@ def _api_key(item: Any) -> ApiKeyEntry:
 
 
 def _check_plain(item: Mapping[str, Any], name: str) -> None:
-    for key in ("public", "autostart", "port", "sidecar", "outside"):
+    for key in ("public", "autostart", "port", "gateway", "sidecar", "outside"):
         if not isinstance(item.get(key, True), bool):
             raise ValueError(f"{name}: {key} must be true or false")
+    memory = item.get("memory", MEMORY_MIB)
+    if type(memory) is not int or memory < LEAST_MEMORY_MIB:
+        raise ValueError(f"{name}: memory is a whole number of MiB, {LEAST_MEMORY_MIB} or more")
     options = item.get("options", {})
     if not isinstance(options, dict) or not all(isinstance(text, str) for pair in options.items() for text in pair):
         raise ValueError(f"{name}: options are texts by name")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gateway.control.supervisor.confinement import calling, sidecar_rules
 from gateway.control.supervisor.mesh_site import MeshSite
 from gateway.control.supervisor.program import Enrolment, ProcessPlan, python_module
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.control.supervisor.plan import Site
 
 AUTHORITY = "authority"
+SIDECAR_LAST_GOOD = "last-good.json"
 
 
 def root_program(folder: str, *, rotate: bool = False) -> tuple[str, ...]:
@@ -54,11 +56,12 @@ def _authority(site: Site, mesh: MeshSite) -> ProcessPlan:
 def _sidecar(site: Site, mesh: MeshSite, service: str) -> ProcessPlan:
     one = mesh.sidecars[service]
     name = f"{service}-sidecar"
+    folder = site.state.data(name)
     settings = {
         "worker": name,
         "listeners": {listener: bound.fd for listener, bound in one.listeners.items()},
-        "last_good": str(site.state.mesh / f"{name}.json"),
-        "state_dir": str(site.state.root),
+        "last_good": str(folder / SIDECAR_LAST_GOOD),
+        "state_dir": str(folder),
         "otlp": dict(site.otlp),
         "mesh": enrolment(mesh, service),
         "service": service,
@@ -71,8 +74,9 @@ def _sidecar(site: Site, mesh: MeshSite, service: str) -> ProcessPlan:
         name=name,
         kind="sidecar",
         argv=python_module("gateway.roles.sidecar"),
-        cwd=site.state.root,
+        cwd=folder,
         log=site.state.log(name),
+        rules=sidecar_rules(site, folder),
         settings=settings,
         enrolment=Enrolment(mesh.token_key, identity_of(service)),
         keep_fds=tuple(bound.fd for bound in one.listeners.values()),
@@ -119,9 +123,10 @@ def _service(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
     # The gateway, for its public keys, and third parties: they have no sidecar.
     outside = {name: url for name, url in plan.settings["peers"].items() if name not in mesh.sidecars}
     secrets = {**plan.settings["secrets"], "sidecar": one.secret}
-    return replace(
-        plan, settings={**plan.settings, "peers": outside | called, "meshed": list(called), "secrets": secrets}
-    )
+    told = outside | called
+    rules = calling(plan.rules, plan.settings["peers"], told) if plan.rules else None
+    settings = {**plan.settings, "peers": told, "meshed": list(called), "secrets": secrets}
+    return replace(plan, settings=settings, rules=rules)
 
 
 def enrolment(mesh: MeshSite, name: str) -> dict[str, str]:

@@ -21,6 +21,8 @@ class Options:
     port_base: int | None = None
     """Number the ports from here; 0 finds a free block; None takes the documented default ports."""
     redis: bool = True
+    architecture: str = "gateway"
+    """By name; see architecture.py."""
     mesh: str | None = None
     """The mesh's file; None: there is none."""
     via: Mapping[str, str] = field(default_factory=dict)
@@ -71,11 +73,6 @@ def parse_options(document: Mapping[str, Any]) -> Options:
     if unknown or "state_dir" not in document:
         raise ValueError(f"unknown options {sorted(unknown)}" if unknown else "no state_dir given")
     return Options(**document)
-
-
-def default_config() -> Path:
-    """The shop's configuration."""
-    return ready_config("shop.yaml")
 
 
 def default_mesh() -> Path:

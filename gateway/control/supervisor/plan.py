@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.control.supervisor.architecture import architecture_of
+from gateway.control.supervisor.confinement import Code, service_rules
 from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, ServiceEntry
 from gateway.control.supervisor.mesh_plan import in_mesh, mesh_plans
@@ -42,10 +44,15 @@ class Site:
     drain_timeout: float
     admin_secret: str = field(repr=False)
     otlp_secret: str = field(repr=False)
+    control_secret: str = field(repr=False)
+    """What workers tell control, since whoever runs as this user can open a Unix socket."""
     otlp: Mapping[str, Any] = field(repr=False)
     """Where spans go: endpoint and headers."""
     redis_url: str | None = None
     redis_user_prefix: str = ""
+    code: Code = field(default_factory=Code)
+    """The services'."""
+    sidecar_code: Code = field(default_factory=Code)
     internal_url: str | None = None
     """The listener `internal`, where services find the gateway's keys."""
     internal_secret: str = field(default="", repr=False)
@@ -91,6 +98,8 @@ def _control(site: Site) -> ProcessPlan:
         "config": str(site.config),
         "variables": dict(site.variables),
         "endpoints": {entry.name: [reached_at(site, entry.name)] for entry in serving},
+        "architecture": architecture_of(site.options).name,
+        "gateway": architecture_of(site.options).gateway,
         "services": [
             {"name": entry.name, "url": base_url(site, entry.name), "about": entry.about, "public": entry.public}
             for entry in serving
@@ -99,6 +108,7 @@ def _control(site: Site) -> ProcessPlan:
         "collector": {"host": LOOPBACK, "port": site.ports["collector"]},
         "admin_secret": site.admin_secret,
         "otlp_secret": site.otlp_secret,
+        "control_secret": site.control_secret,
         "control_socket": str(state.control_socket),
         "supervisor_socket": str(state.supervisor_socket),
     }
@@ -116,6 +126,7 @@ def _worker(site: Site, name: str) -> ProcessPlan:
         "worker": name,
         "listeners": dict(site.listeners),
         "control_socket": str(state.control_socket),
+        "control_secret": site.control_secret,
         "last_good": str(state.last_good),
         "state_dir": str(state.root),
         "otlp": dict(site.otlp),
@@ -137,6 +148,7 @@ def _worker(site: Site, name: str) -> ProcessPlan:
 
 def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
     port = site.ports[entry.name] if entry.port else None
+    peers, argv = _peers(site, entry), program_of(entry, site.options)
     settings = {
         **site.manifest.settings,
         "service": entry.name,
@@ -144,7 +156,7 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         "host": LOOPBACK,
         "port": port or 0,
         "data_dir": str(site.state.data(entry.name)),
-        "peers": _peers(site, entry),
+        "peers": peers,
         "public_url": site.public_url,
         "redis": _redis(site, entry),
         "otlp": None if entry.outside else dict(site.otlp),
@@ -154,9 +166,10 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
     return ProcessPlan(
         name=entry.name,
         kind="service",
-        argv=program_of(entry, site.options),
+        argv=argv,
         cwd=site.state.data(entry.name),
         log=site.state.log(entry.name),
+        rules=service_rules(site, entry, peers, argv),
         settings=settings,
         port=port,
         probe=HttpProbe(LOOPBACK, port, "/readyz") if port else None,

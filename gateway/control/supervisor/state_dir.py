@@ -66,7 +66,7 @@ class StateDir:
 
     @property
     def mesh(self) -> Path:
-        """The mesh's root, who is shut out, and what each sidecar serves."""
+        """The mesh's root, and who is shut out."""
         return self.root / "mesh"
 
     @property
@@ -85,7 +85,7 @@ class StateDir:
         return self.root / "redis"
 
     def data(self, service: str) -> Path:
-        """A service's own directory."""
+        """A service's own directory, or its sidecar's."""
         return self.root / "data" / service
 
     def log(self, process: str) -> Path:

@@ -9,6 +9,8 @@ from gateway.control.mesh.part import MeshPart
 from gateway.control.plane import ControlPlane
 from gateway.control.problems import Problem, answer
 from gateway.control.questions import explain_request, json_object
+from gateway.control.reload import Override
+from gateway.control.views.config import asked_override
 from gateway.mesh.identity import identity_of
 from gateway.spec.mesh_names import INBOUND
 
@@ -46,12 +48,25 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
         except (NoWorkerError, TimeoutError):
             raise Problem(503, "no_worker", f"no sidecar of {names['destination']} answers") from None
 
+    async def override(request: web.Request) -> web.Response:
+        return await replace(asked_override(await json_object(request)))
+
+    async def restore(_: web.Request) -> web.Response:
+        return await replace(None)
+
+    async def replace(asked: Override | None) -> web.Response:
+        if wrong := await _mesh(plane).plane.replace(asked):
+            raise Problem(422, "config_rejected", "\n".join(wrong), errors=list(wrong))
+        return answer(_mesh(plane).status())
+
     return [
         web.get("/mesh", status),
         web.get("/mesh/specs/{service}", specs),
         web.get("/mesh/topology", topology),
         web.get("/mesh/metrics", metrics),
         web.post("/mesh/explain", explain),
+        web.put("/mesh/override", override),
+        web.delete("/mesh/override", restore),
     ]
 
 

@@ -395,6 +395,19 @@ def test_no_access_log(told: Any) -> None:
     assert told("no-access-log") == []
 
 
+def test_no_isolation(told: Any) -> None:
+    said = {
+        "orders": "enforced (Landlock 7)",
+        "alerts": "partial (Landlock 5): open are signals to any process of this user",
+        "identity": "not enforced on this host: the kernel has no Landlock",
+    }
+    assert told("no-isolation", running=Running(isolation=said)) == [
+        "process alerts: partial (Landlock 5): open are signals to any process of this user",
+        "process identity: not enforced on this host: the kernel has no Landlock",
+    ]
+    assert told("no-isolation", running=Running()) == []
+
+
 def test_refused_reload(told: Any) -> None:
     refused = Running(refused_reload="rejected at noon: shop.yaml:3")
     assert told("refused-reload", running=refused) == ["the running configuration: rejected at noon: shop.yaml:3"]

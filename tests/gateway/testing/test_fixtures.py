@@ -46,6 +46,7 @@ ORDER = {
     "currency": "EUR",
     **dict.fromkeys(("created", "updated"), "2026-01-17T21:39:00.000Z"),
     "items": [{"product_id": 13, "name": "Door mat", "quantity": 1, "unit_price": 1990}],
+    "payment": "paid",
 }
 """An answer of the shop's orders, which answers are held to (config/orders.openapi.yaml)."""
 

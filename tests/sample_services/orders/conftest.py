@@ -97,6 +97,9 @@ class Answer:
     body: Any
 
 
+BUYERS = tuple(f"buyer{number}" for number in range(10))
+
+
 class Shop:
     """A client of the service under test. Every answer that it gets must be one that the contract promises."""
 
@@ -112,6 +115,7 @@ class Shop:
             "admin": issuer.token("admin", CUSTOMER, "admin"),
             "reports": issuer.token("reports", "orders:read orders:read-all"),
             "partner": issuer.token("partner", "orders:read"),
+            **{name: issuer.token(name, CUSTOMER, "customer") for name in BUYERS},
         }
 
     async def call(

@@ -18,6 +18,7 @@ from gateway.control.channel import Worker
 from gateway.control.mesh.channel import MAX_LINES, SidecarChannel
 from gateway.control.mesh.plane import MeshPlane
 from gateway.control.mesh.registry import Registry
+from gateway.control.reload import Override
 from gateway.mesh.identity import identity_of
 from gateway.spec.mesh import Members
 from gateway.upstream.workload import Workload
@@ -66,7 +67,7 @@ class Control:
         self.lines: list[asyncio.StreamWriter] = []
         self.plane = MeshPlane(
             self.file,
-            lambda path: load_mesh_file(path, {}, MEMBERS),
+            lambda path, text: load_mesh_file(path, {}, MEMBERS, text),
             Registry(lambda: self.now),
             lambda: self.channel.workers,
             self._changed,
@@ -180,6 +181,34 @@ async def test_a_broken_file_changes_nothing_and_is_told_with_its_line(control: 
     control.file.write_text(FILE)
     assert await control.plane.reload()
     assert control.plane.state.errors == ()
+
+
+async def test_a_text_stands_in_for_the_file_until_it_is_taken_away(control: Control) -> None:
+    weak = Override(FILE.replace("orders", "gateway"), "a lesson", 0.0)
+    before = dict(control.plane.state.specs)
+    answering = asyncio.create_task(acknowledge(await control.sidecar("identity"), await control.sidecar("orders")))
+    assert await control.plane.replace(weak) == ()
+    assert control.plane.state.specs != before
+    control.file.write_text(FILE + "\n")
+    assert await control.plane.reload()  # a change of the file waits
+    assert control.plane.state.specs != before
+    wrong = await control.plane.replace(Override(FILE.replace("principals", "principal"), "broken", 0.0))
+    assert "mesh.yaml:4" in wrong[0]
+    assert (control.plane.override, control.plane.state.errors) == (weak, ())
+    assert await control.plane.replace(None) == ()
+    assert control.plane.state.specs == before
+    assert control.plane.ready()
+    answering.cancel()
+
+
+async def acknowledge(*sidecars: Sidecar) -> None:
+    """As sidecars that take whatever they are sent."""
+
+    async def one(sidecar: Sidecar) -> None:
+        while True:
+            sidecar.ack((await sidecar.hear())["version"])
+
+    await asyncio.gather(*map(one, sidecars))
 
 
 @pytest.mark.parametrize(

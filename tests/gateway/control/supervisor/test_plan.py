@@ -49,6 +49,7 @@ def site(manifest: Manifest | None = None, **changes: Any) -> Site:
         "drain_timeout": 4.0,
         "admin_secret": "as",
         "otlp_secret": "os",
+        "control_secret": "cs-of-workers",
         "otlp": {"endpoint": "http://127.0.0.1:20002", "headers": {}},
         "redis_url": "redis://127.0.0.1:20003/0",
     }

@@ -32,6 +32,7 @@ class Shop:
         self.instance = self.launched.until_up(lambda event: None)
 
     def ask(self, **question: Any) -> dict[str, Any]:
+        question["secret"] = json.loads((self.state / "instance.json").read_text())["admin_secret"]
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(20)
             connection.connect(str(self.state / "supervisor.sock"))
