@@ -41,7 +41,7 @@ def ps(state_dir: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(processes)
         return
-    columns = ("PROCESS", "KIND", "PID", "STATE", "RESTARTS", "UPTIME", "MEMORY", "PORT")
+    columns = ("PROCESS", "KIND", "VERSION", "PID", "STATE", "RESTARTS", "UPTIME", "MEMORY", "PORT")
     console().print(table(columns, map(_row, processes), right=("PID", "RESTARTS", "UPTIME", "MEMORY", "PORT")))
     print_console_link(instance)
 
@@ -53,6 +53,7 @@ def _row(process: dict[str, Any]) -> tuple[object, ...]:
     return (
         process["name"],
         process["kind"],
+        process.get("version") or "–",
         process.get("pid") or "–",
         process["state"],
         process.get("restarts", 0),
@@ -68,7 +69,8 @@ def _row(process: dict[str, Any]) -> tuple[object, ...]:
 def restart(service: str, state_dir: Path | None) -> None:
     """Restart one process; the others do not notice.
 
-    SERVICE is its name in `gatehouse ps`; `gateway` means all workers, one after the other.
+    SERVICE is its name in `gatehouse ps`; `gateway` means all workers, and a service all its copies, one after the
+    other: a copy that others can stand in for gets no requests meanwhile. `orders-1` is the first of them alone.
 
     \b
     Examples:
@@ -104,11 +106,13 @@ def start(service: str, state_dir: Path | None) -> None:
     _change("start", service, state_dir)
 
 
+CHANGE_WITHIN = 300.0
+"""Seconds: copies are restarted one after the other."""
 DONE = {"restart": "restarted", "stop": "stopped", "start": "started"}
 
 
 def _change(action: str, service: str, option: Path | None) -> None:
-    find(option).supervisor({"do": action, "name": service})
+    find(option).supervisor({"do": action, "name": service}, timeout=CHANGE_WITHIN)
     console().print(f"{service} {DONE[action]}.")
 
 

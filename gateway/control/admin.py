@@ -11,7 +11,18 @@ from aiohttp import web
 from gateway.control.guard import Guard
 from gateway.control.plane import ControlPlane
 from gateway.control.problems import problems
-from gateway.control.views import canaries, config, console, explanations, health, limits, mesh, services, traffic
+from gateway.control.views import (
+    canaries,
+    config,
+    console,
+    explanations,
+    health,
+    limits,
+    mesh,
+    placement,
+    services,
+    traffic,
+)
 
 MAX_BODY = 256 * 1024
 
@@ -47,7 +58,7 @@ def application(plane: ControlPlane, guard: Guard) -> web.Application:
     """The admin API as an aiohttp application."""
     app = web.Application(middlewares=[problems, guard.middleware], client_max_size=MAX_BODY)
     app.on_response_prepare.append(_headers)
-    for topic in (health, config, canaries, explanations, limits, mesh, traffic, services):
+    for topic in (health, config, canaries, explanations, limits, mesh, placement, traffic, services):
         app.add_routes(topic.routes(plane))
     app.add_routes(console.routes(guard))
     return app

@@ -117,9 +117,11 @@ class Channel:
 
     async def _answer(self, question: Message) -> Message:
         asked, snapshot = question.get("ask"), self._worker.snapshot
-        if asked not in ("explain", "limits") or not snapshot.version:
+        if asked not in ("explain", "limits", "leaving") or not snapshot.version:
             return {"error": f"cannot answer {asked!r}"}
         try:
+            if asked == "leaving":
+                return {"left": self._worker.leaving(question["request"]["address"])}
             if asked == "limits":
                 return await limits(snapshot, question["request"]["route"])
             return await explain(snapshot, question["request"])

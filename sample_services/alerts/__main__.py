@@ -26,7 +26,7 @@ async def setup(service: Service) -> None:
         await service.redis.ping()
 
     service.ready_checks.append(redis_answers)
-    service.background(work, "worker")
+    service.background(work, "worker", alone=True)
 
 
 def undecoded(redis: Redis) -> Redis:

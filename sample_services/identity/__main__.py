@@ -41,7 +41,9 @@ async def setup(service: Service) -> None:
         Revocations(db, service.auth, audit, clock),
         ClientAuthentication(db, audit),
     ).add_routes(router)
-    KeyApi(settings, db, ring, service.auth, audit).add_routes(router)
+    keys = KeyApi(settings, db, ring, service.auth, audit)
+    keys.add_routes(router)
+    service.background(keys.follow, "follow the keys")
     UserApi(db, service.auth, passwords, resets, audit, clock).add_routes(router)
     service.background(lambda: _forget(service, resets), "forget what has expired")
 

@@ -50,15 +50,31 @@ class Secrets(_Part):
     """In a mesh: what the own sidecar says with each request."""
 
 
+class Planted(BaseModel):
+    """What is wrong with this version on purpose (see `planted`); by default nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    errors: float = Field(0.0, ge=0, le=1)
+    """The share of requests that are answered with 500."""
+    delay: float = Field(0.0, ge=0, le=60)
+    """Seconds that each request waits."""
+    unready: bool = False
+
+
 class Settings(_Part):
     """Everything a service process is told. `port` 0 takes any free one."""
 
     service: str
     instance: str
+    version: str = ""
+    """Under which name this code or these settings were deployed."""
     host: str = "127.0.0.1"
     port: int = Field(0, ge=0, le=65_535)
     data_dir: Path
     peers: Mapping[str, str] = Field(default_factory=dict)
+    peers_file: Path | None = None
+    """Where the addresses of their copies stand, as they are now (see `peers`)."""
     public_url: str = "http://127.0.0.1:8088"
     issuer: str = "https://identity.shop.example"
     audience: str = "shop"
@@ -66,6 +82,7 @@ class Settings(_Part):
     otlp: OtlpSettings | None = None
     lifeline_fd: int | None = None
     secrets: Secrets = Secrets()
+    planted: Planted = Planted()
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:

@@ -21,7 +21,7 @@ async def setup(service: Service) -> None:
     metrics = RelayMetrics(service.metrics.registry, lambda: datetime.now(UTC))
     relay = Relay(service.db, service.redis, service.telemetry, metrics, service.log)
     service.app.add_routes(Api(service, relay.wake).routes())
-    service.background(relay.run, "outbox relay")
+    service.background(relay.run, "outbox relay", alone=True)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ async def setup(service: Service) -> None:
     profiles = Profiles(service.db, recovered=delivery.wake)
     SoapFace(service, profiles).add_routes(service.app)
     RestFace(service, profiles).add_routes(service.app)
-    service.background(delivery.run, "credential resets")
+    service.background(delivery.run, "credential resets", alone=True)
 
 
 def seed(connection: sqlite3.Connection, settings: Settings) -> None:

@@ -104,6 +104,7 @@ class MeshPart:
         """Register it, and give it its configuration."""
         log.info("sidecar connected", extra={"worker": worker.name, "worker_pid": worker.pid})
         self._control.book.hello(worker.name, worker.pid)
+        self._control.canaries.hello(worker)
         self.plane.came(worker)
 
     def ack(self, worker: Worker, ack: Ack) -> None:
@@ -115,6 +116,8 @@ class MeshPart:
         """Merge its numbers."""
         worker.certificate_expires = stats.certificate_expires
         self._control.book.stats(worker.name, stats.families)
+        if stats.canaries:
+            self._control.canary_counts(worker, stats)
 
     def requests(self, worker: Worker, records: list[dict[str, Any]]) -> None:
         """Of hops inside only those that a sidecar refused or that failed are told beside the gateway's requests."""
@@ -128,6 +131,7 @@ class MeshPart:
         """Its lease begins."""
         log.info("sidecar gone", extra={"worker": worker.name, "worker_pid": worker.pid})
         self._control.book.gone(worker.name, worker.pid)
+        self._control.canaries.gone(worker.source)
         self.plane.went(worker)
 
     def broken(self, error: str) -> None:

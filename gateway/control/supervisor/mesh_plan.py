@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gateway.control.supervisor.copies import Copy
 from gateway.control.supervisor.mesh_site import MeshSite
 from gateway.control.supervisor.program import Enrolment, ProcessPlan, python_module
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
@@ -25,7 +26,13 @@ def root_program(folder: str, *, rotate: bool = False) -> tuple[str, ...]:
 
 def mesh_plans(site: Site, mesh: MeshSite) -> tuple[ProcessPlan, ...]:
     """The authority, and a sidecar for each service."""
-    return (_authority(site, mesh), *(_sidecar(site, mesh, service) for service in mesh.sidecars))
+    members = (copy for service in mesh.peers for copy in site.copies_of(service))
+    return (_authority(site, mesh), *(_sidecar(site, mesh, copy) for copy in members))
+
+
+def sidecar_name(copy: str) -> str:
+    """What the sidecar of a copy is called."""
+    return f"{copy}-sidecar"
 
 
 def _authority(site: Site, mesh: MeshSite) -> ProcessPlan:
@@ -51,9 +58,9 @@ def _authority(site: Site, mesh: MeshSite) -> ProcessPlan:
     )
 
 
-def _sidecar(site: Site, mesh: MeshSite, service: str) -> ProcessPlan:
-    one = mesh.sidecars[service]
-    name = f"{service}-sidecar"
+def _sidecar(site: Site, mesh: MeshSite, copy: Copy) -> ProcessPlan:
+    one, service = mesh.sidecars[copy.name], copy.service
+    name = sidecar_name(copy.name)
     settings = {
         "worker": name,
         "listeners": {listener: bound.fd for listener, bound in one.listeners.items()},
@@ -62,7 +69,7 @@ def _sidecar(site: Site, mesh: MeshSite, service: str) -> ProcessPlan:
         "otlp": dict(site.otlp),
         "mesh": enrolment(mesh, service),
         "service": service,
-        "app": f"127.0.0.1:{site.ports[service]}",
+        "app": f"127.0.0.1:{copy.port}",
         "app_secret": one.secret,
         "control": mesh.control.address,
         "inbound": one.listeners[INBOUND].address,
@@ -103,10 +110,9 @@ def _control(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
         "peers": {service: list(called) for service, called in mesh.peers.items()},
         "enrolment": enrolment(mesh, "control"),
     }
-    outside = {name: found for name, found in plan.settings["endpoints"].items() if name not in mesh.sidecars}
     return replace(
         plan,
-        settings={**plan.settings, "mesh": told, "endpoints": outside},
+        settings={**plan.settings, "mesh": told},
         enrolment=Enrolment(mesh.token_key, identity_of("control"), ("mesh", "enrolment")),
     )
 
@@ -115,7 +121,7 @@ def _service(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
     """It calls its sidecar where it would call its peers, and takes requests from nobody else."""
     assert plan.settings is not None
     one = mesh.sidecars[plan.name]
-    called = {peer: f"http://{one.listeners[outbound(peer)].address}" for peer in mesh.peers[plan.name]}
+    called = {peer: f"http://{one.listeners[outbound(peer)].address}" for peer in mesh.peers[plan.service]}
     secrets = {**plan.settings["secrets"], "sidecar": one.secret}
     return replace(plan, settings={**plan.settings, "peers": called, "secrets": secrets})
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.control.supervisor import ports
+from gateway.control.supervisor.copies import Copies, Copy, Version
 from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, ServiceEntry
 from gateway.control.supervisor.mesh_plan import in_mesh, mesh_plans
@@ -48,6 +50,31 @@ class Site:
     redis_url: str | None = None
     redis_user_prefix: str = ""
     mesh: MeshSite | None = None
+    copies: Copies = field(default_factory=Copies)
+
+    def entry(self, service: str) -> ServiceEntry:
+        """What the manifest says of a service.
+
+        Raises:
+            KeyError: nothing.
+        """
+        return self._entries[service]
+
+    def copies_of(self, service: str) -> tuple[Copy, ...]:
+        """The copies that a service has, by number."""
+        return self.copies.of(self.entry(service), self.ports.get(service, 0))
+
+    def copy_port(self, service: str, number: int) -> int | None:
+        """Which port a copy has, or would have; None: there is none for it."""
+        if number == 1:
+            return self.ports[service]
+        serving = [entry.name for entry in self.manifest.services if entry.port]
+        base = None if self.options.port_base is None else self.ports["public"]
+        return ports.of_copy(serving.index(service), number, base)
+
+    @property
+    def _entries(self) -> dict[str, ServiceEntry]:
+        return {entry.name: entry for entry in self.manifest.services}
 
     def descriptors(self) -> list[int]:
         """Every inherited socket, for a successor."""
@@ -57,7 +84,7 @@ class Site:
 def make_plan(site: Site) -> tuple[ProcessPlan, ...]:
     """Control, the gateway's workers, and the services; with a mesh also the authority and the sidecars."""
     workers = (_worker(site, f"gateway-{number}") for number in range(1, site.workers + 1))
-    services = (_service(site, entry) for entry in site.manifest.services)
+    services = (_service(site, entry, copy) for entry in site.manifest.services for copy in site.copies_of(entry.name))
     ordinary = (_control(site), *workers, *services)
     if site.mesh is None:
         return ordinary
@@ -82,7 +109,8 @@ def _control(site: Site) -> ProcessPlan:
         "state_dir": str(state.root),
         "config": str(site.config),
         "variables": dict(site.variables),
-        "endpoints": {entry.name: [f"{LOOPBACK}:{site.ports[entry.name]}"] for entry in serving},
+        "endpoints": {},
+        "placement": placement(site),
         "services": [
             {"name": entry.name, "url": base_url(site, entry.name), "about": entry.about, "public": entry.public}
             for entry in serving
@@ -126,12 +154,15 @@ def _worker(site: Site, name: str) -> ProcessPlan:
     )
 
 
-def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
-    port = site.ports[entry.name] if entry.port else None
+def _service(site: Site, entry: ServiceEntry, copy: Copy) -> ProcessPlan:
+    port = copy.port if entry.port else None
+    version = site.copies.version(entry, copy.version) or Version(copy.version)
     settings = {
         **site.manifest.settings,
+        **version.settings,
         "service": entry.name,
-        "instance": f"{entry.name}-1",
+        "instance": f"{entry.name}-{copy.number}",
+        "version": copy.version,
         "host": LOOPBACK,
         "port": port or 0,
         "data_dir": str(site.state.data(entry.name)),
@@ -141,17 +172,61 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         "otlp": dict(site.otlp),
         "secrets": _secrets(site.installation, entry),
     }
+    if peers_file(site, entry):
+        settings["peers_file"] = str(peers_file(site, entry))
     return ProcessPlan(
-        name=entry.name,
+        name=copy.name,
         kind="service",
-        argv=python_module(entry.module),
+        argv=python_module(version.module or entry.module),
         cwd=site.state.data(entry.name),
-        log=site.state.log(entry.name),
+        log=site.state.log(copy.name),
+        path=version.path,
+        service=entry.name,
+        version=copy.version,
         settings=settings,
         port=port,
         probe=HttpProbe(LOOPBACK, port, "/readyz") if port else None,
         autostart=entry.autostart,
     )
+
+
+def placement(site: Site) -> dict[str, Any]:
+    """What control is told of the copies (gateway.control.placement)."""
+    serving = [entry for entry in site.manifest.services if entry.port]
+    wanted = {entry.name: site.copies.wanted(entry) for entry in serving}
+    return {
+        "services": {
+            entry.name: [
+                {
+                    "name": copy.name,
+                    "version": copy.version,
+                    "address": f"{LOOPBACK}:{copy.port}",
+                    "serving": copy.place == "in",
+                    "canary": copy.canary,
+                }
+                for copy in site.copies_of(entry.name)
+            ]
+            for entry in serving
+        },
+        "trials": {
+            name: {"version": one.canary.version, "weight": one.canary.weight, "rollback": dict(one.canary.rollback)}
+            for name, one in wanted.items()
+            if one.canary and any(copy.canary and copy.place == "in" for copy in site.copies_of(name))
+        },
+    }
+
+
+def peers_file(site: Site, entry: ServiceEntry) -> Path | None:
+    """Where a service finds its peers' copies, as they are now; in a mesh its sidecar knows them."""
+    return site.state.data(entry.name) / "peers.json" if entry.peers and site.mesh is None else None
+
+
+def peer_addresses(site: Site, entry: ServiceEntry) -> dict[str, list[str]]:
+    """What that file says; versions that are tried get no calls of peers, only of the gateway's routes."""
+    return {
+        peer: [f"http://{LOOPBACK}:{one.port}" for one in site.copies_of(peer) if one.place == "in" and not one.canary]
+        for peer in entry.peers
+    }
 
 
 def _redis(site: Site, entry: ServiceEntry) -> dict[str, str] | None:

@@ -148,11 +148,18 @@ async def _execute(
     log = open_log(plan.log)
     try:
         return await asyncio.create_subprocess_exec(
-            *plan.argv, *arguments, cwd=plan.cwd, env=dict(environ), pass_fds=[*plan.keep_fds, *inherited],
+            *plan.argv, *arguments, cwd=plan.cwd, env=_environment(plan, environ),
+            pass_fds=[*plan.keep_fds, *inherited],
             start_new_session=True, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
     finally:
         os.close(log)
+
+
+def _environment(plan: Program, environ: Mapping[str, str]) -> dict[str, str]:
+    if not plan.path:
+        return dict(environ)
+    return {**environ, "PYTHONPATH": os.pathsep.join(filter(None, (plan.path, environ.get("PYTHONPATH"))))}
 
 
 def adopt(pid: int) -> Child:

@@ -24,16 +24,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.control.supervisor import handover, logs, memory
+from gateway.control.supervisor.deploying import Deployer
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.events import Events
 from gateway.control.supervisor.fleet import Fleet, UnknownProcess
 from gateway.control.supervisor.guard import Guard, Life
 from gateway.control.supervisor.handover import Handover
-from gateway.control.supervisor.keeper import Keeper
 from gateway.control.supervisor.limits import limit_resources
 from gateway.control.supervisor.mesh_plan import root_program
 from gateway.control.supervisor.mesh_site import MeshSite, adopt_intermediate, fresh_intermediate
 from gateway.control.supervisor.options import Options
+from gateway.control.supervisor.peers import write_peers
 from gateway.control.supervisor.plan import LOOPBACK, Site, control_program, make_plan
 from gateway.control.supervisor.preparation import Prepared, prepare, without_credentials
 from gateway.control.supervisor.process import Lifeline, Seedling, reduced_environment, sow
@@ -43,7 +44,6 @@ from gateway.control.supervisor.state_dir import StateDir, write_private
 from gateway.control.supervisor.stop_request import StopRequest
 
 READY_WITHIN = 30.0
-RESTART_WITHIN = 12.0
 _SECRETS = {"admin_secret", "authority_secret"}
 ROTATE_EVERY = 30.0
 log = logging.getLogger(__name__)
@@ -71,6 +71,8 @@ class Supervisor:
         self._shop: Handover
         self._fleet: Fleet | None = None
         self._rotation: asyncio.Task[None] | None = None
+        self._settling: asyncio.Task[None] | None = None
+        self._deployer = Deployer(self)
 
     async def up(self) -> None:
         """Start everything and return when it is ready.
@@ -109,10 +111,17 @@ class Supervisor:
         limit_resources()
         fleet = await self._open(left)
         await fleet.take_over(lives, resting)
+        self._settling = asyncio.create_task(self._settle(), name="settle")
+        self._stack.callback(self._settling.cancel)
         handover.say_taken_over(told_fd)
         log.warning("took over from a killed supervisor", extra={"processes": [life.name for life in lives]})
         self._announce(left.prepared, ready_seconds=_ready_seconds(left.prepared.site.state.instance))
         self._events.tell("took_over", pid=os.getpid(), processes=len(lives))
+
+    async def _settle(self) -> None:
+        """What a predecessor had begun comes to its end."""
+        async with self._changing:
+            await self._deployer.settle()
 
     async def down(self) -> None:
         """Stop everything; afterwards no process, port or socket is left."""
@@ -123,6 +132,7 @@ class Supervisor:
         self._shop = shop
         prepared = shop.prepared
         state = prepared.site.state
+        write_peers(prepared.site)
         guard = Guard(lambda: self._shop.successor(self._events.fd))
         environ = reduced_environment(os.environ)
         fleet = self._fleet = Fleet(prepared.plans, environ, self._events.tell, shop.lifeline, guard)
@@ -195,7 +205,50 @@ class Supervisor:
             case {"do": "rotate-root"}:
                 async with self._changing:
                     return await self._rotate_root()
-        raise Refused("ask ps, down, rotate-root, or stop, start, restart with a name")
+            case {"do": "scale" | "deploy" | "promote" | "rollback" | "canary-failed", "name": str(name)}:
+                async with self._changing:
+                    return await self._deploy(question, name)
+        raise Refused("ask ps, down, rotate-root; stop, start, restart, scale, deploy, promote, rollback with a name")
+
+    async def _deploy(self, question: dict[str, Any], name: str) -> dict[str, Any]:
+        """One service changes."""
+        match question:
+            case {"do": "scale", "copies": int(copies)}:
+                return await self._deployer.scale(name, copies)
+            case {"do": "deploy", "version": str(version)}:
+                told = {key: question[key] for key in ("module", "path") if question.get(key)}
+                return await self._deployer.deploy(name, version, told, question.get("canary"))
+            case {"do": "promote"}:
+                return await self._deployer.promote(name, question.get("version"))
+            case {"do": "rollback"}:
+                return await self._deployer.roll_back(name)
+            case {"do": "canary-failed", "version": str(version)}:
+                return await self._deployer.canary_failed(name, version, str(question.get("why", "")))
+        raise Refused("scale needs copies, a number; deploy a version")
+
+    @property
+    def site(self) -> Site:
+        """The instance as it is now."""
+        return self._shop.prepared.site
+
+    @property
+    def fleet(self) -> Fleet:
+        """Its processes."""
+        return self._fleet_of()
+
+    @property
+    def stack(self) -> AsyncExitStack:
+        """Gives back at the end what is taken."""
+        return self._stack
+
+    async def adopt(self, site: Site) -> None:
+        """From now on the instance is like that: for whatever starts, and for a successor."""
+        prepared = self._shop.prepared
+        redis = tuple(plan for plan in prepared.plans if plan.kind == "redis")
+        plans = (*redis, *make_plan(site))
+        self._fleet_of().follow(plans)
+        self._shop = replace(self._shop, prepared=replace(prepared, site=site, plans=plans))
+        await self._fleet_of().guard.renew()
 
     async def _rotate_root(self) -> dict[str, Any]:
         """A new root for the mesh: the authority adopts it, and whatever starts from now on believes it."""
@@ -209,13 +262,7 @@ class Supervisor:
             await adopt_intermediate(site.state.authority_socket, site.mesh.admin_secret, intermediate)
         except (CannotStart, OSError, ValueError) as error:
             raise Refused(f"the root was not changed: {error}") from None
-        site = replace(site, mesh=replace(site.mesh, intermediate=intermediate))
-        plans = {plan.name: plan for plan in make_plan(site)}
-        for keeper in self._fleet_of().keepers:
-            keeper.plan = plans.get(keeper.plan.name, keeper.plan)
-        known = tuple(plans.get(plan.name, plan) for plan in self._shop.prepared.plans)
-        self._shop = replace(self._shop, prepared=replace(self._shop.prepared, site=site, plans=known))
-        await self._fleet_of().guard.renew()
+        await self.adopt(replace(site, mesh=replace(site.mesh, intermediate=intermediate)))
         return {"ok": True}
 
     async def _change(self, action: str, name: str) -> dict[str, Any]:
@@ -224,23 +271,8 @@ class Supervisor:
         except UnknownProcess as unknown:
             raise Refused(str(unknown)) from None
         log.info("%s %s, as asked", action, name)
-        for keeper in keepers:  # one after the other: workers take over from each other
-            if action in ("stop", "restart"):
-                await keeper.stop()
-            if action in ("start", "restart"):
-                keeper.start()
-                await self._wait_ready(keeper)
+        await self._deployer.change(action, keepers)
         return {"ok": True, "state": keepers[-1].state}
-
-    async def _wait_ready(self, keeper: Keeper) -> None:
-        name, file = keeper.plan.name, keeper.plan.log
-        try:
-            async with asyncio.timeout(RESTART_WITHIN):
-                ready = await keeper.ready_or_hopeless()
-        except TimeoutError:
-            raise Refused(f"{name} was started and is not ready yet; see {file}") from None
-        if not ready:
-            raise Refused(f"{name} does not stay up ({keeper.last_exit}); see {file}")
 
     def _ourselves(self) -> list[dict[str, Any]]:
         rows = [("supervisor", os.getpid(), self._takeovers), ("guard", self._fleet_of().guard.pid, 0)]

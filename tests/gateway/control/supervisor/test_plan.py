@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.control.placement import Placement
 from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, parse_manifest
 from gateway.control.supervisor.options import Options
@@ -124,7 +125,7 @@ def test_workers_inherit_the_listening_sockets_and_may_drain(plans: dict[str, Pr
 
 def test_control_knows_where_services_answer(plans: dict[str, ProcessPlan]) -> None:
     told = settings(plans["control"])
-    assert told["endpoints"] == {
+    assert Placement.model_validate(told["placement"]).endpoints() == {
         "identity": ["127.0.0.1:20004"], "orders": ["127.0.0.1:20005"], "profiles": ["127.0.0.1:20006"],
     }  # fmt: skip
     assert {"name": "orders", "url": "http://127.0.0.1:20005", "about": "", "public": True} in told["services"]
