@@ -47,7 +47,7 @@ class ControlPlane(Events):
         self.traces = TraceStore()
         self.past = PastStore()
         self.supervisor = SupervisorClient(settings.supervisor_socket)
-        self.services = Services(settings.services, self.supervisor)
+        self.services = Services(settings.services, self.supervisor, lambda: self.placed.placement)
         self.channel = WorkerChannel(settings.control_socket, self)
         self.mesh: MeshPart | None = None
         self.placed = Placed(self, settings.placement)
