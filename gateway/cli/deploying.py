@@ -37,7 +37,7 @@ class Percent(click.ParamType[int]):
 @state_dir_option
 @json_option
 def scale(service: str, copies: int, state_dir: Path | None, as_json: bool) -> None:
-    """Run so many copies of a service, 1 to 16.
+    """Run so many copies of a service.
 
     A new copy gets requests when it is ready. One that goes gets no more, answers those that it has, and stops then.
 
@@ -78,7 +78,7 @@ def deploy(
     service: str, version: str, canary: int | None, path: Path | None, module: str | None, error_ratio: int | None,
     max_latency: str | None, min_requests: int | None, window: str | None, state_dir: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Run another version of a service, in place of the one before or beside it.
+    """Run another version of a service, for all requests or for a share.
 
     Copies are exchanged one after the other, each when another is ready to stand in. A version that does not become
     ready is taken back. With --canary it gets a share of the requests, and is taken back when it does worse.
@@ -124,7 +124,7 @@ def promote(service: str, state_dir: Path | None, as_json: bool) -> None:
 @state_dir_option
 @json_option
 def rollback(service: str, state_dir: Path | None, as_json: bool) -> None:
-    """Take a service's canary back; where there is none, go back to the version before.
+    """Take a service's canary back, or go back to the version before.
 
     \b
     Example:

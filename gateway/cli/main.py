@@ -41,9 +41,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Change one service": {
         "scale": Entry("deploying", "Run so many copies of a service."),
-        "deploy": Entry("deploying", "Run another version of a service, for all requests or a share."),
+        "deploy": Entry("deploying", "Run another version of a service, for all requests or for a share."),
         "promote": Entry("deploying", "Make a service's canary its version."),
-        "rollback": Entry("deploying", "Take a canary back, or go back to the version before."),
+        "rollback": Entry("deploying", "Take a service's canary back, or go back to the version before."),
     },
     "Configuration": {
         "check": Entry("check", "Check a configuration file; nothing is started."),

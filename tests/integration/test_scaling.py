@@ -18,6 +18,7 @@ from tests.integration.conftest import ROOT, Shop, gatehouse, widened
 
 pytestmark = pytest.mark.whole_system
 Until = Callable[..., Any]
+in_one_architecture = pytest.mark.parametrize("changing", ["gateway"], indirect=True)
 OTHERS = ("redis", "control", "gateway-1", "gateway-2", "identity", "profiles", "storefront", "alerts")
 
 
@@ -28,7 +29,9 @@ def retrying(text: str) -> str:
     cluster = "  - {name: orders, service: orders}\n"
     assert text.count(cluster) == 1
     text = text.replace(cluster, "  - {name: orders, service: orders, retryBudget: {minimum: 100}}\n")
-    return text.replace(before, before.replace("    owner", "    retry: {on: [connect-failure, reset]}\n    owner"))
+    return text.replace(
+        before, before.replace("    owner", "    retry: {on: [connect-failure, reset], codes: [503]}\n    owner")
+    )
 
 
 def start(root: Path, *words: str) -> Shop:
@@ -149,6 +152,7 @@ async def test_scaled_up_and_down_no_request_fails(plain: Shop, hammering: Any) 
     assert processes(plain)["orders"]["pid"] == pid
 
 
+@in_one_architecture
 async def test_restarting_copies_one_after_the_other_fails_no_request(plain: Shop, hammering: Any) -> None:
     plain.gatehouse("scale", "orders", "2")
     before = {name: processes(plain)[name]["pid"] for name in ("orders", "orders-2")}
@@ -169,6 +173,7 @@ async def test_another_version_rolls_in_and_back(plain: Shop, hammering: Any) ->
     assert versions(plain) == {"orders": "v1"}
 
 
+@in_one_architecture
 async def test_a_version_that_never_becomes_ready_is_taken_back(plain: Shop, hammering: Any) -> None:
     pid, said = processes(plain)["orders"]["pid"], ""
 
@@ -250,6 +255,7 @@ async def test_a_killed_supervisor_goes_on_with_all_copies(plain: Shop, hammerin
     assert all_good(told), told
 
 
+@in_one_architecture
 def test_services_and_their_copies_are_told(plain: Shop) -> None:
     plain.gatehouse("scale", "orders", "2")
     services = {one["name"]: one for one in plain.admin("GET", "/services").json()["services"]}
@@ -261,6 +267,7 @@ def test_services_and_their_copies_are_told(plain: Shop) -> None:
     assert [one["name"] for one in services["identity"]["copies"]] == ["identity"]
 
 
+@in_one_architecture
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -275,6 +282,7 @@ def test_what_cannot_be_is_refused(plain: Shop, words: tuple[str, ...], why: str
     assert why in plain.gatehouse(*words, code=1)
 
 
+@in_one_architecture
 def test_a_patched_copy_of_the_code_is_deployed(plain: Shop, tmp_path: Path) -> None:
     code = ROOT / "sample_services"
     shutil.copytree(code, tmp_path / "sample_services", ignore=shutil.ignore_patterns("__pycache__"))
