@@ -94,8 +94,10 @@ def test_addresses_by_group() -> None:
 
 
 def placed(*ports: int, weight: int | None = None) -> Document:
-    copies = [{"name": f"orders-{port}", "version": "v1", "address": f"127.0.0.1:{port}"} for port in ports]
-    trials = {}
+    copies: list[Document] = [
+        {"name": f"orders-{port}", "version": "v1", "address": f"127.0.0.1:{port}"} for port in ports
+    ]
+    trials: Document = {}
     if weight is not None:
         copies.append({"name": "new", "version": "v2", "address": "127.0.0.1:9", "canary": True})
         trials["orders"] = {"version": "v2", "weight": weight, "rollback": {"minRequests": 20}}
