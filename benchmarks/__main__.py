@@ -10,12 +10,16 @@ import tempfile
 import time
 from pathlib import Path
 
+import uvloop
+
 from benchmarks.chart import chart
 from benchmarks.model import Workload
 from benchmarks.peers import Peer, cores, find_peers, raise_file_limit
+from benchmarks.policy_costs import policy_costs
 from benchmarks.processes import NotServing
 from benchmarks.report import Report, machine
 from benchmarks.run import LOAD_CORE, Runner
+from benchmarks.timing import measure as timed
 from benchmarks.work import UNSEEN_TOKENS, prepare, program, upstreams
 from benchmarks.workloads import NOT_MEASURED, WORKLOADS
 
@@ -94,13 +98,15 @@ def measure(options: argparse.Namespace, workloads: list[Workload], peers: dict[
             with upstreams(work, LOAD_CORE):
                 for workload in workloads:
                     runner.run(workload)
+            every = len(workloads) == len(WORKLOADS)
+            costs = uvloop.run(policy_costs(work, timed, 1_000 if options.quick else 20_000)) if every else []
         except NotServing as error:
             sys.exit(str(error))
     absent = [f"{peer.name}: not installed ({peer.hint})" for peer in peers.values() if not peer.version]
     minutes = (time.monotonic() - started) / 60
     method = f"Medians of {rounds} rounds of {seconds} s in alternating order, {minutes:.1f} minutes in all."
     found = {name: peer.version for name, peer in peers.items() if peer.version}
-    return Report(described, found, method, workloads, runner.rows, [*NOT_MEASURED, *absent])
+    return Report(described, found, method, workloads, runner.rows, costs, [*NOT_MEASURED, *absent])
 
 
 def save(report: Report) -> None:

@@ -13,31 +13,20 @@ import cProfile
 import gc
 import pstats
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
 
+from benchmarks.micro_caching import caching_steps
 from benchmarks.micro_guards import guard_steps
-from benchmarks.micro_policies import policy_steps
+from benchmarks.micro_mediation import mediation_steps
 from benchmarks.micro_steps import Bench, build, optional_steps, request_steps
 from benchmarks.model import Setup
-from benchmarks.work import prepare
+from benchmarks.policy_costs import as_lines, policy_costs
+from benchmarks.timing import measure
+from benchmarks.work import Work, prepare
 
 SETUPS = {"plain": Setup(), "policy": Setup(policy=True, routes=100)}
-REPEATS = 7
-
-
-def measure(step: Callable[[], object], count: int) -> float:
-    """CPU microseconds of one call: the best of several rows of `count`, since noise only ever adds."""
-    best = float("inf")
-    for _ in range(REPEATS):
-        started = time.process_time()
-        for _ in range(count):
-            step()
-        best = min(best, (time.process_time() - started) / count * 1e6)
-    return best
 
 
 def show(name: str, bench: Bench, count: int) -> None:
@@ -56,16 +45,24 @@ def show_optional(bench: Bench, count: int) -> None:
     for label, step in optional_steps(bench).items():
         share = 100 if "batch" in label else 1
         print(f"  {measure(step, max(1, count // share)) / share:6.2f}  {label}")
-    print("besides, for requests whose body a guard reads:")
-    for label, step in guard_steps().items():
+    print("besides, for requests whose body a guard reads, or that are said in another style:")
+    for label, step in (guard_steps() | mediation_steps()).items():
         print(f"  {measure(step, max(1, count // 100)):6.0f}  {label}")
 
 
-def show_policies(directory: Path, count: int) -> None:
-    """What each policy of identity and access costs by itself."""
-    print("policies, one decision each:")
-    for label, step in policy_steps(directory).items():
-        print(f"  {measure(step, count):6.2f}  {label}")
+def show_caching(count: int) -> None:
+    """What whole requests cost with and without a cache, and compressed."""
+    print("whole requests, through a cache and compressed:")
+    for label, step in caching_steps().items():
+        few = max(1, count // 100) if "KiB" in label else count
+        print(f"  {measure(step, few):6.2f}  {label}")
+
+
+async def show_policies(work: Work, count: int) -> None:
+    """What each policy costs, alone and in the chain."""
+    print("policies, by the difference that they make for a whole request:")
+    for line in as_lines(await policy_costs(work, measure, count)):
+        print(line)
 
 
 def show_profile(bench: Bench, count: int) -> None:
@@ -91,7 +88,8 @@ async def run(names: list[str], count: int, profile: bool) -> None:
                 show_profile(bench, count)
         # Of the policy chain, whatever was asked for: only there is a signature looked at.
         show_optional(await build(work, SETUPS["policy"]), count)
-        show_policies(Path(directory), count)
+        await show_policies(work, count)
+        show_caching(count)
 
 
 def main() -> None:

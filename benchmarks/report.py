@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from benchmarks.model import Row, Workload
+from benchmarks.policy_costs import Cost, as_lines
 from benchmarks.targets import UNITS, Verdict, judge
 
 
@@ -26,6 +27,8 @@ class Report:
     method: str
     workloads: Sequence[Workload]
     rows: Sequence[Row]
+    policies: Sequence[Cost]
+    """What each policy costs; empty when only some workloads were run."""
     not_measured: Sequence[str]
     """Targets without a workload, and peers that are not installed."""
 
@@ -45,6 +48,7 @@ class Report:
             "method": self.method,
             "workloads": {workload.name: workload.about for workload in self.workloads},
             "rows": [asdict(row) | {"void": row.void} for row in self.rows],
+            "policies": [asdict(one) for one in self.policies],
             "targets": [asdict(verdict) for verdict in self.verdicts()],
             "not_measured": list(self.not_measured),
         }
@@ -56,6 +60,8 @@ class Report:
         for workload in self.workloads:
             lines += ["", f"{workload.name}: {workload.about}", *_table(self.rows_of(workload))]
             lines += [f"  {_line(verdict)}" for verdict in judge(workload, self.rows)]
+        if self.policies:
+            lines += ["", "policies: what each costs, in one process and without sockets", *as_lines(self.policies)]
         return "\n".join([*lines, "", *self._summary()])
 
     def _summary(self) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from gateway.audit.model import Path, System
 from gateway.spec.checks.protection import proves_identity
 from gateway.spec.filters import AuthorizationPolicy, Rule
+from gateway.spec.mediation import Mediation
 from gateway.spec.models import FilterSpec, Listener, Match, Route
 
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -77,6 +78,11 @@ def by_type(system: System, kind: str) -> Iterator[tuple[Path, str, dict[str, An
         for index, one in enumerate(route.filters):
             if one.type == kind:
                 yield (*path, "filters", index), f"route {route.name}", one.model_dump(mode="json", by_alias=True)
+
+
+def described(system: System, route: Route) -> bool:
+    """Whether the gateway itself describes what the route offers: its paths are not those of the service."""
+    return any(isinstance(one, Mediation) and one.openapi for one in chain(system, route))
 
 
 def listeners_of(system: System, route: Route) -> list[Listener]:

@@ -83,6 +83,8 @@ def _rights(filters: tuple[FilterSpec, ...]) -> list[str]:
     """What Authorize filters ask for."""
     found = []
     for one in filters:
+        if "Auth" not in one.type:  # InternalToken has scopes, too, and asks for none
+            continue
         found += list(getattr(one, "scopes", ()))
         claims: Any = getattr(one, "claims", None)
         if isinstance(claims, dict):

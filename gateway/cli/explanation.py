@@ -29,7 +29,11 @@ def print_explanation(answer: dict[str, Any], who: str) -> None:
     out.print(Text(visible(title), "bold"), soft_wrap=True)
     print_way(out, answer)
     if cluster := answer.get("cluster"):
-        out.print(f"→ {visible(_clusters(answer.get('clusters') or [cluster]))}")
+        clusters = answer.get("clusters") or [cluster]
+        out.print(f"→ {visible(_clusters(clusters))}")
+        for one in clusters:
+            for bad in one.get("unhealthy", ()):
+                out.print(Text(f"  {visible(bad)}"), soft_wrap=True)
     out.print(Text(visible(_outcome(answer)), f"bold {STATE_STYLES.get(answer['outcome'], 'yellow')}"))
     for open_question in answer.get("not_decided_here", ()):
         out.print(f"NOT DECIDED HERE: {visible(open_question)}", soft_wrap=True)

@@ -19,7 +19,10 @@ from gateway.cli.text import visible
 
 
 class Entry(NamedTuple):
-    """Where a command is (its function has the command's name) and what `gatehouse --help` says of it."""
+    """Where a command is (its function has the command's name) and what `gatehouse --help` says of it.
+
+    No module: it comes from another package, by an entry point of the group `gatehouse.commands`.
+    """
 
     module: str
     help: str
@@ -51,12 +54,17 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "routes": Entry("routes", "List the routes, with their filters and clusters."),
         "explain": Entry("explain", "Say what would happen to a request, or why one was refused."),
         "audit": Entry("audit", "List what there is and where it is weak, with the fix."),
+        "clusters": Entry("clusters", "Show the endpoints of each cluster, and who of them is well."),
         "canary": Entry("canary", "Show how canaries do, or change what one gets."),
         "limits": Entry("limits", "Show who has used how much of each limit."),
+        "cache": Entry("cache", "Show what the caches hold, or forget it."),
         "import": Entry("importing", "Make a configuration from an OpenAPI document."),
     },
     "Mesh": {
         "mesh": Entry("mesh", "See who is in the mesh, who may call whom; shut a service out."),
+    },
+    "Lab": {
+        "lab": Entry("", "Attacks that work, controls that stop them."),
     },
     "Requests": {
         "token": Entry("identity", "Print an access token of a user."),
@@ -87,7 +95,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         function = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
-        command = getattr(import_module(f"gateway.cli.{COMMANDS[cmd_name].module}"), function)
+        module, function = COMMANDS[cmd_name].module, function
+        command = getattr(import_module(f"gateway.cli.{module}"), function) if module else _from_outside(cmd_name)
         assert isinstance(command, click.Command)
         return command
 
@@ -108,6 +117,13 @@ class LazyGroup(click.Group):
         for title, commands in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, entry.help) for name, entry in commands.items()])
+
+
+def _from_outside(name: str) -> object:
+    from importlib.metadata import entry_points
+
+    (found,) = entry_points(group="gatehouse.commands", name=name)
+    return found.load()
 
 
 def _print_version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:

@@ -7,20 +7,23 @@ the snapshot before when its own part of the spec is the same, and built anew wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from gateway.compile.snapshot import CanaryRoute, CompiledRoute, Snapshot
+from gateway.compile.snapshot import CanaryRoute, CompiledRoute, Moved, Snapshot
 from gateway.compile.table import filter_classes
 from gateway.filters.base import Build
+from gateway.filters.cache_store import Zone
 from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
+from gateway.filters.revocations import Revocations
+from gateway.filters.signing import SigningKeys
 from gateway.observability.metrics import Metrics
 from gateway.routing.table import RouteTable
 from gateway.spec.errors import fault
+from gateway.spec.models import CacheZone, FilterSpec, JwtProvider, Spec
 from gateway.spec.models import Cluster as ClusterSpec
-from gateway.spec.models import FilterSpec, Spec
 from gateway.spec.models import Route as RouteSpec
 from gateway.spec.models import Store as StoreSpec
 from gateway.upstream.canary import Canary
@@ -30,6 +33,7 @@ from gateway.upstream.forward import ForwardCluster
 from gateway.upstream.mesh_tls import MeshTls
 from gateway.upstream.redis_account import Account
 from gateway.upstream.resolver import Resolver, SystemResolver
+from gateway.upstream.session import Session, session_key
 from gateway.upstream.store import Store
 from gateway.upstream.tls import UpstreamTls
 from gateway.upstream.workload import Workload
@@ -54,6 +58,10 @@ class Runtime:
     """In a sidecar: what it and its service know."""
     resolver: Resolver = field(default_factory=SystemResolver)
     """Who knows the addresses of host names."""
+    signing: SigningKeys = field(default_factory=SigningKeys.of_our_own)
+    """The instance's own keys."""
+    session_key: Callable[[], bytes] = field(default_factory=lambda: session_key(None))
+    """What the cookies of sticky sessions are made with; asked for when a route has any."""
 
 
 def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtime, before: Snapshot) -> Snapshot:
@@ -63,9 +71,12 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         KeyError: a reference that the loader should have refused.
         ValueError: a store of the supervisor's Redis where it runs none; a filter that cannot be made.
     """
-    clusters = {one.name: _cluster(one, endpoints, runtime, before) for one in spec.clusters}
-    providers = {one.name: _provider(one.name, spec, clusters, runtime, before) for one in spec.providers}
+    moved: list[Moved] = []
+    clusters = {one.name: _cluster(one, endpoints, runtime, before, moved) for one in spec.clusters}
+    elsewhere = {one.cluster.name for one in moved}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
+    caches = {one.name: _cache(one, runtime, before) for one in spec.caches}
+    providers = {one.name: _provider(one, clusters, elsewhere, stores, runtime, before) for one in spec.providers}
     canaries = {one.name: _canary(one, before) for one in spec.routes if one.canary}
     build = Build(
         providers,
@@ -74,36 +85,53 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         runtime.wall,
         stores,
         clusters=clusters,
+        caches=caches,
         app_secret=runtime.app_secret,
         random=runtime.random,
+        signing=runtime.signing,
     )
     filters: dict[tuple[str, int], AnyFilter] = {}
 
     def chain_filters(route: str, specs: Sequence[FilterSpec]) -> list[AnyFilter]:
-        of_route = replace(build, route=route)
+        classes = (filter_classes()[one.type] for one in (*spec.filters, *specs))
+        of_route = replace(build, route=route, authenticated=any(one.authenticates for one in classes))
         for position, one in enumerate(specs):
             filters[route, position] = _filter(one, (route, position), of_route, before)
         return [filters[route, position] for position in range(len(specs))]
 
     shared = chain_filters("", spec.filters)
     routes = [
-        _route(route, Chain([*shared, *chain_filters(route.name, route.filters)], runtime.metrics), clusters, canaries)
+        _route(
+            route,
+            Chain([*shared, *chain_filters(route.name, route.filters)], runtime.metrics),
+            clusters,
+            canaries,
+            runtime.session_key,
+        )
         for route in spec.routes
     ]
     tables = {
         listener.name: RouteTable([(one.spec, one) for one in routes if _serves(one, listener.name)])
         for listener in spec.listeners
     }
-    return Snapshot(version, spec, tables, clusters, providers, filters, stores, canaries)
+    return Snapshot(version, spec, tables, clusters, providers, filters, stores, canaries, caches, moved)
 
 
 def _route(
-    spec: RouteSpec, chain: Chain, clusters: Mapping[str, Cluster], canaries: Mapping[str, Canary]
+    spec: RouteSpec,
+    chain: Chain,
+    clusters: Mapping[str, Cluster],
+    canaries: Mapping[str, Canary],
+    session_key: Callable[[], bytes],
 ) -> CompiledRoute:
     backends = [(clusters[ref.cluster], ref.weight) for ref in spec.backend_refs]
     if spec.canary is None:
-        return CompiledRoute(spec, chain, backends)
-    return CanaryRoute(spec, chain, backends, canaries[spec.name], clusters[spec.canary.cluster])
+        made = CompiledRoute(spec, chain, backends)
+    else:
+        made = CanaryRoute(spec, chain, backends, canaries[spec.name], clusters[spec.canary.cluster])
+    if spec.session_persistence is not None:
+        made.session = Session(spec.session_persistence, spec.name, made.clusters, session_key())
+    return made
 
 
 def _canary(spec: RouteSpec, before: Snapshot) -> Canary:
@@ -117,22 +145,30 @@ def _serves(route: CompiledRoute, listener: str) -> bool:
     return not route.spec.listeners or listener in route.spec.listeners
 
 
-def _cluster(spec: ClusterSpec, endpoints: Endpoints, runtime: Runtime, before: Snapshot) -> Cluster:
-    addresses = tuple(endpoints.get(spec.service, ())) if spec.service else spec.endpoints
+def _cluster(
+    spec: ClusterSpec, endpoints: Endpoints, runtime: Runtime, before: Snapshot, moved: list[Moved]
+) -> Cluster:
+    """The cluster of the snapshot before, if it differs in nothing but its endpoints: `moved` is told then."""
+    addresses = tuple(endpoints.get(spec.service, ())) if spec.service else spec.listed
     old = before.clusters.get(spec.name)
-    if old is not None and old.spec == spec and _found_the_same(old, addresses):
+    if old is not None and _finds_itself(old):
+        if old.spec == spec:
+            return old
+    elif old is not None and not needs_discovery(spec) and _without_endpoints(old.spec) == _without_endpoints(spec):
+        if old.spec != spec or tuple(one.address for one in old.endpoints) != addresses:
+            moved.append(Moved(old, spec, addresses))
         return old
-    tls = _tls(spec, runtime)
+    tls, metrics, clock, random = _tls(spec, runtime), runtime.metrics, runtime.clock, runtime.random
     if spec.forward is not None:
-        resolutions = runtime.metrics.dns_resolutions
-        return ForwardCluster(spec, spec.forward, runtime.resolver, resolutions, runtime.clock, runtime.random, tls)
-    return Cluster(spec, addresses, runtime.clock, runtime.random, tls, _discovery(spec, runtime, old))
+        return ForwardCluster(
+            spec, spec.forward, runtime.resolver, metrics.dns_resolutions, clock, random, tls, metrics
+        )
+    return Cluster(spec, addresses, clock, random, tls, _discovery(spec, runtime, old), metrics)
 
 
-def _found_the_same(cluster: Cluster, addresses: Sequence[str]) -> bool:
-    """Whether a cluster of an unchanged configuration has the endpoints that it should have."""
-    finds_itself = cluster.discovery is not None or cluster.spec.forward is not None
-    return finds_itself or tuple(one.address for one in cluster.endpoints) == tuple(addresses)
+def _finds_itself(cluster: Cluster) -> bool:
+    """Whether its endpoints are what names resolve to, so that nobody gives it any."""
+    return cluster.discovery is not None or cluster.spec.forward is not None
 
 
 def _discovery(spec: ClusterSpec, runtime: Runtime, old: Cluster | None) -> Discovery | None:
@@ -157,13 +193,28 @@ def _tls(spec: ClusterSpec, runtime: Runtime) -> UpstreamTls | None:
     )
 
 
-def _provider(name: str, spec: Spec, clusters: Mapping[str, Cluster], runtime: Runtime, before: Snapshot) -> Provider:
-    wanted = next(one for one in spec.providers if one.name == name)
-    cluster = clusters[wanted.jwks.cluster]
-    old = before.providers.get(name)
-    if old is not None and old.spec == wanted and old.cluster is cluster:
+def _without_endpoints(spec: ClusterSpec) -> ClusterSpec:
+    """The spec without its endpoints, and without what only an audit reads."""
+    return spec.model_copy(update={"endpoints": (), "audit_accept": {}})
+
+
+def _provider(
+    spec: JwtProvider,
+    clusters: Mapping[str, Cluster],
+    elsewhere: Collection[str],
+    stores: Mapping[str, Store],
+    runtime: Runtime,
+    before: Snapshot,
+) -> Provider:
+    """An issuer that is `elsewhere` now is asked for its keys at once, and nothing is believed of the former one."""
+    cluster, old = clusters[spec.jwks.cluster], before.providers.get(spec.name)
+    store = stores[spec.revocation.store] if spec.revocation else None
+    followed = old.revocations.store if old is not None and old.revocations is not None else None
+    same_cluster = old is not None and old.cluster is cluster and cluster.name not in elsewhere
+    if old is not None and old.spec == spec and same_cluster and followed is store:
         return old
-    return Provider(wanted, cluster, runtime.metrics, runtime.clock)
+    revocations = Revocations(spec, store, runtime.metrics, runtime.clock, runtime.wall) if store else None
+    return Provider(spec, cluster, runtime.metrics, runtime.clock, revocations)
 
 
 def _store(spec: StoreSpec, runtime: Runtime, before: Snapshot) -> Store:
@@ -179,6 +230,11 @@ def _store(spec: StoreSpec, runtime: Runtime, before: Snapshot) -> Store:
     if old is not None and (old.spec, old.account) == (spec, account):
         return old
     return Store(spec, account, runtime.metrics, runtime.clock)
+
+
+def _cache(spec: CacheZone, runtime: Runtime, before: Snapshot) -> Zone:
+    old = before.caches.get(spec.name)
+    return old if old is not None and old.spec == spec else Zone(spec, runtime.clock)
 
 
 def _filter(spec: FilterSpec, place: tuple[str, int], build: Build, before: Snapshot) -> AnyFilter:

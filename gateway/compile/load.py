@@ -6,7 +6,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.compile.table import answering_types, authenticating_types, filter_types
+from gateway.compile.table import answering_types, authenticating_types, filter_classes, filter_types
+from gateway.spec.errors import SpecError, SpecErrors
 from gateway.spec.loader import load
 from gateway.spec.mesh import Members, load_mesh
 from gateway.spec.models import Spec
@@ -32,10 +33,27 @@ def load_mesh_file(path: Path, variables: Mapping[str, str], members: Members) -
     return load_mesh(read_file(path), path.name, variables, members, *known, path.parent, time.time())
 
 
-def load_spec(path: Path, variables: Mapping[str, str]) -> Spec:
-    """A checked spec from a file.
+def load_spec(path: Path, variables: Mapping[str, str], text: str | None = None) -> Spec:
+    """A checked spec from a file, or from a `text` that stands in for what the file holds.
 
     Raises:
         SpecErrors: it cannot be read, or everything that is wrong with it, each with its line.
     """
-    return load_text(read_file(path), path.name, variables, path.parent)
+    spec = load_text(read_file(path) if text is None else text, path.name, variables, path.parent)
+    if text is None:
+        _refuse_lab_filters(spec)
+    return spec
+
+
+def _refuse_lab_filters(spec: Spec) -> None:
+    """What is weak on purpose stands in no file: only the lab puts it in place, and takes it away.
+
+    Raises:
+        SpecErrors: a file names it.
+    """
+    classes = filter_classes()
+    for one in (*spec.filters, *(item for route in spec.routes for item in route.filters)):
+        if classes[one.type].lab_only:
+            file, _, line = one.where.rpartition(":")
+            message = f"{one.type} is weak on purpose: only the lab may use it"
+            raise SpecErrors([SpecError(file, int(line or 1), 1, "", message)])

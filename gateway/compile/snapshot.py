@@ -11,15 +11,20 @@ from bisect import bisect
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from random import Random
+from types import MappingProxyType
+from typing import NamedTuple
 
+from gateway.filters.cache_store import Zone
 from gateway.filters.chain import AnyFilter, Chain
 from gateway.filters.provider import Provider
 from gateway.http.messages import Request
 from gateway.routing.entry import Entry
 from gateway.routing.table import RouteTable
+from gateway.spec.models import Cluster as ClusterSpec
 from gateway.spec.models import Listener, Route, Spec
 from gateway.upstream.canary import Canary
 from gateway.upstream.cluster import Cluster
+from gateway.upstream.session import Place, Session
 from gateway.upstream.store import Store
 from gateway.upstream.tries import Tries
 
@@ -43,6 +48,7 @@ class CompiledRoute:
         "propagate",
         "public",
         "request_timeout",
+        "session",
         "spec",
         "tries",
         "try_timeout",
@@ -70,6 +76,8 @@ class CompiledRoute:
         self.only_cluster = self._backends[0] if len(self._backends) == 1 else None
         """The cluster of every request, where there is nothing to choose."""
         self.canary: Canary | None = None
+        self.session: Session | None = None
+        """Where clients come back to their endpoints; over all clusters of the route."""
 
     def __repr__(self) -> str:
         return f"<Route {self.name} {self.chain} → {', '.join(cluster.name for cluster in self._backends)}>"
@@ -82,6 +90,11 @@ class CompiledRoute:
     def pick_cluster(self, request: Request, random: Random) -> Cluster:
         """The cluster for one request, by weight."""
         return self._backends[bisect(self._cumulative, random.random() * self._cumulative[-1])]
+
+    def placed(self, request: Request) -> Place | None:
+        """Where the client's session is, if that is where this request may go (a canary may have been taken back)."""
+        found = self.session.place(request) if self.session is not None else None
+        return found if found is not None and found[0] in self.possible(request) else None
 
     def possible(self, request: Request) -> tuple[Cluster, ...]:
         """The clusters of which one would get this request."""
@@ -118,10 +131,20 @@ class CanaryRoute(CompiledRoute):
         return (self._canary_cluster,) if certain else self._backends
 
 
+class Moved(NamedTuple):
+    """A cluster that is taken over with other endpoints: they are its own as soon as the snapshot is in force."""
+
+    cluster: Cluster
+    spec: ClusterSpec
+    addresses: tuple[str, ...]
+
+
 class Snapshot:
     """One version of the configuration, compiled."""
 
-    __slots__ = ("canaries", "clusters", "filters", "providers", "spec", "stores", "tables", "version")
+    __slots__ = (
+        "caches", "canaries", "clusters", "filters", "moved", "providers", "spec", "stores", "tables", "version",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -133,6 +156,8 @@ class Snapshot:
         filters: Mapping[tuple[str, int], AnyFilter],
         stores: Mapping[str, Store],
         canaries: Mapping[str, Canary],
+        caches: Mapping[str, Zone] = MappingProxyType({}),
+        moved: Sequence[Moved] = (),
     ) -> None:
         self.version = version
         self.spec = spec
@@ -145,6 +170,8 @@ class Snapshot:
         self.stores = stores
         self.canaries = canaries
         """By route."""
+        self.caches = caches
+        self.moved = moved
 
     @classmethod
     def empty(cls) -> Snapshot:

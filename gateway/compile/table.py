@@ -18,6 +18,8 @@ from gateway.spec.errors import UnusableFilter
 from gateway.spec.models import FilterSpec
 
 GROUP = "gatehouse.filters"
+LAB_GROUP = "gatehouse.lab.filters"
+"""Weak on purpose: found by name, never listed."""
 
 
 class FilterClasses(MutableMapping[str, type[AnyFilter]]):
@@ -29,9 +31,10 @@ class FilterClasses(MutableMapping[str, type[AnyFilter]]):
 
     def __init__(self) -> None:
         points: dict[str, list[EntryPoint]] = {}
-        for one in entry_points(group=GROUP):
+        for one in (*entry_points(group=GROUP), *(lab := entry_points(group=LAB_GROUP))):
             points.setdefault(one.name, []).append(one)
         self._known: dict[str, type[AnyFilter] | list[EntryPoint]] = dict(points)
+        self._unlisted = frozenset(one.name for one in lab)
 
     def __getitem__(self, name: str) -> type[AnyFilter]:
         found = self._known[name]
@@ -60,10 +63,10 @@ class FilterClasses(MutableMapping[str, type[AnyFilter]]):
         del self._known[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._known)
+        return (name for name in self._known if name not in self._unlisted)
 
     def __len__(self) -> int:
-        return len(self._known)
+        return sum(1 for _ in self)
 
 
 class Models(Mapping[str, type[FilterSpec]]):

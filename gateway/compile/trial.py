@@ -16,7 +16,6 @@ from random import Random
 from gateway.compile.compiler import Runtime, compile_spec
 from gateway.compile.snapshot import Snapshot
 from gateway.observability.metrics import Metrics
-from gateway.spec.filters import LimitSpec
 from gateway.spec.models import FilterSpec, Spec
 
 
@@ -44,14 +43,19 @@ def not_made(spec: Spec) -> str:
 
 
 def without_stores(spec: Spec, keep: Collection[str] = ()) -> Spec:
-    """The same configuration with every limit kept here, besides those in the stores to keep."""
+    """The same configuration with everything kept here, and nothing revoked, besides what is in the stores to keep."""
     routes = tuple(route.model_copy(update={"filters": _here(route.filters, keep)}) for route in spec.routes)
     stores = tuple(one for one in spec.stores if one.name in keep)
-    return spec.model_copy(update={"stores": stores, "filters": _here(spec.filters, keep), "routes": routes})
+    providers = tuple(
+        one.model_copy(update={"revocation": None}) if one.revocation and one.revocation.store not in keep else one
+        for one in spec.providers
+    )
+    here = {"stores": stores, "filters": _here(spec.filters, keep), "routes": routes, "providers": providers}
+    return spec.model_copy(update=here)
 
 
 def _here(filters: Sequence[FilterSpec], keep: Collection[str]) -> tuple[FilterSpec, ...]:
     here = {"store": None, "on_store_failure": None}
     return tuple(
-        one.model_copy(update=here) if isinstance(one, LimitSpec) and one.store not in keep else one for one in filters
+        one.model_copy(update=here) if getattr(one, "store", None) not in (None, *keep) else one for one in filters
     )

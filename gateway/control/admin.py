@@ -12,7 +12,9 @@ from gateway.control.guard import Guard
 from gateway.control.plane import ControlPlane
 from gateway.control.problems import problems
 from gateway.control.views import (
+    caches,
     canaries,
+    clusters,
     config,
     console,
     explanations,
@@ -58,7 +60,9 @@ def application(plane: ControlPlane, guard: Guard) -> web.Application:
     """The admin API as an aiohttp application."""
     app = web.Application(middlewares=[problems, guard.middleware], client_max_size=MAX_BODY)
     app.on_response_prepare.append(_headers)
-    for topic in (health, config, canaries, explanations, limits, mesh, placement, traffic, services):
+    for topic in (
+        health, config, canaries, clusters, explanations, limits, caches, mesh, placement, traffic, services,
+    ):  # fmt: skip
         app.add_routes(topic.routes(plane))
     app.add_routes(console.routes(guard))
     return app

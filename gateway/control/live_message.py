@@ -85,10 +85,16 @@ def config_view(plane: ControlPlane) -> dict[str, Any]:
         "version": plane.reloader.current.version if plane.reloader.current else None,
         "file": str(plane.settings.config),
         "last": asdict(history[0]) if history else None,
+        "override": _override(plane),
         "ready": plane.reloader.ready(),
         "listeners": listener_views(plane),
         "state_dir_option": state_dir_option(plane.settings.state_dir),
     }
+
+
+def _override(plane: ControlPlane) -> dict[str, Any] | None:
+    override = plane.reloader.override
+    return {"why": override.why, "since": override.since} if override else None
 
 
 def state_dir_option(directory: Path) -> str:

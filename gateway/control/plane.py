@@ -164,8 +164,8 @@ class ControlPlane(Events):
 def in_mesh(load: Loader, identities: Mapping[str, str]) -> Loader:
     """The same, for a gateway that is one of a mesh: what it calls by service must prove to be that service."""
 
-    def load_in_mesh(path: Path, variables: Mapping[str, str]) -> Spec:
-        return with_identities(load(path, variables), identities)
+    def load_in_mesh(path: Path, variables: Mapping[str, str], text: str | None = None) -> Spec:
+        return with_identities(load(path, variables, text), identities)
 
     return load_in_mesh
 

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.control.changes import describe, listener_change, worker_change
 from gateway.control.channel import Channel, Worker
@@ -29,7 +29,24 @@ from gateway.spec.models import Spec
 
 log = logging.getLogger(__name__)
 
-Loader = Callable[[Path, Mapping[str, str]], Spec]
+
+class Loader(Protocol):
+    """Reads a configuration: the file, or a text in its place."""
+
+    def __call__(self, path: Path, variables: Mapping[str, str], text: str | None = None) -> Spec:
+        """The checked spec."""
+
+
+@dataclass(frozen=True)
+class Override:
+    """A configuration that stands in for the file's, until it is taken away."""
+
+    text: str
+    why: str
+    since: float
+    """Seconds since the epoch."""
+
+
 Outcome = tuple[str, list[str], list[dict[str, Any]], list[str]]
 """The result's word, errors, acknowledgements, notes."""
 HISTORY = 50
@@ -77,6 +94,7 @@ class Reloader:
         self._metrics = metrics
         self._ack_seconds = ack_seconds
         self._rollout: Rollout | None = None
+        self.override: Override | None = None
         self._lock = asyncio.Lock()
         self._save_lock = asyncio.Lock()
         self._saving: set[asyncio.Task[None]] = set()
@@ -142,9 +160,18 @@ class Reloader:
         errors, acks = await self._roll_out(new)
         return ("rolled_back" if errors else "accepted"), errors, acks, []
 
+    async def replace(self, override: Override | None) -> Result:
+        """Let a text stand in for the file, or the file hold again; what is rejected changes nothing."""
+        before, self.override = self.override, override
+        result = await self.reload("override" if override else "restore")
+        if result.result in ("rejected", "rolled_back"):
+            self.override = before
+        return result
+
     async def _attempt(self, at_start: bool) -> Outcome:
         try:
-            spec = await asyncio.to_thread(self.source.load, self.source.path, self.source.variables)
+            text = self.override.text if self.override else None
+            spec = await asyncio.to_thread(self.source.load, self.source.path, self.source.variables, text)
         except SpecErrors as broken:
             return "rejected", describe(broken), [], []
         except OSError as error:

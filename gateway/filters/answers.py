@@ -8,6 +8,12 @@ waiting for its end would cost memory and delay the client's first byte. The rul
 - `Filter.stream`: for an answer that it wants to see passing by, it gives a `Stream`, and bytes go through that.
 
 Whole answers come first, last filter first, as everywhere on the way back; streams see what those have made of them.
+Filters in front of all that want whole answers see the head (`on_response`) when those have spoken, so what they see
+is what the client gets.
+
+A filter can also answer by itself, with content (a `Reply` with a `body` and no `reason`): from `decide`, in place of
+an answer (`on_response`), or where there is none (`on_failure`). Such an answer goes back through the filters in front
+of it, as if it had come from the endpoint.
 """
 
 from __future__ import annotations
@@ -68,6 +74,28 @@ def ask_plain(request: Request) -> None:
     """Ask the endpoint for an answer that can be read (RFC 9110 section 12.5.3)."""
     fields = [field for field in request.headers if field[0] != b"accept-encoding"]
     request.replace_headers((*fields, ASKED_PLAIN))
+
+
+class Swallow:
+    """For an answer that was given a status which has no body."""
+
+    keeps_length = True
+
+    def feed(self, data: bytes) -> bytes:
+        """Nothing goes on."""
+        return b""
+
+    def end(self) -> bytes:
+        """Nothing is left."""
+        return b""
+
+
+SWALLOW: Final = Swallow()
+
+
+def is_content(reply: Reply) -> bool:
+    """Whether a filter answers by itself, instead of refusing."""
+    return reply.body is not None and not reply.reason
 
 
 def feed_all(streams: Sequence[Stream], data: bytes, end: bool) -> bytes:

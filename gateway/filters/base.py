@@ -8,7 +8,7 @@ askable without consequences. The rule: deciding is apart from spending.
 - `commit` runs after a request passed `decide`: it spends tokens, counts, remembers.
 - `on_end` hears that the exchange is over, whatever ended it and whether this filter was reached or not.
 - `on_response` sees the head of the upstream's answer, in reverse order of the filters; `on_answer` and `stream` see
-  its body (gateway.filters.answers).
+  its body (gateway.filters.answers). `on_failure` hears that there will be none.
 - `preview` is `decide` without consequences. It is `decide` itself, except where deciding and spending must be one
   step, as in a store that others share.
 - `explain` says in words what `preview` or `decide` saw, secrets masked (`gateway.observability.masking`), and changes
@@ -29,12 +29,14 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from gateway.filters.signing import SigningKeys
 from gateway.http.messages import Reply, Request, Response
 from gateway.observability.metrics import Metrics
 from gateway.spec.models import FilterSpec, Model
 
 if TYPE_CHECKING:
     from gateway.filters.answers import Stream
+    from gateway.filters.cache_store import Zone
     from gateway.filters.provider import Provider
     from gateway.upstream.cluster import Cluster
     from gateway.upstream.store import Store
@@ -72,9 +74,14 @@ class Build:
     """Whose filter it is; "" for one that runs on every route."""
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     """For filters that ask somebody."""
+    authenticated: bool = False
+    """Whether a filter of this chain knows who asks."""
+    caches: Mapping[str, Zone] = field(default_factory=dict)
     app_secret: str = field(default="", repr=False)
     """In a sidecar: what it and its service know."""
     random: Random = field(default_factory=Random)
+    signing: SigningKeys = field(default_factory=SigningKeys.of_our_own)
+    """The instance's own keys."""
 
 
 class Filter(Generic[S]):
@@ -92,8 +99,16 @@ class Filter(Generic[S]):
     answer_limit: int = 0
     """Bytes of the largest answer that `on_answer` takes whole; 0: the head is enough for it."""
 
+    asks_plain: ClassVar[bool] = False
+    """Whether endpoints are asked for answers without compression, as they are for one with an `answer_limit`."""
+    keeps_answers: ClassVar[bool] = False
+    """Whether it gives answers again: filters behind it have made of them what they are, and are not asked then."""
+
     joins: object = None
     """Neighbours in a chain with the same value here become one step, which the first of them makes by `join`."""
+
+    lab_only: ClassVar[bool] = False
+    """Whether it is weak on purpose: only what the lab has put in place of a file may name it."""
 
     preflights: ClassVar[bool] = False
     """Whether it answers every CORS preflight, so that a route for another method may be given one."""
@@ -127,8 +142,13 @@ class Filter(Generic[S]):
     def commit(self, request: Request) -> None:
         """Spend what a passed request costs."""
 
-    def on_response(self, request: Request, response: Response) -> None:
-        """Change the head of the upstream's answer."""
+    def on_response(self, request: Request, response: Response) -> Reply | None:
+        """Change the head of the upstream's answer; or give back content that the client gets in its place."""
+        return None
+
+    def on_failure(self, request: Request, reply: Reply) -> Reply | None:
+        """The upstream gave no answer, and `reply` says so: content that the client gets instead, if there is any."""
+        return None
 
     def wants_answer(self, request: Request, response: Response) -> bool:
         """Whether `on_answer` must see this one; where not, its body streams past."""

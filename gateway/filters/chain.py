@@ -73,13 +73,16 @@ class Chain:
     """A route's filters, in the order in which they run."""
 
     __slots__ = (
+        "_fronts",
         "_holders",
+        "_late",
         "_metrics",
         "_streamers",
         "asks_plain",
         "enders",
         "filters",
         "reads_answers",
+        "rescuers",
         "responders",
         "steps",
     )
@@ -102,9 +105,16 @@ class Chain:
         self._streamers = tuple(one for one in backwards if _overrides(one, "stream"))
         self.reads_answers = bool(self._holders or self._streamers)
         """Whether any filter looks at the bodies of answers."""
-        self.asks_plain = bool(self._holders)
+        self.asks_plain = bool(self._holders) or any(one.asks_plain for one in self.filters)
         """Whether endpoints must be asked for answers that are not compressed."""
-        self.responders = tuple(one for one in backwards if _overrides(one, "on_response"))
+        first = next((index for index, one in enumerate(self.filters) if one.answer_limit), 0)
+        self.responders = tuple(one for one in self.filters[first:][::-1] if _overrides(one, "on_response"))
+        """Those that see the head as it comes: all, where no filter wants the whole."""
+        self._late = tuple(one for one in self.filters[:first][::-1] if _overrides(one, "on_response"))
+        """Those that see it when the filters behind them have spoken."""
+        self.rescuers = tuple(one for one in backwards if _overrides(one, "on_failure"))
+        self._fronts: dict[AnyFilter, Chain] = {}
+        _check_keepers(self.filters)
         self.enders = tuple(one for one in self.filters if _overrides(one, "on_end"))
 
     def __repr__(self) -> str:
@@ -152,13 +162,43 @@ class Chain:
         return outcome
 
     def respond(self, request: Request, response: Response) -> Stopped | None:
-        """Show the upstream's answer to the filters that want to see it, last filter first; None when all went well."""
-        for one in self.responders:
+        """Show the head of an answer to the filters that want to see it, last filter first."""
+        return self._shown(self.responders, request, response)
+
+    def respond_late(self, request: Request, response: Response) -> Stopped | None:
+        """The same for the filters in front of all that want whole answers."""
+        return self._shown(self._late, request, response)
+
+    def _shown(self, filters: Sequence[AnyFilter], request: Request, response: Response) -> Stopped | None:
+        """One that fails keeps the answer back: nobody knows what it would have taken out."""
+        for one in filters:
             try:
-                one.on_response(request, response)
+                content = one.on_response(request, response)
             except Exception:
                 return self._failed(one, ANSWER_KEPT_BACK)
+            if content is not None:
+                return Stopped(content, one)
         return None
+
+    def rescue(self, request: Request, reply: Reply) -> Stopped | None:
+        """What a filter has for the client in place of an answer that did not come."""
+        for one in self.rescuers:
+            try:
+                content = one.on_failure(request, reply)
+            except Exception:
+                self._failed(one)  # the failure that it could not make good is told as it is
+                continue
+            if content is not None:
+                return Stopped(content, one)
+        return None
+
+    def before(self, one: AnyFilter) -> Chain:
+        """The filters in front of one: what goes back through them when that one answers by itself."""
+        found = self._fronts.get(one)
+        if found is None:
+            position = next(index for index, other in enumerate(self.filters) if other is one)
+            found = self._fronts[one] = Chain(self.filters[:position], self._metrics)
+        return found
 
     def holding(self, request: Request, response: Response) -> Held | Stopped | None:
         """Whether filters want to see this answer whole, or one has failed; None when it may stream past."""
@@ -181,10 +221,17 @@ class Chain:
             body = outcome
         return body
 
-    def streams(self, request: Request, response: Response) -> tuple[Stream, ...]:
+    def streams(self, request: Request, response: Response) -> tuple[Stream, ...] | Stopped:
         """What the body of this answer passes through, last filter first."""
-        found = [one.stream(request, response) for one in self._streamers]
-        return tuple(one for one in found if one is not None)
+        found: list[Stream] = []
+        for one in self._streamers:
+            try:
+                stream = one.stream(request, response)
+            except Exception:
+                return self._failed(one, ANSWER_KEPT_BACK)
+            if stream is not None:
+                found.append(stream)
+        return tuple(found)
 
     def end(self, request: Request) -> None:
         """Tell the filters that want to know that the exchange is over; what fails in one is not the others' loss."""
@@ -205,6 +252,17 @@ def _joined(filters: Sequence[AnyFilter]) -> Iterator[AnyFilter]:
     for _, neighbours in groupby(filters, lambda one: one.joins or one):
         first, *following = neighbours
         yield first.join(following) if following else first
+
+
+def _check_keepers(filters: Sequence[AnyFilter]) -> None:
+    """What is kept must be what filters behind have made of it, so none in front may want it whole."""
+    whole: AnyFilter | None = None
+    for one in filters:
+        if one.keeps_answers and whole is not None:
+            raise ValueError(
+                f"{whole.name} ({whole.where}) reads whole answers: put it behind {one.name} ({one.where})"
+            )
+        whole = one if one.answer_limit else whole
 
 
 def body_too_large(limit: int) -> Reply:

@@ -8,19 +8,16 @@ address (GraphQL over HTTP, section 5; OWASP GraphQL Cheat Sheet).
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from gateway.filters.strict_json import JSON_TYPE, read_json
 from gateway.http.messages import Reply, Request
 
 MEMBERS: Final = frozenset(("query", "operationName", "variables", "extensions"))
-_JSON: Final = re.compile(rb'application/json(?:\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
-_DIGITS: Final = 30
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 NOT_POST: Final = Reply(405, "graphql_not_post", "send the operation by POST", ((b"allow", b"POST"),))
@@ -50,9 +47,9 @@ class Asked:
 
 def check_head(request: Request) -> Reply | None:
     """Whether it can be a GraphQL request at all."""
-    if request.method != "POST":
+    if request.target_method != "POST":
         return NOT_POST
-    if not _JSON.fullmatch(request.fields.get(b"content-type", b"")):
+    if not JSON_TYPE.fullmatch(request.fields.get(b"content-type", b"")):
         return NOT_JSON
     if request.query and any(name in MEMBERS for name, _ in parse_qsl(request.query, keep_blank_values=True)):
         return IN_ADDRESS
@@ -65,46 +62,10 @@ def read_body(body: bytes) -> tuple[list[Asked], bool]:
     Raises:
         ValueError: it is no GraphQL request; a sentence for the client.
     """
-    try:
-        document = _JSON_READER.decode(body.decode())
-    except UnicodeDecodeError:
-        raise ValueError("the body is not UTF-8") from None
-    except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"the body is not JSON: {error.msg} at character {error.pos}") from None
+    document = read_json(body)
     if isinstance(document, list):
         return [_asked(one) for one in document], True
     return [_asked(document)], False
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a member stands twice in one object: readers may disagree which of them counts")
-    return found
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _integer(text: str) -> int:
-    if len(text) > _DIGITS:  # reading a decimal number costs the square of its length
-        raise ValueError(f"a number has more than {_DIGITS} digits")
-    return int(text)
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError("a number is too large to be one")
-    return value
-
-
-_JSON_READER: Final = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_integer, parse_float=_finite
-)
 
 
 def _asked(document: Any) -> Asked:

@@ -46,6 +46,7 @@ class JwtFilter(Filter[Jwt]):
         self._only = self._providers[0] if len(self._providers) == 1 else None
         self._wall = build.wall
         self._checks = build.metrics.tokens
+        self._undecided = build.metrics.undecided
         self._bindings = bindings(spec.certificate_bound, spec.dpop)
         self._schemes = (b"bearer", b"dpop") if spec.dpop else (b"bearer",)
         self._scheme_names = "Bearer (RFC 6750) or DPoP (RFC 9449)" if spec.dpop else "Bearer (RFC 6750)"
@@ -53,6 +54,15 @@ class JwtFilter(Filter[Jwt]):
         self._cache: dict[bytes, Verified] = {}
         self._cached_bytes = 0
         self._entries = max(one.spec.cache_entries for one in self._providers)
+
+    @classmethod
+    def make(cls, spec: Jwt, build: Build) -> JwtFilter:
+        """One that looks into the list of what was taken back, where one of the issuers has such a list."""
+        if all(build.providers[name].revocations is None for name in spec.all_providers):
+            return cls(spec, build)
+        from gateway.filters.revocable_jwt import RevocableJwtFilter
+
+        return RevocableJwtFilter(spec, build)
 
     def decide(self, request: Request) -> Decision:
         """Pass with claims, 401, or wait for keys."""

@@ -79,7 +79,7 @@ class Copy:
 
     def __init__(self, mirror: RequestMirrorFilter, request: Request) -> None:
         self._mirror = mirror
-        self._request = request
+        self.request = request
         self._state = DRAWN
         self._body = bytearray()
         self._context = b""
@@ -95,7 +95,7 @@ class Copy:
         """The request may pass. `context` are field lines for the copy, `early` the body that has come so far."""
         if self._state != DRAWN:
             return  # another try of the same request
-        mirror, request = self._mirror, self._request
+        mirror, request = self._mirror, self.request
         self._state, self._context = GATHERING, context
         mirror.copies += 1
         if mirror.copies > mirror.spec.max_requests:
@@ -119,7 +119,7 @@ class Copy:
         if self._state != GATHERING:
             return
         self._state = SENT
-        self._request = self._changed(self._request)
+        self.request = self._changed(self.request)
         self._timer = asyncio.get_running_loop().call_later(self._mirror.spec.timeout, self._out_of_time)
         self._began = self._mirror.clock()
         self._connect()
@@ -157,7 +157,7 @@ class Copy:
             endpoint.released(connection, reusable=True)
             return
         self._connection = connection
-        request = self._request
+        request = self.request
         head = upstream_head(request, request.host or endpoint.address, self._context)
         connection.send(self, request, head + (request.body or b""), True)
 
@@ -185,7 +185,7 @@ class Copy:
     def answer_failed(self, reason: str, reused: bool) -> None:
         """No complete answer; a kept connection that closed unused gets a second chance."""
         self._connection = None
-        if reused and not self._again and self._request.method in _AGAIN and self._state == SENT:
+        if reused and not self._again and self.request.method in _AGAIN and self._state == SENT:
             self._again = True
             self._connect(fresh=True)
         else:
@@ -215,9 +215,9 @@ class Copy:
         if self._connection is not None:
             self._connection.cancel()
             self._connection = None
-        route = self._request.route.name if self._request.route else ""
+        route = self.request.route.name if self.request.route else ""
         mirror.metrics.mirrored.add(route, mirror.spec.cluster, result)
         if sent:
             status, error = (str(self._status), "") if result.endswith("xx") else ("", result)
-            labels = (method_label(self._request.method), mirror.spec.cluster, status, error)
+            labels = (method_label(self.request.method), mirror.spec.cluster, status, error)
             mirror.metrics.upstream.observe(labels, mirror.clock() - self._began)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.filters.asking import Unanswered, ask
+from gateway.filters.revocations import Revocations
 from gateway.observability.metrics import Metrics
 from gateway.spec.models import JwtProvider
 from gateway.upstream.cluster import Cluster
@@ -95,10 +96,12 @@ class Provider:
         cluster: Cluster,
         metrics: Metrics,
         clock: Callable[[], float],
+        revocations: Revocations | None = None,
     ) -> None:
-        """`cluster` is the one that serves the keys."""
+        """`cluster` is the one that serves the keys; `revocations` are what the issuer has taken back, if it tells."""
         self.spec = spec
         self.cluster = cluster
+        self.revocations = revocations
         self._metrics = metrics
         self._clock = clock
         self.keys: dict[str, Key] = {}
@@ -115,6 +118,8 @@ class Provider:
         """Fetch now, and go on refreshing in the background."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._refresh())
+        if self.revocations is not None:
+            self.revocations.start()
 
     async def close(self) -> None:
         """Stop refreshing."""
@@ -122,6 +127,8 @@ class Provider:
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+        if self.revocations is not None:
+            await self.revocations.close()
 
     async def _refresh(self) -> None:
         """Until the first keys are there, ask often; then every `refresh` seconds."""

@@ -43,7 +43,7 @@ class SoapGuardFilter(Filter[SoapGuard]):
 
     def decide(self, request: Request) -> Decision:
         """Pass, or the first thing that is wrong."""
-        if request.method != "POST":
+        if request.target_method != "POST":
             return NOT_POST
         if not _XML.fullmatch(request.fields.get(b"content-type", b"")):
             return NOT_XML

@@ -150,14 +150,14 @@ class ClientConnection(asyncio.Protocol):
     def _read_head(self, data: bytes) -> None:
         request = self._request
         assert request is not None
-        found = read_response(data, request.method)
+        found = read_response(data, request.target_method)
         while found is not None and found[0].status < 200 and found[1] <= MAX_HEAD_BYTES:
             data = data[found[1] :]
             if found[0].status == 101:
                 self._upgraded(request, found[0], data)
                 return
             self._pass_on(found[0])
-            found = read_response(data, request.method)
+            found = read_response(data, request.target_method)
         if (len(data) if found is None else found[1]) > MAX_HEAD_BYTES:
             self._fail("upstream_head_too_large")
         elif found is None:

@@ -81,8 +81,8 @@ def upstream_head(request: Request, host: str, extra: bytes) -> bytes:
     else:
         lines = passed_on(request.headers, request.fields, NOT_UPSTREAM)
     target = f"{request.target_path}?{request.query}" if request.query else request.target_path
-    start = f"{request.method} {target} HTTP/1.1\r\nhost: {host}\r\n".encode("latin-1")
-    if request.length or request.method not in _BODILESS:
+    start = f"{request.target_method} {target} HTTP/1.1\r\nhost: {host}\r\n".encode("latin-1")
+    if request.length or request.target_method not in _BODILESS:
         lines += _length_line(request)
     if request.upgrade:
         lines += UPGRADE_LINES
@@ -96,7 +96,7 @@ _BODILESS: Final = frozenset(("GET", "HEAD"))
 def _length_line(request: Request) -> bytes:
     if request.length == CHUNKED:
         return b"transfer-encoding: chunked\r\n"
-    if request.length or request.method in ("POST", "PUT", "PATCH"):
+    if request.length or request.target_method in ("POST", "PUT", "PATCH"):
         return b"content-length: %d\r\n" % request.length
     return b""
 
@@ -114,6 +114,12 @@ def passed_on(headers: Headers, fields: Mapping[bytes, bytes], refused: frozense
     if b"connection" in fields:
         refused = _with_nominated(fields, refused)
     return b"".join([b"%b: %b\r\n" % field for field in headers if field[0] not in refused])
+
+
+def nominated(headers: Headers) -> frozenset[bytes]:
+    """The fields that Connection names: they belong to one connection, too."""
+    options = b",".join(value for name, value in headers if name == b"connection").lower().split(b",")
+    return frozenset(option.strip(b" \t") for option in options)
 
 
 def _with_nominated(fields: Mapping[bytes, bytes], refused: frozenset[bytes]) -> frozenset[bytes]:

@@ -81,6 +81,8 @@ class Request:
     """The whole body, once a filter has asked for it (`Filter.body_limit`); else None: it streams past."""
     operations: tuple[tuple[str, str], ...] = ()
     """What a filter found in the body, as type and name: of few values, since metrics tell them apart."""
+    mediation: Any = None
+    """What the filter that says the request in another style remembers until its answer comes back."""
 
     copies: tuple[Any, ...] = ()
     """Copies for other clusters (gateway.filters.mirror); the exchange tells them of its body."""
@@ -100,6 +102,8 @@ class Request:
         self.path = path
         self.target_path = path
         """The path to forward; URLRewrite changes it, `path` stays what was matched and authorised."""
+        self.target_method = method
+        """The method to forward; mediation changes it, `method` stays what the client sent."""
         self.query = query
         self.headers = headers
         self.fields = fields

@@ -82,14 +82,33 @@ class Metrics:
         )
         self.operations = Counter(
             "gateway_operations",
-            "GraphQL and SOAP operations that a guard let pass; unknown names are _OTHER.",
+            "Operations that a guard or mediation let pass; unknown names are _OTHER.",
             ("http_route", "operation_type", "operation_name"),
+        )
+        self.cache_requests = Counter(
+            "gateway_cache_requests", "Requests that came to a cache, by what became of them.", ("http_route", "result")
+        )
+        self.compressed = Counter(
+            "gateway_compressed_answers", "Answers that were compressed.", ("http_route", "encoding")
         )
         self.broken = Counter("gateway_broken_answers", "Answers cut off so that the client can see it.", ("reason",))
         self.client_gone = Counter("gateway_clients_gone", "Clients that left before their answer was complete.")
         self.stale_retries = Counter(
             "gateway_stale_connection_retries",
             "Idempotent requests sent again because a kept connection closed under them.",
+        )
+        self.ejections = Counter(
+            "gateway_outlier_ejections",
+            "Endpoints that got no requests for a while because of how their answers were.",
+            ("gateway_cluster", "reason"),
+        )
+        self.health_checks = Counter(
+            "gateway_health_checks", "Endpoints asked whether they are well.", ("gateway_cluster", "result")
+        )
+        self.overflows = Counter(
+            "gateway_cluster_overflows",
+            "Requests refused because a cluster had as much to do as it may, by the threshold that was reached.",
+            ("gateway_cluster", "threshold"),
         )
         self.retries = Counter(
             "gateway_retries",
@@ -108,6 +127,14 @@ class Metrics:
         )
         self.jwks = Counter("gateway_jwks_fetches", "Fetches of an issuer's keys.", ("provider", "result"))
         self.tokens = Counter("gateway_token_checks", "Tokens looked at, by how it ended.", ("provider", "result"))
+        self.revocation_delays = Histogram(
+            "gateway_revocation_delay_seconds",
+            "Time from an issuer's taking a token back to a worker's knowing it.",
+            ("provider",),
+        )
+        self.revocations_unreadable = Counter(
+            "gateway_revocations_unreadable", "Published revocations that could not be understood.", ("provider",)
+        )
         self.introspections = Counter(
             "gateway_token_introspections",
             "Issuers asked about a token, by what came of it.",

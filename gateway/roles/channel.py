@@ -21,6 +21,7 @@ import orjson
 
 from gateway.compile.compiler import Endpoints
 from gateway.compile.table import filter_types
+from gateway.roles.caches import caches, purge
 from gateway.roles.explain import explain
 from gateway.roles.limits import limits
 from gateway.roles.worker import Worker
@@ -117,13 +118,17 @@ class Channel:
 
     async def _answer(self, question: Message) -> Message:
         asked, snapshot = question.get("ask"), self._worker.snapshot
-        if asked not in ("explain", "limits", "leaving") or not snapshot.version:
+        if asked not in ("explain", "limits", "caches", "purge", "leaving") or not snapshot.version:
             return {"error": f"cannot answer {asked!r}"}
         try:
             if asked == "leaving":
                 return {"left": self._worker.leaving(question["request"]["address"])}
             if asked == "limits":
                 return await limits(snapshot, question["request"]["route"])
+            if asked == "caches":
+                return caches(snapshot)
+            if asked == "purge":
+                return purge(snapshot, question["request"])
             return await explain(snapshot, question["request"])
         except (KeyError, ValueError, TypeError) as error:  # a question that makes no sense must not cost the line
             return {"error": f"the question cannot be answered: {type(error).__name__}: {error}"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
+from gateway.filters.answers import is_content
 from gateway.filters.chain import BodyWanted, Outcome, Stopped, Waiting, body_too_large
 from gateway.http.upgrade import check_origin
 from gateway.roles.context import bound_baggage, count_forwards, inherit
@@ -74,13 +75,17 @@ class Deciding(Ending):
         elif isinstance(outcome, Stopped):
             self.outcome = outcome
             self.decided_by = outcome.reply.policy or outcome.filter.where
-            self._reply(outcome.reply)
+            if is_content(outcome.reply):
+                self._answer_content(outcome)
+            else:
+                self._reply(outcome.reply)
         elif isinstance(outcome, BodyWanted):
             self._collect(outcome)
         else:
             self.outcome = outcome
             self.state = WAITING
-            self.connection.pause_reading()
+            if not self._request_complete:  # else reading goes on: so it is seen when the client leaves
+                self.connection.pause_reading()
             self._task = asyncio.get_running_loop().create_task(self._wait(outcome))
 
     async def _wait(self, waiting: Waiting) -> None:

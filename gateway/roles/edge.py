@@ -28,6 +28,7 @@ import uvloop
 
 from gateway.compile.compiler import Endpoints
 from gateway.compile.snapshot import Snapshot
+from gateway.filters.signing import SigningKeys
 from gateway.mesh.enrolment import Enrolment, MeshSettings
 from gateway.observability.export import SpanExporter
 from gateway.roles.channel import Channel, Message, over_unix_socket, read_spec
@@ -60,6 +61,8 @@ class Settings:
     otlp: dict[str, Any] | None = None
     redis: dict[str, Any] | None = None
     """The supervisor's own Redis and who we are to it, as an `Account`; None when it runs none."""
+    internal_secret: str = field(default="", repr=False)
+    """What the instance's signing keys are derived from."""
     mesh: dict[str, Any] | None = field(default=None, repr=False)
     """How to come to our identity, as `MeshSettings`; None outside of a mesh."""
     lifeline_fd: int | None = None
@@ -85,6 +88,7 @@ class Edge:
             Account(**settings.redis) if settings.redis else None,
             self.enrolment.workload if self.enrolment else None,
             self.app_secret,
+            signing=SigningKeys(settings.internal_secret.encode()) if settings.internal_secret else None,
         )
         self.listeners: dict[str, Listener] = {}
         self._stopping = asyncio.Event()

@@ -7,6 +7,7 @@ what that means depends on whether the answer has begun.
 
 from __future__ import annotations
 
+from gateway.filters.chain import Stopped
 from gateway.filters.limit_terms import limit_lines
 from gateway.http.hop import VIA
 from gateway.http.messages import AS_STATED, Reply
@@ -41,7 +42,12 @@ class Ending(Facts):
         self.connection.send_end()
 
     def _reply(self, reply: Reply) -> None:
-        """Answer by ourselves."""
+        """Answer by ourselves, unless a filter has something better where the endpoint has failed."""
+        if self.cluster is not None and self.route is not None and self.route.chain.rescuers:
+            content = self.route.chain.rescue(self.request, reply)
+            if content is not None:
+                self._answer_content(content)
+                return
         self.reply, self.status, self.reason = reply, reply.status, reply.reason
         self.worker.metrics.replies.add(self.route.name if self.route else "", reply.reason, str(reply.status))
         if reply.status == 204:  # RFC 9110 §15.3.5: no body, nor fields that speak of one
@@ -106,6 +112,10 @@ class Ending(Facts):
         if self.route is not None and self.route.chain.enders:
             self.route.chain.end(self.request)
         self.worker.finished(self)
+
+    def _answer_content(self, stopped: Stopped) -> None:
+        """Send what a filter answers by itself."""
+        raise NotImplementedError("an exchange that ends also answers")
 
     def _stop_upstream(self, error: str) -> None:
         """Whoever works for this exchange may stop."""

@@ -63,13 +63,17 @@ class Exchange(Returning):
         assert self.route is not None
         self.state = CONNECTING
         route = self.route
-        cluster = self.cluster = (  # one that is asked again stays on its side
+        cluster = (  # one that is asked again stays on its side
             route.only_cluster or self.cluster or route.pick_cluster(self.request, self.worker.random)
         )
+        wanted: Endpoint | None = None
+        if route.session is not None:
+            cluster, wanted = route.placed(self.request) or (cluster, None)
+        self.cluster = cluster
         if self.request.copies:
             begin_copies(self, self._early, self._request_complete)
         try:
-            taken = cluster.acquire(self)
+            taken = cluster.acquire(self, wanted=wanted)
         except Unavailable as error:
             self._reply(UNAVAILABLE[error.reason])
             return
@@ -82,12 +86,18 @@ class Exchange(Returning):
         self.state = CONNECTING
         avoid = self._tried if len(self._tried) < len(self.cluster.endpoints) else self._tried[-1:]
         try:
-            taken = self.cluster.acquire(self, fresh, avoid)
+            taken = self.cluster.acquire(self, fresh, avoid, self._session_endpoint())
         except Unavailable as error:
             self._reply(self._told(error.reason))
             return
         if taken is not None:
             self.connected(*taken)
+
+    def _session_endpoint(self) -> Endpoint | None:
+        """The endpoint of the client's session, if it has one in this cluster."""
+        assert self.route is not None
+        place = self.route.placed(self.request) if self.route.session is not None else None
+        return place[1] if place is not None and place[0] is self.cluster else None
 
     def connected(self, connection: ClientConnection, endpoint: Endpoint) -> None:
         """Send the request's head and what there is of its body, in one write."""
@@ -211,11 +221,15 @@ class Exchange(Returning):
         """Stop reading from upstream until the client has caught up."""
         if self.upstream is not None:
             self.upstream.pause()
+        self._rest_waits = bool(self._rest)
 
     def client_ready(self) -> None:
         """Go on reading from upstream."""
         if self.upstream is not None:
             self.upstream.resume()
+        if self._rest_waits:
+            self._rest_waits = False
+            self._feed_rest()
 
     # -- the upstream's events -------------------------------------------------------------------------------
 
@@ -231,7 +245,7 @@ class Exchange(Returning):
         """The upstream gave no complete answer: try once more, tell the client, or break its answer visibly."""
         if self.upstream is None:
             return
-        self._end_try(reason)
+        self._end_try(reason, judged=not reused)
         if self.state in (ANSWERING, TUNNEL):
             self._break(reason)
         elif self.state in (SENDING, HOLDING):
@@ -246,8 +260,12 @@ class Exchange(Returning):
                 self._reply(UNAVAILABLE[reason])
 
     def _may_repeat(self) -> bool:
-        """RFC 9112 section 9.3.1: a kept connection may close at any time; idempotent and bodiless is safe."""
-        return self.request.method in _IDEMPOTENT and self.request.length == 0
+        """RFC 9112 section 9.3.1: a kept connection may close at any time; idempotent and bodiless is safe.
+
+        What a mediated request is sent with is kept, and the client's method says whether it may be sent twice.
+        """
+        request = self.request
+        return request.method in _IDEMPOTENT and (request.length == 0 or request.mediation is not None)
 
     # -- the end of a try ------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from gateway.compile.snapshot import CompiledRoute, Snapshot
 from gateway.filters.base import Verdict
@@ -22,8 +22,12 @@ from gateway.http.proxying import read_proxy_request
 from gateway.roles.egress import preview
 from gateway.roles.reasons import NO_ROUTE
 from gateway.routing.explain import explain as considered
+from gateway.upstream.cluster import Cluster
 
 Explanation = dict[str, Any]
+
+MOST_TOLD: Final = 10
+"""Unhealthy endpoints of one cluster."""
 
 
 def read_question(asked: Mapping[str, Any], reader: Callable[[bytes], Request] = read_request) -> Request:
@@ -130,14 +134,7 @@ def route_facts(route: CompiledRoute, request: Request) -> dict[str, Any]:
 
 def _forward(route: CompiledRoute, request: Request) -> Explanation:
     possible = route.possible(request)
-    clusters = [
-        {
-            "name": cluster.name,
-            "healthy": sum(endpoint.healthy for endpoint in cluster.endpoints),
-            "total": len(cluster.endpoints),
-        }
-        for cluster in possible
-    ]
+    clusters = [health_facts(cluster) for cluster in possible]
     names = " or ".join(cluster.name for cluster in possible)
     open_questions = [f"whether the record asked for is the caller's own ({names} decides)"]
     if route.public:
@@ -152,6 +149,17 @@ def _forward(route: CompiledRoute, request: Request) -> Explanation:
         "clusters": clusters,
         "not_decided_here": open_questions,
     }
+
+
+def health_facts(cluster: Cluster) -> dict[str, Any]:
+    """How many of a cluster's endpoints are well, and what is known of the others."""
+    now = cluster.clock()
+    states = [(endpoint.address, *endpoint.state(now)) for endpoint in cluster.endpoints]
+    bad = [f"{address} {state}: {why}" for address, state, why in states if state != "healthy"]
+    facts = {"name": cluster.name, "healthy": len(states) - len(bad), "total": len(states)}
+    if bad:
+        facts |= {"unhealthy": bad[:MOST_TOLD], "panicking": cluster.panicking}
+    return facts
 
 
 def _end(outcome: str, reply: Reply) -> Explanation:

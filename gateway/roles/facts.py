@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gateway.compile.snapshot import CompiledRoute
     from gateway.filters.answers import Held, Stream
+    from gateway.filters.chain import Chain
     from gateway.http.client import ClientConnection
     from gateway.http.server import ServerConnection
     from gateway.roles.worker import Worker
@@ -91,8 +92,14 @@ class Facts:
     """What the filter at `_wanted.position` wants to see, so far."""
     _held: Held | None = None
     """The answer, as far as it has come, while a filter wants to see all of it first."""
+    _back: Chain
+    """The filters that the answer goes back through; set where any of them looks at answers."""
     _streams: tuple[Stream, ...] = ()
     """What the answer's body passes through."""
+    _rest: list[bytes] | None = None
+    """What of a whole answer has not passed them yet, the next slice last."""
+    _rest_waits: bool = False
+    """Whether the client must catch up first."""
 
     def __init__(self, worker: Worker, request: Request, connection: ServerConnection) -> None:
         self.worker = worker

@@ -13,12 +13,13 @@ from gateway.http.messages import Reply
 NO_ROUTE: Final = Reply(404, "no_route", "no route matches this host, path and method")
 UNAVAILABLE: Final = {
     "no_endpoint": Reply(503, "no_endpoint", "the service behind this route has no endpoint at the moment"),
+    "no_healthy_endpoint": Reply(503, "no_healthy_endpoint", "nothing behind this route is well at the moment"),
     "dns_failure": Reply(503, "dns_failure", "the host's name cannot be resolved at the moment"),
     "egress_host_denied": Reply(403, "egress_host_denied", "this host is none of those that may be called from here"),
     "egress_port_denied": Reply(403, "egress_port_denied", "this port is none of those that may be called from here"),
     "egress_address_denied": Reply(403, "egress_address_denied", "the host's address is none that may be connected to"),
     "egress_overflow": Reply(503, "egress_overflow", "as many hosts as may be are called at the moment"),
-    "upstream_overflow": Reply(503, "upstream_overflow", "too many requests wait for the service behind this route"),
+    "upstream_overflow": Reply(503, "upstream_overflow", "the service behind this route has more to do than it may"),
     "upstream_connect_failure": Reply(503, "upstream_connect_failure", "the service behind this route is not there"),
     "upstream_connect_timeout": Reply(504, "upstream_connect_timeout", "the service did not accept in time"),
     "upstream_tls_failure": Reply(502, "upstream_tls_failure", "the service could not prove who it is"),

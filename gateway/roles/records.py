@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _FLAGS = {
     "no_route": "NR",
     "no_endpoint": "UH",
+    "no_healthy_endpoint": "UH",
     "upstream_connect_failure": "UF",
     "upstream_connect_timeout": "UF",
     "upstream_tls_failure": "UF",
@@ -163,7 +164,7 @@ def client_span(exchange: Facts, error: str) -> SpanRecord:
     assert exchange.cluster is not None
     host, port = split_address(exchange.endpoint.authority)
     attributes: dict[str, str | int | float | bool] = {
-        "http.request.method": exchange.request.method,
+        "http.request.method": exchange.request.target_method,
         "url.path": exchange.request.target_path,
         "server.address": host,
         "server.port": port,
@@ -176,7 +177,7 @@ def client_span(exchange: Facts, error: str) -> SpanRecord:
         attributes["gateway.planted_fault"] = str(exchange.fault)
     began = exchange.started_wall + (exchange.try_started - exchange.started)
     return SpanRecord(
-        name=f"{exchange.request.method} {exchange.cluster.name}",
+        name=f"{exchange.request.target_method} {exchange.cluster.name}",
         kind="client",
         trace_id=exchange.ids.trace_id,
         span_id=exchange.try_span_id,

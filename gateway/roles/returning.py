@@ -8,13 +8,24 @@ streaming by; what no filter looks at costs one comparison.
 
 from __future__ import annotations
 
-from gateway.filters.answers import TOO_LARGE, Held, feed_all
-from gateway.filters.chain import Stopped
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from gateway.filters.answers import SWALLOW, TOO_LARGE, Held, feed_all
+from gateway.filters.chain import Chain, Stopped
 from gateway.http.hop import VIA, downstream_fields
 from gateway.http.messages import AS_STATED, CHUNKED, UNTIL_CLOSE, Bound, Response
 from gateway.roles.facts import ANSWERING, HOLDING, SENDING, TUNNEL
 from gateway.roles.planted import Planted
 from gateway.roles.reasons import UNAVAILABLE
+
+if TYPE_CHECKING:
+    from gateway.upstream.endpoint import Endpoint
+    from gateway.upstream.outliers import OutlierDetection
+
+_TIME_OUTS: Final = frozenset(("upstream_timeout", "request_timeout"))
+SLICE: Final = 65_536
+"""Bytes of a whole answer that pass through streams in one go: compressing a megabyte at once holds up everybody."""
 
 
 class Returning(Planted):
@@ -54,14 +65,11 @@ class Returning(Planted):
         self.status = self.upstream_status = response.status
         if end:
             self._end_try()
+        if self.route.session is not None:
+            self._remember_endpoint()
         chain = self.route.chain
-        if chain.responders:
-            failed = chain.respond(self.request, response)
-            if failed is not None:  # fail closed: nobody knows what it would have taken out
-                self._refuse_answer(failed)
-                return
-        if chain.reads_answers and not self._bodiless(response):
-            self._watch(response, body, end)
+        if chain.responders or chain.reads_answers:
+            self._take_back(chain, response, body, end)
         else:
             self._pass_on(response, body, end)
 
@@ -86,6 +94,7 @@ class Returning(Planted):
         self.deadline = self.try_deadline = 0.0
         self.status = self.upstream_status = 101
         self._begun_answer = True
+        self._remember_endpoint()
         self.connection.send_upgraded(downstream_fields(response) + self._answer_lines())
 
     def _end_tunnel(self) -> None:
@@ -115,6 +124,9 @@ class Returning(Planted):
         if self.state == HOLDING:
             self._hold(data, end)
             return
+        self._pass_data(data, end)
+
+    def _pass_data(self, data: bytes, end: bool) -> None:
         if self._streams:
             data = feed_all(self._streams, data, end)
         if data:
@@ -134,19 +146,45 @@ class Returning(Planted):
             self._stop_upstream("answer_too_large")
             self._reply(UNAVAILABLE["answer_too_large"])
 
-    # -- filters that look at bodies -------------------------------------------------------------------------
+    # -- filters that look at answers ------------------------------------------------------------------------
 
-    def _watch(self, response: Response, body: bytes, end: bool) -> None:
-        """A filter of this route may want to see the body: whole, or passing by, or not this one."""
-        assert self.route is not None
-        held = self.route.chain.holding(self.request, response)
+    def _take_back(self, chain: Chain, response: Response, body: bytes, end: bool) -> None:
+        """Show an answer to the filters of a chain, last first, and send what becomes of it."""
+        self._back = chain
+        has_body = not self._bodiless(response)
+        mediated = self.request.mediation is not None  # by POST, whatever the client's method: HEAD has a body here
+        content = chain.respond(self.request, response)
+        if content is not None:
+            self._replace(content)
+            return
+        held = chain.holding(self.request, response) if has_body or mediated else None
         if held is None:
-            self._stream(response, body, end)
+            self._stream(response, body, end, has_body)
         elif isinstance(held, Stopped):
             self._refuse_answer(held)
         else:
             self.state, self._held = HOLDING, held
             self._hold(body, end)
+
+    def _replace(self, content: Stopped) -> None:
+        """A filter has something better than the endpoint's answer, or has failed."""
+        if content.reply.reason:
+            self._refuse_answer(content)
+            return
+        if self.upstream is not None:  # which has not ended
+            self._stop_upstream("")
+        self._answer_content(content)
+
+    def _answer_content(self, stopped: Stopped) -> None:
+        """A filter answers by itself: through those in front of it, as if the content had come from an endpoint."""
+        assert self.route is not None
+        reply, body = stopped.reply, stopped.reply.body or b""
+        self.state, self.status, self.reply = ANSWERING, reply.status, reply
+        headers = reply.headers
+        if self.request.method == "HEAD":
+            headers, body = (*headers, (b"content-length", b"%d" % len(body))), b""
+        response = Response(reply.status, headers, dict(headers), len(body), True)
+        self._take_back(self.route.chain.before(stopped.filter), response, body, end=True)
 
     def _hold(self, data: bytes, end: bool) -> None:
         """Keep a piece of the answer; with the last one, let the filters say what becomes of it."""
@@ -165,9 +203,10 @@ class Returning(Planted):
         if isinstance(outcome, Stopped):
             self._refuse_answer(outcome)
             return
-        response = held.response
-        self.status, response.length = response.status, len(outcome)
-        self._stream(response, outcome, end=True)
+        has_body = self.request.method != "HEAD"
+        body = outcome if has_body else b""
+        held.response.length = len(body)
+        self._stream(held.response, body, end=True, has_body=has_body)
 
     def _refuse_answer(self, outcome: Stopped) -> None:
         """Nothing of the endpoint's answer reaches the client."""
@@ -177,24 +216,61 @@ class Returning(Planted):
         self._stop_upstream(outcome.reply.reason)
         self._reply(outcome.reply)
 
-    def _stream(self, response: Response, body: bytes, end: bool) -> None:
+    def _stream(self, response: Response, body: bytes, end: bool, has_body: bool) -> None:
         """Let the answer pass, through whatever filters put in its way."""
-        assert self.route is not None
-        streams = self._streams = self.route.chain.streams(self.request, response)
+        content = self._back.respond_late(self.request, response)
+        if content is not None:
+            self._replace(content)
+            return
+        self.status = response.status
+        streams = self._back.streams(self.request, response) if has_body else ()
+        if isinstance(streams, Stopped):
+            self._refuse_answer(streams)
+            return
+        if has_body and self._bodiless(response):
+            streams += (SWALLOW,)
         if streams:
+            self._streams = streams
+            if end and len(body) > SLICE:
+                self._rest = [body[start : start + SLICE] for start in range(0, len(body), SLICE)][::-1]
+                body, end = self._rest.pop(), False
             body = feed_all(streams, body, end)
-            if end:
-                response.length = len(body)
-            elif not all(one.keeps_length for one in streams):
-                response.length = CHUNKED
+            if not all(one.keeps_length for one in streams):
+                response.length = len(body) if end else CHUNKED
         self._pass_on(response, body, end)
+        if self._rest:
+            asyncio.get_running_loop().call_soon(self._feed_rest)
+
+    def _feed_rest(self) -> None:
+        """Let the next slice of a whole answer pass; other requests come between."""
+        if self.state != ANSWERING or self._rest_waits or not self._rest:
+            return
+        self.last_progress = self.worker.clock()
+        data = self._rest.pop()
+        self._pass_data(data, end=not self._rest)
+        if self._rest:
+            asyncio.get_running_loop().call_soon(self._feed_rest)
 
     # -- the end of a try ------------------------------------------------------------------------------------
 
-    def _end_try(self, error: str = "") -> None:
-        """One try is over: the connection is no longer ours."""
+    def _end_try(self, error: str = "", judged: bool = True) -> None:
+        """One try is over: the connection is no longer ours. Not `judged`: it says nothing about the endpoint."""
         self.upstream = None
         self.upstream_seconds = self.worker.clock() - self.try_started
         self.worker.try_ended(self, error)
         if self._retry is not None:
             self._retry_over(error or (str(self.upstream_status) if self.upstream_status >= 500 else ""))
+        endpoint = self.endpoint
+        if judged and endpoint is not None and endpoint.cluster.outliers is not None:
+            self._tell_outcome(endpoint, endpoint.cluster.outliers, error)
+
+    def _tell_outcome(self, endpoint: Endpoint, outliers: OutlierDetection, error: str) -> None:
+        """Outlier detection hears of every try, unless time was over while the client still sent its body."""
+        if self._request_complete or error not in _TIME_OUTS:
+            outliers.result(endpoint, self.upstream_status, error)
+
+    def _remember_endpoint(self) -> None:
+        """Where sessions are sticky the client is told whom it comes back to."""
+        assert self.route is not None
+        if self.route.session is not None and self.cluster is not None and self.endpoint is not None:
+            self.route.session.answered(self.request, self.cluster, self.endpoint)

@@ -18,7 +18,10 @@ from typing import Any, Final
 
 from gateway.compile.compiler import Endpoints, Runtime, compile_spec, retired
 from gateway.compile.snapshot import Snapshot
+from gateway.filters.cache_store import Zone
 from gateway.filters.provider import Provider
+from gateway.filters.revocations import Revocations
+from gateway.filters.signing import SigningKeys
 from gateway.http.messages import Reply, Request
 from gateway.http.server import ServerConnection
 from gateway.http.status import status_line
@@ -28,6 +31,7 @@ from gateway.observability.metrics import Metrics
 from gateway.observability.registry import method_label
 from gateway.observability.tracing import Ids, SpanRecord
 from gateway.roles.canary import count_side
+from gateway.roles.clusters import add_cluster_gauges, cluster_view
 from gateway.roles.ending import Ending
 from gateway.roles.exchange import Exchange
 from gateway.roles.facts import Facts
@@ -39,6 +43,7 @@ from gateway.upstream.canary import Orders
 from gateway.upstream.cluster import Cluster
 from gateway.upstream.redis_account import Account
 from gateway.upstream.resolver import Resolver, SystemResolver
+from gateway.upstream.session import session_key
 from gateway.upstream.store import Store
 from gateway.upstream.workload import Workload
 
@@ -64,18 +69,29 @@ class Worker:
         app_secret: str = "",
         resolver: Resolver | None = None,
         wall: Callable[[], float] = time.time,
+        signing: SigningKeys | None = None,
     ) -> None:
         """`clock` is monotonic, `wall` counts from 1970, both in seconds.
 
         `redis` is the supervisor's own, if it runs one; `workload` who we are in the mesh, if there is one;
-        `app_secret` what a sidecar and its service know; `resolver` knows host names, the system's if nobody does.
+        `app_secret` what a sidecar and its service know; `resolver` knows host names, the system's if nobody does;
+        `signing` are the keys that all workers of the instance have.
         """
         self.name = name
         self.clock = clock
         self.random = random
         self.metrics = Metrics()
         self.runtime = Runtime(
-            self.metrics, clock, wall, random, redis, workload, app_secret, resolver or SystemResolver()
+            self.metrics,
+            clock,
+            wall,
+            random,
+            redis,
+            workload,
+            app_secret,
+            resolver or SystemResolver(),
+            signing or SigningKeys.of_our_own(),
+            session_key(state_dir),
         )
         self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
@@ -131,6 +147,8 @@ class Worker:
         for cluster in clusters:
             cluster.retire()
         self._retired = [one for one in (*self._retired, *clusters) if one.connections or one.pending]
+        for cluster, spec, addresses in after.moved:
+            cluster.update(spec, addresses)
         return closing
 
     def leaving(self, address: str) -> int:
@@ -172,25 +190,36 @@ class Worker:
             lambda: {(self.name,): self.snapshot.version},
         )
         self.metrics.gauge(
+            "gateway_revocation_entries",
+            "Revocations that a worker knows and that no token has outlived.",
+            ("worker", "provider"),
+            lambda: {(self.name, name): float(len(one.revoked)) for name, one in self._revocations()},
+        )
+        self.metrics.gauge(
+            "gateway_revocation_staleness_seconds",
+            "How long ago a worker last heard from the store that it knows all revocations.",
+            ("worker", "provider"),
+            lambda: {(self.name, name): one.staleness for name, one in self._revocations()},
+        )
+        self.metrics.gauge(
             "gateway_certificate_expiry_timestamp_seconds",
             "When the certificate that a worker serves expires.",
             ("worker", "gateway_listener", "certificate"),
             lambda: dict(self.certificate_expiry),
         )
+        add_cluster_gauges(self.metrics, self.name, lambda: self.snapshot.clusters)
+        named = ("gateway_cache",)
         self.metrics.gauge(
-            "gateway_cluster_connections",
-            "Connections to endpoints.",
-            ("gateway_cluster", "state"),
-            self._connections,
+            "gateway_cache_bytes", "Memory that kept answers take.", named, lambda: self._kept(lambda one: one.bytes)
         )
+        self.metrics.gauge("gateway_cache_entries", "Answers kept.", named, lambda: self._kept(len))
 
-    def _connections(self) -> dict[tuple[str, ...], float]:
-        found: dict[tuple[str, ...], float] = {}
-        for name, cluster in self.snapshot.clusters.items():
-            idle = sum(len(endpoint.idle) for endpoint in cluster.endpoints)
-            found[name, "idle"] = idle
-            found[name, "active"] = sum(endpoint.open for endpoint in cluster.endpoints) - idle
-        return found
+    def _kept(self, attribute: Callable[[Zone], int]) -> dict[tuple[str, ...], float]:
+        return {(name,): attribute(one) for name, one in self.snapshot.caches.items()}
+
+    def _revocations(self) -> list[tuple[str, Revocations]]:
+        providers = self.snapshot.providers.items()
+        return [(name, one.revocations) for name, one in providers if one.revocations is not None]
 
     # -- each request ----------------------------------------------------------------------------------------
 
@@ -233,7 +262,7 @@ class Worker:
         """Count one try at an upstream, and write its span down."""
         assert exchange.cluster is not None
         status = str(exchange.upstream_status) if not error else ""
-        labels = (method_label(exchange.request.method), exchange.cluster.name, status, error)
+        labels = (method_label(exchange.request.target_method), exchange.cluster.name, status, error)
         self.metrics.upstream.observe(labels, exchange.upstream_seconds)
         if exchange.sampled:
             self._export(client_span(exchange, error))
@@ -300,24 +329,8 @@ class Worker:
 
     def cluster_view(self) -> dict[str, Any]:
         """The observed state of clusters, for the admin API."""
-        return {
-            name: {
-                "endpoints": [
-                    {
-                        "address": one.address,
-                        "healthy": one.healthy,
-                        "active": one.active,
-                        "idle": len(one.idle),
-                        "open": one.open,
-                        "failures": one.failures,
-                    }
-                    for one in cluster.endpoints
-                ],
-                "pending": len(cluster.pending),
-                "load_balancing": cluster.spec.load_balancing,
-            }
-            for name, cluster in self.snapshot.clusters.items()
-        }
+        now = self.clock()
+        return {name: cluster_view(cluster, now) for name, cluster in self.snapshot.clusters.items()}
 
 
 def _network(client: str) -> str:

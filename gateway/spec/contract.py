@@ -39,6 +39,10 @@ class Operation:
     """What SOAPAction must say, without the quotation marks."""
     element: str
     """The body's first element, as `{namespace}name`."""
+    answer: str = ""
+    """The element of its answer; empty for one that answers nothing."""
+    faults: tuple[str, ...] = ()
+    """The elements that the details of its faults may hold."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Contract:
     operations: Mapping[str, Operation]
     types: Mapping[str, etree.XMLSchema]
     """Per namespace."""
+    schemas: tuple[etree._Element, ...] = ()
+    """Every xs:schema, wherever it stands."""
 
 
 def read_contract(file: str, *, with_types: bool = True) -> Contract:
@@ -66,7 +72,8 @@ def read_contract(file: str, *, with_types: bool = True) -> Contract:
     if not operations:
         raise ValueError(f"{Path(file).name} has no document/literal binding to SOAP 1.1")
     types = dict(_types(files)) if with_types else {}
-    return Contract(tuple(files), operations, types)
+    schemas = (one for root in files.values() for one in root.iter(f"{XSD}schema"))
+    return Contract(tuple(files), operations, types, tuple(schemas))
 
 
 def _gather(file: Path, folder: Path, found: dict[str, etree._Element]) -> None:
@@ -99,7 +106,7 @@ def _read(file: Path) -> etree._Element:
 
 
 def _operations(roots: list[etree._Element]) -> Iterator[Operation]:
-    elements = dict(_request_elements(roots))
+    elements = dict(_elements(roots))
     for binding in (one for root in roots for one in root.iter(f"{WSDL}binding")):
         soap = binding.find(f"{SOAP}binding")
         if soap is None:
@@ -108,19 +115,32 @@ def _operations(roots: list[etree._Element]) -> Iterator[Operation]:
             name, details = operation.get("name", ""), operation.find(f"{SOAP}operation")
             style = soap.get("style", "document") if details is None else details.get("style", soap.get("style"))
             if name in elements and style in (None, "document"):
-                yield Operation(name, "" if details is None else details.get("soapAction", ""), elements[name])
+                yield Operation(name, "" if details is None else details.get("soapAction", ""), *elements[name])
 
 
-def _request_elements(roots: list[etree._Element]) -> Iterator[tuple[str, str]]:
-    """The name of each operation, and the element that its request holds."""
-    messages = {one.get("name"): one for root in roots for one in root.iterfind(f"{WSDL}message")}
+def _elements(roots: list[etree._Element]) -> Iterator[tuple[str, tuple[str, str, tuple[str, ...]]]]:
+    """The name of each operation, and the elements of its request, its answer and its faults."""
+    messages = {one.get("name", ""): one for root in roots for one in root.iterfind(f"{WSDL}message")}
     for operation in (one for root in roots for one in root.iterfind(f"{WSDL}portType/{WSDL}operation")):
-        asked = operation.find(f"{WSDL}input")
-        message = None if asked is None else messages.get(asked.get("message", "").rpartition(":")[2])
-        part = None if message is None else message.find(f"{WSDL}part[@element]")
-        if part is not None:
-            prefix, _, local = part.get("element", "").rpartition(":")
-            yield operation.get("name", ""), f"{{{part.nsmap.get(prefix or None, '')}}}{local}"
+        asked = _element(operation.find(f"{WSDL}input"), messages)
+        if asked:
+            answered = _element(operation.find(f"{WSDL}output"), messages)
+            faults = (_element(one, messages) for one in operation.iterfind(f"{WSDL}fault"))
+            yield operation.get("name", ""), (asked, answered, tuple(one for one in faults if one))
+
+
+def _element(told: etree._Element | None, messages: Mapping[str, etree._Element]) -> str:
+    """The element of the message that an input, output or fault names; empty where there is none."""
+    message = None if told is None else messages.get(told.get("message", "").rpartition(":")[2])
+    part = None if message is None else message.find(f"{WSDL}part[@element]")
+    return "" if part is None else qualified(part, part.get("element", ""))
+
+
+def qualified(node: etree._Element, name: str) -> str:
+    """A name with a prefix, as `{namespace}name`, by the prefixes declared around `node`."""
+    prefix, _, local = name.rpartition(":")
+    namespace = node.nsmap.get(prefix or None, "")
+    return f"{{{namespace}}}{local}" if namespace else local
 
 
 def _types(files: Mapping[str, etree._Element]) -> Iterator[tuple[str, etree.XMLSchema]]:

@@ -33,7 +33,7 @@ def read_persisted(file: str) -> dict[str, str]:
     """
     name = Path(file).name
     try:
-        read = json.loads(_text(file))
+        read = json.loads(read_text(file))
     except json.JSONDecodeError as error:
         raise ValueError(f"{name} is not JSON: {error}") from None
     if not isinstance(read, dict) or not all(isinstance(text, str) for text in read.values()):
@@ -59,12 +59,17 @@ def read_schema(file: str) -> GraphQLSchema:
     from graphql import GraphQLError, build_schema
 
     try:
-        return build_schema(_text(file), no_location=True)
+        return build_schema(read_text(file), no_location=True)
     except (GraphQLError, TypeError) as error:
         raise ValueError(f"{Path(file).name} is no GraphQL schema: {error}") from None
 
 
-def _text(file: str) -> str:
+def read_text(file: str) -> str:
+    """A file's text.
+
+    Raises:
+        ValueError: it cannot be read; a sentence for the one who wrote it.
+    """
     name = Path(file).name
     try:
         if Path(file).stat().st_size > MAX_BYTES:

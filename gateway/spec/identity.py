@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -83,3 +84,36 @@ class Dpop(FilterSpec):
     max_age: Annotated[Duration, Field(gt=0, le=600)] = 60.0
     max_proofs: Integer = Field(100_000, gt=0, le=10_000_000)
     """Proofs remembered at one time, so that none is used twice."""
+
+
+class InternalToken(FilterSpec):
+    """Give the service a short token of the gateway's own in place of the caller's (RFC 9068; after RFC 8693)."""
+
+    type: Literal["InternalToken"] = "InternalToken"
+    audiences: tuple[Text, ...] = Field(min_length=1)
+    """For whom it is: the service behind the route, and those that this one asks in the caller's name."""
+    scopes: tuple[Text, ...] | None = None
+    """Of the caller's scopes those that stay; None: all, []: none."""
+    claims: tuple[Text, ...] = ()
+    """Further claims of the caller's token that go over, where it has them."""
+    issuer: Text = "urn:gatehouse:gateway"
+    lifetime: Annotated[Duration, Field(ge=10, le=600)] = 60.0
+    cache_entries: Integer = Field(10_000, gt=0, le=1_000_000)
+
+    def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Claims that the gateway says itself."""
+        for index, name in enumerate(self.claims):
+            if name in _SAID_BY_US:
+                yield ("claims", index), f'the gateway says "{name}" itself; leave it out'
+
+
+_SAID_BY_US: Final = frozenset(
+    ("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "client_id", "azp", "act", "cnf", "sid")
+)
+"""`cnf` and `sid` would say of this token what is true of the caller's only."""
+
+
+class Jwks(FilterSpec):
+    """Answer with the public keys of the gateway's own tokens."""
+
+    type: Literal["Jwks"] = "Jwks"

@@ -23,8 +23,8 @@ from gateway.spec.models import FilterSpec, FilterTypes, Spec
 from gateway.spec.reading import parse, plain
 from gateway.spec.source import PathTuple
 
-AUTHENTICATING: Final = frozenset({"ApiKey", "JWT", "TokenIntrospection"})
-ANSWERING: Final = frozenset({"RequestRedirect"})
+AUTHENTICATING: Final = frozenset({"ApiKey", "JWT", "TokenIntrospection", "WebhookSignature"})
+ANSWERING: Final = frozenset({"Jwks", "RequestRedirect"})
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, SerializeAsAny, Strict
 
 from gateway.spec.base import Model
+from gateway.spec.endpoints import HashOn, HealthCheck, ListedEndpoint, OutlierDetection, SessionPersistence
 from gateway.spec.fields import (
     AbsolutePath,
     Address,
@@ -145,6 +146,18 @@ class JwksSource(Model):
     cooldown: Duration = 30.0
 
 
+class Revocation(Model):
+    """Where an issuer publishes the tokens that it has taken back before their time (gateway.filters.revocations)."""
+
+    store: Name
+    on_store_failure: Literal["fail_open", "fail_closed"]
+    """What happens while nothing was heard for `max_staleness`: nobody can choose that for others."""
+    name: Name | None = None
+    """Under which name: the stream `revocations:NAME`. None: the provider's own."""
+    max_staleness: Annotated[Duration, Field(ge=5, le=3_600)] = 30.0
+    max_entries: Integer = Field(100_000, gt=0, le=10_000_000)
+
+
 class JwtProvider(Model):
     """An issuer whose tokens are believed (RFC 7519, RFC 8725, RFC 9068)."""
 
@@ -155,6 +168,8 @@ class JwtProvider(Model):
     jwks: JwksSource
     leeway: Annotated[Duration, Field(le=60.0)] = 30.0
     cache_entries: Integer = Field(10_000, gt=0)
+    revocation: Revocation | None = None
+    """None: a token is good until it expires, whatever happened since."""
     audit_accept: AuditAccept = Field(default_factory=dict)
 
 
@@ -197,21 +212,33 @@ class Cluster(Model):
 
     name: Name
     service: Name | None = None
-    endpoints: tuple[str, ...] = ()
+    endpoints: tuple[ListedEndpoint, ...] = ()
     forward: Forward | None = None
     dns: Dns = Dns()
     addresses: Addresses | None = None
     """None: an endpoint may be anywhere; for `forward` only where it is public."""
-    load_balancing: Literal["round_robin", "least_request"] = "least_request"
+    load_balancing: Literal["round_robin", "least_request", "random", "ring_hash"] = "least_request"
+    hash_on: HashOn | None = None
+    """What `ring_hash` goes by."""
     connect_timeout: Duration = 1.0
     idle_timeout: Duration = 30.0
     max_connections: Integer = Field(1_024, gt=0)
     max_pending: Integer = Field(1_024, ge=0)
+    max_requests: Integer = Field(1_024, gt=0)
     max_requests_per_connection: Integer = Field(0, ge=0)
     """After so many a connection is not used again; 0 for no limit (Envoy: max_requests_per_connection)."""
     tls: ClusterTls | None = None
+    panic_threshold: Integer = Field(50, ge=0, le=100)
+    """With fewer percent of its endpoints usable all of them are used (Envoy: healthy_panic_threshold)."""
+    outlier_detection: OutlierDetection | None = None
+    health_check: HealthCheck | None = None
     retry_budget: RetryBudget = RetryBudget()
     audit_accept: AuditAccept = Field(default_factory=dict)
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """Host and port of the endpoints that stand here."""
+        return tuple(one.address for one in self.endpoints)
 
 
 class StoreTls(Model):
@@ -236,6 +263,16 @@ class Store(Model):
     """For one question, the wait for the one before it included."""
     cooldown: Annotated[Duration, Field(le=60.0)] = 1.0
     """After a failure nothing is asked for so long: a Redis that is away must not delay every request."""
+
+
+class CacheZone(Model):
+    """Memory in which each worker keeps answers (nginx: the zone of proxy_cache_path)."""
+
+    name: Name
+    max_bytes: Integer = Field(16_777_216, ge=65_536, le=1_073_741_824)
+    max_entries: Integer = Field(10_000, gt=0, le=1_000_000)
+    max_object_bytes: Integer = Field(1_048_576, ge=1_024)
+    """A larger answer passes and is not kept; at most a quarter of `max_bytes`."""
 
 
 class PathMatch(Model):
@@ -364,6 +401,7 @@ class Route(Model):
     retry: Retry | None = None
     faults: Faults | None = None
     web_socket: WebSocket = WebSocket()
+    session_persistence: SessionPersistence | None = None
     owner: str = ""
     version: str = ""
     lifecycle: Literal["experimental", "active", "deprecated", "retired"] = "active"
@@ -402,6 +440,7 @@ class Spec(Model):
     providers: tuple[JwtProvider, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     stores: tuple[Store, ...] = ()
+    caches: tuple[CacheZone, ...] = ()
     filters: tuple[SerializeAsAny[FilterSpec], ...] = ()
     """Run on every route, before the route's own."""
     routes: tuple[Route, ...] = ()
@@ -422,6 +461,7 @@ __all__ = [
     "AccessLog",
     "Addresses",
     "BackendRef",
+    "CacheZone",
     "Canary",
     "CanaryHeader",
     "CanaryLatency",
@@ -445,6 +485,7 @@ __all__ = [
     "Model",
     "PathMatch",
     "ProxyProtocol",
+    "Revocation",
     "Route",
     "Spec",
     "Store",

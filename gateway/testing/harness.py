@@ -20,6 +20,7 @@ from gateway.compile.load import load_text
 from gateway.compile.table import filter_classes
 from gateway.compile.trial import without_stores
 from gateway.filters.chain import AnyFilter
+from gateway.spec.endpoints import ClusterEndpoint
 from gateway.spec.errors import UnusableFilter
 from gateway.spec.models import Cluster, JwksSource, JwtProvider, Spec
 from gateway.spec.reading import read_file
@@ -145,11 +146,12 @@ def _with_clusters(spec: Spec, addresses: Mapping[str, str]) -> Spec:
     changed = [
         one.model_copy(
             update={
-                "endpoints": (addresses[one.name],),
+                "endpoints": (ClusterEndpoint(address=addresses[one.name]),),
                 "service": None,
                 "tls": None,
                 "forward": None,
                 "addresses": None,
+                "health_check": None,  # a service that a test sees through must be asked by nobody else
             }
         )
         if one.name in addresses

@@ -35,7 +35,7 @@ NO_ANSWER: Final = "dns_failure"
 
 def needs_discovery(spec: ClusterSpec) -> bool:
     """Whether some endpoint is a name, or all must be judged; `localhost` alone is connected to as it is."""
-    return spec.addresses is not None or any(_is_name(split_address(one)[0]) for one in spec.endpoints)
+    return spec.addresses is not None or any(_is_name(split_address(one)[0]) for one in spec.listed)
 
 
 def _is_name(host: str) -> bool:
@@ -115,7 +115,7 @@ class Discovery:
 
     async def refresh(self, cluster: Cluster) -> bool:
         """Ask for all names at once; whether each had an answer."""
-        hosts = dict.fromkeys(split_address(one)[0] for one in self.spec.endpoints)
+        hosts = dict.fromkeys(split_address(one)[0] for one in self.spec.listed)
         good = all(await asyncio.gather(*map(self._ask, hosts)))
         self._tell(cluster)
         return good
@@ -172,7 +172,7 @@ class Discovery:
     def _tell(self, cluster: Cluster) -> None:
         """Give the cluster its endpoints, and those who waited for the first ones a connection or a reason."""
         authorities: dict[str, str] = {}
-        for one in self.spec.endpoints:
+        for one in self.spec.listed:
             host, port = split_address(one)
             for address in self._known.get(host, ()):
                 authorities.setdefault(f"[{address}]:{port}" if ":" in address else f"{address}:{port}", one)

@@ -13,6 +13,8 @@ from gateway.http.client import ClientConnection
 
 if TYPE_CHECKING:
     from gateway.upstream.cluster import Cluster
+    from gateway.upstream.health import Health
+    from gateway.upstream.outliers import Outlier
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -25,18 +27,9 @@ class Endpoint:
     """An endpoint's address and pool."""
 
     __slots__ = (
-        "active",
-        "address",
-        "authority",
-        "cluster",
-        "connecting",
-        "failures",
-        "host",
-        "idle",
-        "open",
-        "port",
-        "retired",
-    )
+        "active", "address", "authority", "cluster", "connecting", "failures", "health", "host", "idle", "open",
+        "outlier", "port", "retired", "usable", "weight",
+    )  # fmt: skip
 
     def __init__(self, address: str, cluster: Cluster) -> None:
         self.address = address
@@ -44,6 +37,8 @@ class Endpoint:
         self.authority = cluster.authorities.get(address, address)
         """Host and port as the configuration names them: what the endpoint is told, and must prove to be."""
         self.cluster = cluster
+        self.weight = 1
+        """Its share in comparison with the others'; the cluster sets it."""
         self.idle: list[ClientConnection] = []
         self.active = 0
         """Requests in flight."""
@@ -52,8 +47,14 @@ class Endpoint:
         self.connecting = 0
         self.failures = 0
         """Connection attempts that failed in a row."""
+        self.usable = True
+        """Neither ejected nor found unhealthy; only the cluster sets this."""
         self.retired = False
-        """Whether it gets no more requests: what is in flight ends, nothing is kept."""
+        """Whether the cluster no longer has it: what is in flight ends, nothing is kept."""
+        self.outlier: Outlier | None = None
+        """What outlier detection remembers of it, where there is such."""
+        self.health: Health | None = None
+        """What its health checks said, where there are such."""
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.address} active={self.active} idle={len(self.idle)} failures={self.failures}>"
@@ -65,8 +66,18 @@ class Endpoint:
 
     @property
     def healthy(self) -> bool:
-        """Whether the last attempt to connect succeeded, or none was made yet."""
-        return self.failures == 0
+        """Whether nothing speaks against it: the last attempt to connect, health checks, its answers."""
+        return self.usable and self.failures == 0
+
+    def state(self, now: float) -> tuple[str, str]:
+        """`healthy`, `unhealthy`, `ejected` or `unreachable` (still used, since nothing checks it); and why."""
+        if self.health is not None and not self.health.passing:
+            return "unhealthy", f"health check: {self.health.why}"
+        if self.outlier is not None and self.outlier.until:
+            return "ejected", f"{self.outlier.why}, {max(0.0, self.outlier.until - now):.0f} s left"
+        if self.failures:
+            return "unreachable", f"{self.failures} attempt{'s' * (self.failures > 1)} to connect failed"
+        return "healthy", ""
 
     def take_idle(self) -> ClientConnection | None:
         """The youngest kept connection that still stands."""

@@ -17,11 +17,13 @@ import re
 from collections.abc import Callable, Collection
 from itertools import chain
 from random import Random
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.http.client import ClientConnection
+from gateway.observability.metrics import Metrics
 from gateway.observability.registry import Counter
 from gateway.routing.hosts import names_for
+from gateway.spec.endpoints import ClusterEndpoint
 from gateway.spec.models import Addresses, Forward
 from gateway.spec.models import Cluster as ClusterSpec
 from gateway.upstream.cluster import Cluster, Unavailable, Waiter
@@ -44,10 +46,6 @@ class Target(NamedTuple):
     port: int
     tunnel: bool
     """By CONNECT: apart, so that it never gets a connection that has carried requests; its own are never kept."""
-
-
-class _Asker(Waiter, Protocol):
-    request: Request
 
 
 class _Known:
@@ -77,8 +75,9 @@ class ForwardCluster(Cluster):
         clock: Callable[[], float],
         random: Random,
         tls: UpstreamTls | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        super().__init__(spec, (), clock, random, tls)
+        super().__init__(spec, (), clock, random, tls, metrics=metrics)
         self.forward = forward
         self._hosts = frozenset(forward.hosts)
         self._resolver = resolver
@@ -112,10 +111,14 @@ class ForwardCluster(Cluster):
         return Target(host, port, tunnel)
 
     def acquire(
-        self, waiter: Waiter, fresh: bool = False, avoid: Collection[Endpoint] = ()
+        self,
+        waiter: Waiter,
+        fresh: bool = False,
+        avoid: Collection[Endpoint] = (),
+        wanted: Endpoint | None = None,
     ) -> tuple[ClientConnection, Endpoint] | None:
-        """As `Cluster.acquire`, for the host that the waiter's request names."""
-        target = self.judge(cast("_Asker", waiter).request)
+        """As `Cluster.acquire`, for the host that the waiter's request names; `wanted` could be another host's."""
+        target = self.judge(waiter.request)
         known = self._known.pop(target, None)
         now = self.clock()
         if known is not None and self._stale(known, now):
@@ -154,12 +157,12 @@ class ForwardCluster(Cluster):
         spec = self.spec.model_copy(
             update={
                 "forward": None,
-                "endpoints": (f"{host}:{target.port}",),
+                "endpoints": (ClusterEndpoint(address=f"{host}:{target.port}"),),
                 "addresses": self.spec.addresses or Addresses(),
             }
         )
         discovery = Discovery(spec, self._resolver, self._resolutions, lasting=False, changed=self._collect)
-        cluster = Cluster(spec, (), self.clock, self._random, self.tls, discovery)
+        cluster = Cluster(spec, (), self.clock, self._random, self.tls, discovery, self.metrics)
         cluster.start()
         if self.retired:  # a request of before the reload: it is served, and nothing is kept
             cluster.retire()

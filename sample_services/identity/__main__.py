@@ -7,6 +7,8 @@ import sqlite3
 import time
 from importlib import resources
 
+from aiohttp import web
+
 from sample_services.identity.api_keys import KeyApi
 from sample_services.identity.api_tokens import TokenApi
 from sample_services.identity.api_users import UserApi
@@ -46,6 +48,24 @@ async def setup(service: Service) -> None:
     service.background(keys.follow, "follow the keys")
     UserApi(db, service.auth, passwords, resets, audit, clock).add_routes(router)
     service.background(lambda: _forget(service, resets), "forget what has expired")
+    _publish_revocations(service)
+
+
+def _publish_revocations(service: Service) -> None:
+    """What is taken back goes to Redis. Without one it waits, and the gateway believes tokens until they expire."""
+    if service.settings.redis is None:
+        service.log.warning("no Redis: the gateway is not told what is revoked")
+        return
+    from sample_services.identity.revocation_relay import Relay, RelayMetrics
+
+    relay = Relay(service.db, service.redis, RelayMetrics(service.metrics.registry, time.time), service.log, time.time)
+
+    async def tell(request: web.Request, _: web.StreamResponse) -> None:
+        if request.method != "GET":  # whoever changes something may have taken tokens back
+            relay.wake()
+
+    service.app.on_response_prepare.append(tell)
+    service.background(relay.run, "revocation relay", alone=True)
 
 
 async def _forget(service: Service, resets: Resets) -> None:

@@ -15,10 +15,11 @@ from sample_services.identity import sessions
 from sample_services.identity.audit import Audit
 from sample_services.identity.clients import Client
 from sample_services.identity.grants import FIRST_PARTY_CLIENT, narrow, scope_text
-from sample_services.identity.keyring import ACCESS_LIFETIME_S, KeyRing
+from sample_services.identity.keyring import KeyRing
 from sample_services.identity.oauth import OAuthError
 from sample_services.identity.opaque import new_id, new_secret
 from sample_services.identity.passwords import Passwords
+from sample_services.identity.revocation_outbox import ACCESS_LIFETIME_S
 from sample_services.identity.sessions import Refused, Session
 from sample_services.identity.users import User, find_user
 from sample_services.kit.database import Database
@@ -51,9 +52,10 @@ class Issuer:
         assert user is not None  # verify() is never true for nobody
         session = Session(new_id(), user.username, FIRST_PARTY_CLIENT, scope_text(user.scopes))
         refresh_token = new_secret()
-        await self.db.write(sessions.open_session, session, refresh_token, self.clock())
+        now = self.clock()
+        await self.db.write(sessions.open_session, session, refresh_token, now)
         self.audit.note("login_succeeded", subject=user.username, session=session.id)
-        return self._user_answer(user, session, user.scopes, refresh_token)
+        return self._user_answer(user, session, user.scopes, refresh_token, now)
 
     def client_credentials(self, client: Client, asked: str) -> dict[str, Any]:
         """A token answer for a client itself (RFC 6749 section 4.4); no refresh token, its secret is enough.
@@ -66,7 +68,7 @@ class Issuer:
             raise OAuthError("invalid_scope", "this client may not have that scope")
         self.audit.note("token_issued", subject=client.client_id, client=client.client_id)
         claims = {"sub": client.client_id, "client_id": client.client_id, "roles": []}
-        return self._answer(claims, scope_text(scopes))
+        return self._answer(claims, scope_text(scopes), self.clock())
 
     async def refresh(self, refresh_token: str, client_id: str, asked: str) -> dict[str, Any]:
         """A new pair of tokens for a refresh token, which is used up.
@@ -75,7 +77,8 @@ class Issuer:
             OAuthError: `invalid_grant`, whatever was wrong with the token; `invalid_scope`.
         """
         replacement = new_secret()
-        session = await self.db.write(sessions.rotate, refresh_token, replacement, client_id, self.clock())
+        now = self.clock()
+        session = await self.db.write(sessions.rotate, refresh_token, replacement, client_id, now)
         if isinstance(session, Refused):
             raise self._refused(session)
         user = await self.db.read(find_user, session.username)
@@ -88,7 +91,7 @@ class Issuer:
             await self.db.write(sessions.end_session, session.id, "scope refused", self.clock())
             raise OAuthError("invalid_scope", "more than the login was granted")
         self.audit.note("token_refreshed", subject=user.username, session=session.id)
-        return self._user_answer(user, session, scopes, replacement)
+        return self._user_answer(user, session, scopes, replacement, now)
 
     def _refused(self, refused: Refused) -> OAuthError:
         """Told apart in the audit log only: the caller may be the thief."""
@@ -101,31 +104,36 @@ class Issuer:
         )
         return OAuthError("invalid_grant", "the refresh token is not valid")
 
-    def _user_answer(self, user: User, session: Session, scopes: frozenset[str], refresh_token: str) -> dict[str, Any]:
+    def _user_answer(
+        self, user: User, session: Session, scopes: frozenset[str], refresh_token: str, now: float
+    ) -> dict[str, Any]:
         claims = {
             "sub": user.username,
             "client_id": session.client_id,
             "roles": [user.role],
             "sid": session.id,
         }
-        return self._answer(claims, scope_text(scopes)) | {"refresh_token": refresh_token}
+        return self._answer(claims, scope_text(scopes), now) | {"refresh_token": refresh_token}
 
-    def _answer(self, claims: dict[str, Any], scope: str) -> dict[str, Any]:
+    def _answer(self, claims: dict[str, Any], scope: str, now: float) -> dict[str, Any]:
         return {
-            "access_token": self._access_token(claims | {"scope": scope}),
+            "access_token": self._access_token(claims | {"scope": scope}, now),
             "token_type": "Bearer",
             "expires_in": ACCESS_LIFETIME_S,
             "scope": scope,
         }
 
-    def _access_token(self, claims: dict[str, Any]) -> str:
-        now = int(self.clock())
+    def _access_token(self, claims: dict[str, Any], now: float) -> str:
+        """`now` was read before the session was written: who logs out everywhere afterwards means this token, too.
+
+        `iat` keeps its fraction (RFC 7519 section 2, NumericDate): who logs in again at once does not mean the new one.
+        """
         return self.ring.sign(
             {
                 "iss": self.settings.issuer,
                 "aud": self.settings.audience,
                 "iat": now,
-                "exp": now + ACCESS_LIFETIME_S,
+                "exp": int(now) + ACCESS_LIFETIME_S,
                 "jti": new_id(),
                 **claims,
             }

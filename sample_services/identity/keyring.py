@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
 from sample_services.identity.opaque import new_id
+from sample_services.identity.revocation_outbox import ACCESS_LIFETIME_S
 from sample_services.kit.keys import Key, parse_keys
 
-ACCESS_LIFETIME_S = 600
 KEEP_RETIRED_S = ACCESS_LIFETIME_S + 60.0
 """A token's lifetime and the largest leeway that a verifier may give."""
 

@@ -1,8 +1,8 @@
 """Taking tokens back (RFC 7009) and saying whether they are still good (RFC 7662).
 
 The problem: an access token verifies by itself until it expires, whatever happened since. The rule: what was
-revoked is remembered here for as long as the token would live; who must know at once asks by introspection, and
-everybody else is wrong for at most 10 minutes.
+revoked is remembered here for as long as the token would live; who must know exactly asks by introspection; the gateway
+is told by a list in Redis, within milliseconds (revocation_relay); everybody else is wrong for at most 10 minutes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sample_services.identity import sessions
+from sample_services.identity import revocation_outbox, sessions
 from sample_services.identity.audit import Audit
 from sample_services.identity.oauth import OAuthError
 from sample_services.kit.auth import Claims, TokenVerifier
@@ -44,7 +44,7 @@ class Revocations:
         claims = await self._verified(token)
         if claims is not None:
             _must_be_own(claims.client_id, client_id)
-            await self.db.write(_remember_revoked, str(claims.raw["jti"]), claims.expires)
+            await self.db.write(_remember_revoked, str(claims.raw["jti"]), claims.expires, self.clock())
             self.audit.note("token_revoked", subject=claims.subject, client=client_id)
 
     async def introspect(self, token: str) -> dict[str, Any]:
@@ -83,8 +83,9 @@ def _description(claims: Claims) -> dict[str, Any]:
     }
 
 
-def _remember_revoked(connection: sqlite3.Connection, jti: str, expires_at: float) -> None:
+def _remember_revoked(connection: sqlite3.Connection, jti: str, expires_at: float, now: float) -> None:
     connection.execute("INSERT OR IGNORE INTO revoked_tokens (jti, expires_at) VALUES (?, ?)", (jti, expires_at + 60))
+    revocation_outbox.add(connection, "jti", jti, now, expires_at)
 
 
 def _is_active(connection: sqlite3.Connection, claims: Claims, now: float) -> bool:

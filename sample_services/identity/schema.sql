@@ -42,6 +42,17 @@ CREATE TABLE IF NOT EXISTS revoked_tokens (
     expires_at REAL NOT NULL
 ) STRICT;
 
+-- What the gateway must be told to refuse (revocation_outbox.py), until no token can be left that it concerns.
+CREATE TABLE IF NOT EXISTS revocations (
+    claim        TEXT NOT NULL CHECK (claim IN ('jti', 'sid', 'sub')),
+    value        TEXT NOT NULL,
+    expires_at   REAL NOT NULL,
+    created_at   REAL NOT NULL,
+    published_as TEXT,
+    PRIMARY KEY (claim, value)
+) STRICT;
+CREATE INDEX IF NOT EXISTS revocations_by_age ON revocations (created_at);
+
 CREATE TABLE IF NOT EXISTS signing_keys (
     kid        TEXT PRIMARY KEY,
     algorithm  TEXT NOT NULL CHECK (algorithm IN ('RS256', 'EdDSA')),

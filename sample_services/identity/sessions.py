@@ -11,6 +11,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Literal
 
+from sample_services.identity import revocation_outbox
 from sample_services.identity.opaque import digest
 
 REFRESH_LIFETIME_S = 12 * 3600.0
@@ -95,15 +96,17 @@ def is_active(connection: sqlite3.Connection, session_id: str, now: float) -> bo
 
 
 def end_session(connection: sqlite3.Connection, session_id: str, why: str, now: float) -> None:
-    """End one session: none of its tokens is taken any more."""
+    """End one session: none of its tokens is taken any more, nor its access tokens at the gateway."""
     connection.execute(
         "UPDATE sessions SET ended_at = ?, end_reason = ? WHERE id = ? AND ended_at IS NULL",
         (now, why, session_id),
     )
+    revocation_outbox.add(connection, "sid", session_id, now)
 
 
 def end_all(connection: sqlite3.Connection, username: str, why: str, now: float) -> int:
-    """End all of a user's sessions; returns how many there were."""
+    """End all of a user's sessions, also those that were dropped; returns how many there were."""
+    revocation_outbox.add(connection, "sub", username, now)
     return connection.execute(
         "UPDATE sessions SET ended_at = ?, end_reason = ? WHERE username = ? AND ended_at IS NULL",
         (now, why, username),
@@ -114,6 +117,7 @@ def forget_old(connection: sqlite3.Connection, now: float) -> None:
     """Delete what no decision needs any more; used tokens stay as long as their session, or reuse goes unseen."""
     connection.execute("DELETE FROM sessions WHERE expires_at < ? OR ended_at < ?", (now, now - KEEP_ENDED_S))
     connection.execute("DELETE FROM revoked_tokens WHERE expires_at < ?", (now,))
+    revocation_outbox.forget_old(connection, now)
     connection.execute("DELETE FROM credential_resets WHERE expires_at < ?", (now - KEEP_ENDED_S,))
 
 

@@ -3,6 +3,9 @@
 The problem: a service that believes whatever reaches it depends on the gateway never being bypassed. The rule:
 every service verifies the token again: algorithm bound to the key, type, issuer, audience, expiry; then the
 route's scopes. The gateway's check is a second lock on the same door.
+
+There may be two issuers: identity, for the whole shop, and the gateway, whose short tokens are for one service. What a
+token says of its issuer chooses whose keys are tried, and for which audience it must be.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import base64
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,18 +48,30 @@ class Claims:
     """Every claim."""
 
 
+@dataclass(frozen=True)
+class Trusted:
+    """An issuer that is believed; `keys` are fetched over the network, or read from memory by the issuer itself."""
+
+    issuer: str
+    audience: str
+    keys: Keys
+
+
 class TokenVerifier:
-    """Verifies tokens of one issuer for one audience; `clock` is seconds since 1970.
+    """Verifies tokens of one issuer for one audience, or of a few; `clock` is seconds since 1970."""
 
-    `keys` are the issuer's: fetched over the network, or read from memory by the issuer itself.
-    """
-
-    def __init__(self, issuer: str, audience: str, keys: Keys, clock: Callable[[], float] = time.time) -> None:
-        self._issuer = issuer
-        self._audience = audience
-        self._keys = keys
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        keys: Keys,
+        clock: Callable[[], float] = time.time,
+        also: Sequence[Trusted] = (),
+    ) -> None:
+        self._first = Trusted(issuer, audience, keys)
+        self._also = {one.issuer: one for one in also}
         self._clock = clock
-        self._verified: OrderedDict[bytes, tuple[Key, Claims]] = OrderedDict()
+        self._verified: OrderedDict[bytes, tuple[Trusted, Key, Claims]] = OrderedDict()
 
     async def require(self, request: web.Request, *scopes: str) -> Claims:
         """The claims of the request's token, which must have all these scopes.
@@ -81,31 +96,32 @@ class TokenVerifier:
             Problem: 401 with the reason why it is refused; 503 `keys_unavailable`.
         """
         name = hashlib.sha256(token.encode()).digest()
-        key, claims = self._verified.get(name, (None, None))
-        if key is not None and claims is not None and await self._still_holds(key, claims):
+        known = self._verified.get(name)
+        if known is not None and await self._still_holds(*known):
             self._verified.move_to_end(name)
-            return claims
+            return known[2]
         self._verified.pop(name, None)
-        key, claims = await self._verify_new(token)
-        self._verified[name] = key, claims
+        verified = await self._verify_new(token)
+        self._verified[name] = verified
         if len(self._verified) > MAX_CACHED:
             self._verified.popitem(last=False)
-        return claims
+        return verified[2]
 
-    async def _still_holds(self, key: Key, claims: Claims) -> bool:
+    async def _still_holds(self, trusted: Trusted, key: Key, claims: Claims) -> bool:
         """A verified token is good until it expires, or its key is withdrawn."""
-        return claims.expires > self._clock() and await self._keys.get(key.kid) is key
+        return claims.expires > self._clock() and await trusted.keys.get(key.kid) is key
 
-    async def _verify_new(self, token: str) -> tuple[Key, Claims]:
+    async def _verify_new(self, token: str) -> tuple[Trusted, Key, Claims]:
         header = _checked_header(token)
-        key = await self._keys.get(header["kid"])
+        trusted = self._also.get(_said_issuer(token), self._first) if self._also else self._first
+        key = await trusted.keys.get(header["kid"])
         if key is None:
             raise unauthorized("jwt_unknown_key", "the token's key is not one of the issuer's")
         if header.get("alg") != key.algorithm:
             raise unauthorized("jwt_bad_algorithm", "the token's algorithm is not that of its key")
-        return key, self._claims(token, self._decode(token, key))
+        return trusted, key, self._claims(token, self._decode(token, key, trusted))
 
-    def _decode(self, token: str, key: Key) -> dict[str, Any]:
+    def _decode(self, token: str, key: Key, trusted: Trusted) -> dict[str, Any]:
         import jwt
 
         try:
@@ -113,8 +129,8 @@ class TokenVerifier:
                 token,
                 key.jwk,
                 algorithms=[key.algorithm],
-                audience=self._audience,
-                issuer=self._issuer,
+                audience=trusted.audience,
+                issuer=trusted.issuer,
                 leeway=LEEWAY_S,
                 options={"require": ["iss", "sub", "aud", "exp", "iat", "client_id"]},
             )
@@ -185,6 +201,16 @@ def _checked_header(token: str) -> dict[str, Any]:
     if not isinstance(header.get("kid"), str):
         raise unauthorized("jwt_unknown_key", "the token names no key")
     return header
+
+
+def _said_issuer(token: str) -> str:
+    """What a token says of its issuer: not believed, it only tells whose keys to try."""
+    import jwt
+
+    try:
+        return str(jwt.decode(token, options={"verify_signature": False}).get("iss"))
+    except jwt.InvalidTokenError:
+        raise unauthorized("jwt_malformed", "this is not a token") from None
 
 
 def _is_canonical(part: str) -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from sample_services.kit.auth import TokenVerifier
+from sample_services.kit.auth import TokenVerifier, Trusted
 from sample_services.kit.background import Tasks
 from sample_services.kit.body import MAX_BYTES
 from sample_services.kit.client import HttpClient
@@ -39,6 +39,7 @@ from sample_services.kit.telemetry import Telemetry
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+GATEWAY = "gateway"
 FINISH_REQUESTS_S = 1.5
 """How long running requests may take after the stop; the whole stop stays under 3 s."""
 
@@ -70,7 +71,7 @@ class Service:
         self.metrics.info.labels(settings.service, settings.instance, settings.version).set(1)
         self.telemetry = Telemetry(settings, self.metrics)
         self.http = HttpClient(settings, self.telemetry, self.metrics)
-        self.auth = TokenVerifier(settings.issuer, settings.audience, KeySet(self._fetch_keys))
+        self.auth = self._verifier()
         middlewares = [Observer(self.telemetry, self.metrics).middleware()]
         if settings.secrets.sidecar is not None:
             middlewares.append(only_from_sidecar(settings.secrets.sidecar, self.metrics))
@@ -81,6 +82,10 @@ class Service:
         self.ready_checks = []
         self._tasks = Tasks(log, self.metrics.task_failures)
         self._redis: Redis | None = None
+
+    def weak(self, name: str) -> bool:
+        """Whether the lab has asked for this weakness; each stands in one place, with its name."""
+        return name in self.settings.weaknesses
 
     @property
     def redis(self) -> Redis:
@@ -127,8 +132,17 @@ class Service:
         if hasattr(self, "db"):
             await self.db.close()
 
-    async def _fetch_keys(self) -> dict[str, Any]:
-        answer = await self.http.request("identity", "GET", "/jwks.json")
+    def _verifier(self) -> TokenVerifier:
+        """Believes identity, and the gateway where there is one that says so."""
+        settings, also = self.settings, []
+        if settings.gateway_issuer and GATEWAY in settings.peers:
+            keys = KeySet(lambda: self._fetch_keys(GATEWAY, "/.well-known/gateway-jwks.json"))
+            also.append(Trusted(settings.gateway_issuer, settings.service, keys))
+        keys = KeySet(lambda: self._fetch_keys("identity", "/jwks.json"))
+        return TokenVerifier(settings.issuer, settings.audience, keys, also=also)
+
+    async def _fetch_keys(self, peer: str, path: str) -> dict[str, Any]:
+        answer = await self.http.request(peer, "GET", path)
         document: dict[str, Any] = answer.expect(200).json()
         return document
 
@@ -139,6 +153,8 @@ def run(name: str, setup: Setup, schema: str, seed: Seed) -> None:
     os.umask(0o077)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = configure_logging(name, settings.instance)
+    if settings.weaknesses:
+        log.warning("WEAKENED for a lesson", extra={"weaknesses": list(settings.weaknesses)})
     try:
         asyncio.run(serve(settings, log, setup, schema, seed))
     except Exception:

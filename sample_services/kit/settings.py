@@ -78,8 +78,12 @@ class Settings(_Part):
     public_url: str = "http://127.0.0.1:8088"
     issuer: str = "https://identity.shop.example"
     audience: str = "shop"
+    gateway_issuer: str | None = None
+    """Whose short tokens are believed as well, where the peer `gateway` publishes its keys; their audience is us."""
     redis: RedisSettings | None = None
     otlp: OtlpSettings | None = None
+    weaknesses: tuple[str, ...] = ()
+    """Planted for a lesson: protections that this process leaves out. Empty, unless the lab is at work."""
     lifeline_fd: int | None = None
     secrets: Secrets = Secrets()
     planted: Planted = Planted()

@@ -48,6 +48,7 @@ class Api:
         self._db = service.db
         self._auth = service.auth
         self._log = service.log
+        self._weak = service.weak
         self._changed = changed
 
     def routes(self) -> list[web.RouteDef]:
@@ -98,7 +99,8 @@ class Api:
         caller = _caller(await self._auth.require(request, "orders:read"))
         with problems():
             order = await self._db.read(store.read_order, _id(request))
-            domain.check_reader(order.customer, caller)
+            if not self._weak("no-owner-check"):  # LAB: api1-bola
+                domain.check_reader(order.customer, caller)
         return web.json_response(asdict(order))
 
     async def place_order(self, request: web.Request) -> web.Response:

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.loads.wrk import Wrk
 from benchmarks.model import Entry, Row, Target, Workload
+from benchmarks.policy_costs import Cost
 from benchmarks.report import Report
 
 WORKLOAD = Workload(
@@ -30,4 +31,5 @@ def report() -> Report:
         Row("plain", "envoy", {"cpu_us": 60.0, "rate": 15_000.0}),
         Row("plain", "nginx", {"cpu_us": 15.0}, failed=7),
     )
-    return Report({"cpu": "A & B", "cores": "2"}, {"envoy": "1.40"}, "Medians.", (WORKLOAD,), rows, ("a mesh",))
+    costs = [Cost("CORS", 1.25, 0.5), Cost("ApiKey", 3.0, None)]
+    return Report({"cpu": "A & B", "cores": "2"}, {"envoy": "1.40"}, "Medians.", (WORKLOAD,), rows, costs, ("a mesh",))

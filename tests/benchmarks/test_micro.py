@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from benchmarks.micro import SETUPS, measure
+from benchmarks.micro import SETUPS
 from benchmarks.micro_guards import guard_steps
-from benchmarks.micro_policies import policy_steps
+from benchmarks.micro_mediation import mediation_steps
 from benchmarks.micro_steps import build, optional_steps, request_steps
+from benchmarks.policy_costs import POLICIES, as_lines, policy_costs
+from benchmarks.timing import measure
 from benchmarks.work import prepare
 
 
@@ -30,12 +32,31 @@ def test_guards_are_measured_on_what_they_let_pass() -> None:
         assert step() is None
 
 
-def test_every_policy_decides_again_and_again(tmp_path: Path) -> None:
-    steps = policy_steps(tmp_path)
-    assert len(steps) == 8
-    for step in steps.values():
-        assert step() is None
-        assert step() is None
+def test_mediation_is_measured_on_what_passes_both_ways() -> None:
+    requests, answers = list(mediation_steps().values())[::2], list(mediation_steps().values())[1::2]
+    for step in requests:
+        assert step() is step() is None
+    for step in answers:
+        assert step() == step() != b""
+
+
+async def test_every_policy_lets_the_request_pass_alone_and_in_the_chain(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    calls: list[int] = []
+
+    def once(step: Callable[[], object], count: int) -> float:
+        step()
+        calls.append(count)
+        return float(len(calls))
+
+    costs = await policy_costs(prepare(tmp_path_factory.mktemp("costs")), once, 7)
+    assert [one.policy for one in costs] == list(POLICIES)
+    assert {one.policy for one in costs if one.in_chain is None} == {
+        "ApiKey", "Authorize, one scope", "JWT, a remembered token",
+    }  # fmt: skip
+    assert calls.count(7) == 3 + 2 * len(costs) - 3
+    assert len(as_lines(costs)) == len(costs) + 1
 
 
 def test_measure_counts_calls() -> None:

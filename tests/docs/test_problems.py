@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "problems.md"
 GATEWAY = [ROOT / "gateway" / name for name in ("http", "filters", "upstream", "roles", "control")]
 SERVICES = [ROOT / "sample_services"]
 
-WITH_STATUS = {"Reply", "Refused", "Problem", "__init__"}
+WITH_STATUS = {"Reply", "Refused", "Refusal", "Problem", "__init__"}
 """Calls of (status, reason, …); `__init__` is that of an error's base class."""
 WITHOUT_STATUS = {
     "BadToken",

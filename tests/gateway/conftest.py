@@ -256,3 +256,5 @@ async def sweep(worker: Worker, listeners: dict[str, Listener]) -> None:
         worker.sweep()
         for listener in listeners.values():
             listener.sweep()
+        for cluster in worker.snapshot.clusters.values():
+            cluster.sweep(worker.clock())

@@ -182,7 +182,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     root = tmp_path_factory.mktemp("shop")
     config = root / "shop.yaml"
     config.write_text(widened((ROOT / "config" / "shop.yaml").read_text()))
-    for named in ("profiles.wsdl", "storefront.graphql"):  # by it, relative to its folder
+    for named in ("profiles.wsdl", "storefront.graphql", "front.graphql"):  # by it, relative to its folder
         shutil.copy(ROOT / "config" / named, root)
     state = root / "s"
     gatehouse("up", "--detach", "--port-base", "0", "--state-dir", str(state), "--config", str(config))

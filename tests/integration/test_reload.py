@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.whole_system
 Until = Callable[..., Any]
-SCOPE = 'scopes: ["orders:read"]'
+SCOPE = 'Authorize, scopes: ["orders:read"]'
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def history(shop: Any) -> list[dict[str, Any]]:
 
 def test_a_saved_change_takes_effect(shop: Any, alice: str, edit: Any, until: Until) -> None:
     version = shop.admin("GET", "/config").json()["version"]
-    edit(SCOPE, 'scopes: ["orders:inspect"]')
+    edit(SCOPE, 'Authorize, scopes: ["orders:inspect"]')
     refused = until(lambda: (answer := shop.send("GET", "/orders/1001", token=alice)).status == 403 and answer)
     assert refused.json()["reason"] == "insufficient_scope"
     newest = until(lambda: (first := history(shop)[0])["version"] > version and first)
@@ -56,7 +56,7 @@ def test_a_broken_change_is_refused_with_its_line_and_the_old_one_serves_on(
     version = shop.admin("GET", "/config").json()["version"]
     rejected = shop.metric("gateway_config_reloads_total", result="rejected")
     line = next(n for n, text in enumerate(shop.config.read_text().splitlines(), 1) if SCOPE in text)
-    edit(SCOPE, 'scopez: ["orders:read"]')
+    edit(SCOPE, 'Authorize, scopez: ["orders:read"]')
     newest = until(lambda: len(found := history(shop)) > known and found[0])
     assert (newest["result"], newest["trigger"], newest["version"]) == ("rejected", "file", version)
     assert f"shop.yaml:{line}" in "\n".join(newest["errors"])

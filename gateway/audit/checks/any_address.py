@@ -25,7 +25,7 @@ def _weakness(cluster: Cluster) -> str:
     if cluster.addresses is not None:
         policy = AddressPolicy(cluster.addresses.allow, cluster.addresses.deny)
         return "" if policy.refusal(METADATA) else f"{METADATA} (a cloud's metadata) is allowed"
-    names = [one for one in cluster.endpoints if _by_name(one)]
+    names = [one for one in cluster.listed if _by_name(one)]
     return f"{', '.join(names[:3])} may resolve to any address" if names else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.audit.chains import routes
+from gateway.audit.chains import described, routes
 from gateway.audit.model import Check, Found, System
 from gateway.audit.reach import reaches
 
@@ -14,7 +14,7 @@ def find(system: System) -> Iterator[Found]:
     documents = system.running.documents if system.running else {}
     for path, route in routes(system):
         known = [documents.get(ref.cluster, ()) for ref in route.backend_refs]
-        if not known or not all(known):
+        if not known or not all(known) or described(system, route):
             continue
         for index, reach in enumerate(reaches(route)):
             if not any(reach.meets(operation) for operations in known for operation in operations):

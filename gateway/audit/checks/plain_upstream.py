@@ -12,7 +12,7 @@ def find(system: System) -> Iterator[Found]:
     """Clusters without TLS with an endpoint on another machine, those of services when known; and ways out."""
     for index, cluster in enumerate(system.spec.clusters):
         known = system.running.endpoints.get(cluster.name, ()) if system.running else ()
-        remote = [one for one in dict.fromkeys((*cluster.endpoints, *known)) if not is_local(one)]
+        remote = [one for one in dict.fromkeys((*cluster.listed, *known)) if not is_local(one)]
         if cluster.tls is None and remote:
             more = f" and {len(remote) - 3} more" if len(remote) > 3 else ""
             told = f"plain HTTP to {', '.join(remote[:3])}{more}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.audit.chains import routes
+from gateway.audit.chains import described, routes
 from gateway.audit.model import Check, Found, System
 from gateway.audit.openapi import Operation
 from gateway.audit.reach import Reach, upstream_path
@@ -18,6 +18,8 @@ def find(system: System) -> Iterator[Found]:
     if system.running is None:
         return
     for path, route in routes(system):
+        if described(system, route):
+            continue
         unknown: dict[str, int] = {}
         for one in system.running.seen:
             known = system.running.documents.get(one.cluster, ())

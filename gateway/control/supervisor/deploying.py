@@ -148,7 +148,7 @@ class Deployer:
                     await self._withdraw(copy, "held" if action == "stop" else "out")
                 await keeper.stop()
             if action in ("start", "restart"):
-                await self._started(keeper)
+                await self.started(keeper)
                 if copy is not None:
                     await self._bring_in(self._copy_of(keeper) or copy)
 
@@ -156,7 +156,7 @@ class Deployer:
         """After a kill: what was begun comes to its end."""
         for service in self._site.copies.there:
             try:
-                await self._started(*self._fleet.named("control"))
+                await self.started(*self._fleet.named("control"))
                 await self._announce()
                 await self._settle(service)
             except Refused as refused:
@@ -215,7 +215,7 @@ class Deployer:
             elif copy.version != wanted.version:
                 await self._exchange(copy, wanted.version)
             elif copy.place == "out":
-                await self._started(*self._keepers(copy))
+                await self.started(*self._keepers(copy))
                 await self._bring_in(copy)
         for number in canaries:
             assert wanted.canary is not None
@@ -244,7 +244,7 @@ class Deployer:
         else:
             copy = await self._as(known, version=version, canary=canary)
         try:
-            await self._started(*self._keepers(copy))
+            await self.started(*self._keepers(copy))
             await self._bring_in(copy)
         except Refused:
             await self._remove(self._current(copy))
@@ -256,7 +256,7 @@ class Deployer:
         (keeper,) = self._fleet.named(copy.name)
         await keeper.stop()
         copy = await self._as(copy, version=version)
-        await self._started(*self._keepers(copy))
+        await self.started(*self._keepers(copy))
         await self._bring_in(copy)
 
     async def _remove(self, copy: Copy) -> None:
@@ -394,8 +394,12 @@ class Deployer:
         others = [one for one in self._copies(copy.service) if one.number != copy.number and one.place == "in"]
         return any(keeper.state == "running" for one in others for keeper in self._fleet.named(one.name))
 
-    async def _started(self, *keepers: Keeper) -> None:
-        """Start them at once, and wait until they are ready."""
+    async def started(self, *keepers: Keeper) -> None:
+        """Start them at once, and wait until they are ready.
+
+        Raises:
+            Refused: one of them is not, in time.
+        """
         for keeper in keepers:
             keeper.start()
         for keeper in keepers:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.control.supervisor.copies import Copy
 from gateway.control.supervisor.mesh_site import MeshSite
-from gateway.control.supervisor.program import Enrolment, ProcessPlan, python_module
+from gateway.control.supervisor.program import GATEWAY, Enrolment, ProcessPlan, python_module
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
 from gateway.mesh.identity import identity_of
 from gateway.spec.mesh_names import INBOUND, outbound
@@ -122,8 +122,9 @@ def _service(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
     assert plan.settings is not None
     one = mesh.sidecars[plan.name]
     called = {peer: f"http://{one.listeners[outbound(peer)].address}" for peer in mesh.peers[plan.service]}
+    keys = {name: url for name, url in plan.settings["peers"].items() if name == GATEWAY}  # public ones: by no sidecar
     secrets = {**plan.settings["secrets"], "sidecar": one.secret}
-    return replace(plan, settings={**plan.settings, "peers": called, "secrets": secrets})
+    return replace(plan, settings={**plan.settings, "peers": called | keys, "secrets": secrets})
 
 
 def enrolment(mesh: MeshSite, name: str) -> dict[str, str]:

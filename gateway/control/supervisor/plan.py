@@ -6,7 +6,7 @@ Nothing is started, opened or read here, so a test (or a reader) sees the whole 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,12 @@ from gateway.control.supervisor.manifest import Manifest, ServiceEntry
 from gateway.control.supervisor.mesh_plan import in_mesh, mesh_plans
 from gateway.control.supervisor.mesh_site import MeshSite
 from gateway.control.supervisor.options import Options
-from gateway.control.supervisor.program import ProcessPlan, Program, python_module
+from gateway.control.supervisor.program import GATEWAY, ProcessPlan, Program, python_module
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
 from gateway.control.supervisor.resp import parse_url
 from gateway.control.supervisor.state_dir import StateDir
 
 LOOPBACK = "127.0.0.1"
-GATEWAY = "gateway"
-"""The workers' user in Redis."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,14 @@ class Site:
     """Where spans go: endpoint and headers."""
     redis_url: str | None = None
     redis_user_prefix: str = ""
+    internal_url: str | None = None
+    """The listener `internal`, where services find the gateway's keys."""
+    internal_secret: str = field(default="", repr=False)
+    """What the workers' signing keys are derived from; new at each start."""
     mesh: MeshSite | None = None
     copies: Copies = field(default_factory=Copies)
+    changed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """Settings that were changed since the start, by process, or by service for all its copies."""
 
     def entry(self, service: str) -> ServiceEntry:
         """What the manifest says of a service.
@@ -86,9 +90,14 @@ def make_plan(site: Site) -> tuple[ProcessPlan, ...]:
     workers = (_worker(site, f"gateway-{number}") for number in range(1, site.workers + 1))
     services = (_service(site, entry, copy) for entry in site.manifest.services for copy in site.copies_of(entry.name))
     ordinary = (_control(site), *workers, *services)
-    if site.mesh is None:
-        return ordinary
-    return (*mesh_plans(site, site.mesh), *(in_mesh(plan, site.mesh) for plan in ordinary))
+    if site.mesh is not None:
+        ordinary = (*mesh_plans(site, site.mesh), *(in_mesh(plan, site.mesh) for plan in ordinary))
+    return tuple(_changed(plan, site) for plan in ordinary) if site.changed else ordinary
+
+
+def _changed(plan: ProcessPlan, site: Site) -> ProcessPlan:
+    more = {**site.changed.get(plan.service, {}), **site.changed.get(plan.name, {})}
+    return replace(plan, settings={**(plan.settings or {}), **more}) if more else plan
 
 
 def control_program(options: Options, state: StateDir, mesh: MeshSite | None = None) -> Program:
@@ -140,6 +149,7 @@ def _worker(site: Site, name: str) -> ProcessPlan:
         "state_dir": str(state.root),
         "otlp": dict(site.otlp),
         "redis": _gateway_account(site),
+        "internal_secret": site.internal_secret,
     }
     return ProcessPlan(
         name=name,
@@ -166,7 +176,7 @@ def _service(site: Site, entry: ServiceEntry, copy: Copy) -> ProcessPlan:
         "host": LOOPBACK,
         "port": port or 0,
         "data_dir": str(site.state.data(entry.name)),
-        "peers": {peer: base_url(site, peer) for peer in entry.peers},
+        "peers": _peers(site, entry),
         "public_url": site.public_url,
         "redis": _redis(site, entry),
         "otlp": dict(site.otlp),
@@ -223,10 +233,17 @@ def peers_file(site: Site, entry: ServiceEntry) -> Path | None:
 
 def peer_addresses(site: Site, entry: ServiceEntry) -> dict[str, list[str]]:
     """What that file says; versions that are tried get no calls of peers, only of the gateway's routes."""
-    return {
+    copies = {
         peer: [f"http://{LOOPBACK}:{one.port}" for one in site.copies_of(peer) if one.place == "in" and not one.canary]
         for peer in entry.peers
     }
+    return {name: [url] for name, url in _peers(site, entry).items()} | copies
+
+
+def _peers(site: Site, entry: ServiceEntry) -> dict[str, str]:
+    """Whom it may ask, and where: the listed services, and the gateway for its keys."""
+    gateway = {GATEWAY: site.internal_url} if site.internal_url else {}
+    return {peer: base_url(site, peer) for peer in entry.peers} | gateway
 
 
 def _redis(site: Site, entry: ServiceEntry) -> dict[str, str] | None:

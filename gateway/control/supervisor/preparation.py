@@ -103,7 +103,7 @@ async def prepare(
         manifest=manifest,
         installation=installation,
         listeners={name: bound.fileno() for name, bound in sockets.items()},
-        public_url=_public_url(spec, sockets),
+        public_url=_url(spec, sockets, "public") or _url(spec, sockets, spec.listeners[0].name) or "",
         workers=spec.workers,
         drain_timeout=spec.drain_timeout,
         admin_secret=secrets.token_urlsafe(32),
@@ -111,6 +111,8 @@ async def prepare(
         otlp=otlp_target(environ, numbers["collector"], otlp_secret),
         redis_url=redis_url(redis, numbers),
         redis_user_prefix=FOREIGN_USER_PREFIX if redis.foreign else "",
+        internal_url=_url(spec, sockets, "internal"),
+        internal_secret=secrets.token_urlsafe(32),
         mesh=replace(mesh, intermediate=intermediate) if mesh else None,
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
@@ -212,9 +214,11 @@ def _listen(spec: SpecSummary, stack: AsyncExitStack) -> dict[str, socket.socket
     return sockets
 
 
-def _public_url(spec: SpecSummary, sockets: Mapping[str, socket.socket]) -> str:
-    named = [place for place in spec.listeners if place.name == "public"]
-    place: ListenerPlace = (named or list(spec.listeners))[0]
+def _url(spec: SpecSummary, sockets: Mapping[str, socket.socket], listener: str) -> str | None:
+    """How this machine reaches a listener; None: the configuration has none of this name."""
+    place: ListenerPlace | None = next((one for one in spec.listeners if one.name == listener), None)
+    if place is None:
+        return None
     host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(place.address, place.address)  # noqa: S104
     scheme = "https" if place.tls else "http"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{sockets[place.name].getsockname()[1]}"

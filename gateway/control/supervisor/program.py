@@ -12,6 +12,8 @@ from gateway.control.supervisor.readiness import Probe
 from gateway.mesh.bootstrap import mint
 
 Kind = Literal["redis", "control", "worker", "service", "authority", "sidecar"]
+GATEWAY = "gateway"
+"""What the workers are called together: by Redis, and by services that ask for the gateway's keys."""
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,7 @@ from pathlib import Path
 
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.manifest import ServiceEntry
-from gateway.control.supervisor.plan import GATEWAY
-from gateway.control.supervisor.program import ProcessPlan
+from gateway.control.supervisor.program import GATEWAY, ProcessPlan
 from gateway.control.supervisor.readiness import RedisProbe
 from gateway.control.supervisor.resp import RedisAddress, RedisError, ask
 from gateway.control.supervisor.state_dir import StateDir
@@ -31,9 +30,16 @@ from gateway.control.supervisor.state_dir import StateDir
 SELECTORS_SINCE = (7, 0)
 SUPERVISOR_RULES = ("+ping", "+info")
 WORKERS = ServiceEntry(
-    GATEWAY, "gateway.roles.edge", redis=("~limits:*", "+evalsha", "+eval", "+get", "+set", "+time", "+ping", "+select")
+    GATEWAY,
+    "gateway.roles.edge",
+    redis=(
+        "~limits:*",
+        "~webhooks:*",
+        *("+evalsha", "+eval", "+get", "+set", "+time", "+ping", "+select"),
+        "(~revocations:* +xread)",
+    ),
 )
-"""The workers' own user: shared limits, and nothing of what services keep here."""
+"""The workers' own user: what they count and remember, and to read what issuers revoke; nothing that services keep."""
 MAX_MEMORY = "64mb"
 
 
@@ -100,8 +106,8 @@ def read_version(path: str) -> tuple[int, ...]:
 def user_rules(rules: Iterable[str], version: Sequence[int]) -> list[str]:
     """Start from nothing, then the rules; selectors are unfolded where Redis does not know them yet."""
     unfold = tuple(version[:2]) < SELECTORS_SINCE
-    words = [rule.strip("()") if unfold and rule.startswith("(") else rule for rule in rules]
-    return ["resetkeys", "resetchannels", "-@all", *words]
+    words = [rule.strip("()").split() if unfold and rule.startswith("(") else [rule] for rule in rules]
+    return ["resetkeys", "resetchannels", "-@all", *(word for several in words for word in several)]
 
 
 def acl_text(users: Mapping[str, tuple[str, Sequence[str]]], version: Sequence[int]) -> str:

@@ -16,8 +16,9 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -202,13 +203,21 @@ class Supervisor:
             case {"do": "stop" | "start" | "restart" as action, "name": str(name)}:
                 async with self._changing:
                     return await self._change(action, name)
+            case {"do": "reconfigure", "name": str(name), "settings": dict(settings)}:
+                async with self._changing:
+                    await self._replan(name, settings)
+                    return await self._change("restart", name)
+            case {"do": "forget", "names": [*names]}:
+                async with self._changing:
+                    return await self._forget([str(name) for name in names])
             case {"do": "rotate-root"}:
                 async with self._changing:
                     return await self._rotate_root()
             case {"do": "scale" | "deploy" | "promote" | "rollback" | "canary-failed", "name": str(name)}:
                 async with self._changing:
                     return await self._deploy(question, name)
-        raise Refused("ask ps, down, rotate-root; stop, start, restart, scale, deploy, promote, rollback with a name")
+        known = "stop, start, restart, reconfigure, scale, deploy, promote, rollback"
+        raise Refused(f"ask ps, down, rotate-root; {known} with a name; forget with names")
 
     async def _deploy(self, question: dict[str, Any], name: str) -> dict[str, Any]:
         """One service changes."""
@@ -263,6 +272,26 @@ class Supervisor:
         except (CannotStart, OSError, ValueError) as error:
             raise Refused(f"the root was not changed: {error}") from None
         await self.adopt(replace(site, mesh=replace(site.mesh, intermediate=intermediate)))
+        return {"ok": True}
+
+    async def _replan(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Other settings for the next start of a process, or of all copies of a service."""
+        if name not in {one for plan in self._shop.prepared.plans for one in (plan.name, plan.service)}:
+            raise Refused(f"no process {name!r}")
+        changed = self.site.changed
+        await self.adopt(replace(self.site, changed={**changed, name: {**changed.get(name, {}), **settings}}))
+
+    async def _forget(self, names: Sequence[str]) -> dict[str, Any]:
+        """Let services, or Redis, begin again without their data."""
+        state, keepers = self._shop.prepared.site.state, [self._fleet_of().find(name) for name in names]
+        chosen = [keeper for found in keepers for keeper in found if keeper.plan.kind in ("service", "redis")]
+        await asyncio.gather(*(keeper.stop() for keeper in chosen))
+        for keeper in chosen:
+            redis = keeper.plan.kind == "redis"
+            folder = state.redis / "appendonlydir" if redis else state.data(keeper.plan.service)
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        write_peers(self.site)
+        await self._deployer.started(*chosen)
         return {"ok": True}
 
     async def _change(self, action: str, name: str) -> dict[str, Any]:

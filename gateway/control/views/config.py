@@ -1,7 +1,9 @@
-"""/config, /routes, /clusters: what is in force; /reload and /explain."""
+"""/config, /routes: what is in force; /reload and /explain."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +15,7 @@ from gateway.control.match_text import match_text
 from gateway.control.plane import ControlPlane
 from gateway.control.problems import Problem, answer
 from gateway.control.questions import explain_request, json_object
+from gateway.control.reload import Override, Result
 
 STATUS = {"accepted": 200, "unchanged": 200, "rejected": 422, "rolled_back": 409}
 
@@ -26,15 +29,18 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
     async def route_list(_: web.Request) -> web.Response:
         return answer({"routes": [route_document(route, plane) for route in _spec(plane)["routes"]]})
 
-    async def clusters(_: web.Request) -> web.Response:
-        return answer({"clusters": [cluster_document(one, plane) for one in _spec(plane)["clusters"]]})
-
     async def reload(_: web.Request) -> web.Response:
-        result = await plane.reloader.reload("request")
-        if STATUS[result.result] != 200:
-            extra = {name: value for name, value in asdict(result).items() if name != "result"}
-            raise Problem(STATUS[result.result], f"config_{result.result}", "\n".join(result.errors), **extra)
-        return answer(asdict(result))
+        return outcome(await plane.reloader.reload("request"))
+
+    async def override(request: web.Request) -> web.Response:
+        given = await json_object(request)
+        text, why = given.get("text"), given.get("why")
+        if not isinstance(text, str) or not isinstance(why, str) or not 0 < len(why) <= 200:
+            raise Problem(422, "invalid_override", "give the whole configuration as `text`, and `why` in a few words")
+        return outcome(await plane.reloader.replace(Override(text, why, time.time())))
+
+    async def restore(_: web.Request) -> web.Response:
+        return outcome(await plane.reloader.replace(None))
 
     async def explain(request: web.Request) -> web.Response:
         question = explain_request(await json_object(request), _spec(plane)["listeners"])
@@ -48,10 +54,29 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
     return [
         web.get("/config", config),
         web.get("/routes", route_list),
-        web.get("/clusters", clusters),
         web.post("/reload", reload),
+        web.put("/override", override),
+        web.delete("/override", restore),
         web.post("/explain", explain),
     ]
+
+
+def outcome(result: Result) -> web.Response:
+    """How a reload ended, as an answer.
+
+    Raises:
+        Problem: `config_rejected` or `config_rolled_back`, with every mistake and its line.
+    """
+    if STATUS[result.result] != 200:
+        extra = {name: value for name, value in asdict(result).items() if name != "result"}
+        raise Problem(STATUS[result.result], f"config_{result.result}", "\n".join(result.errors), **extra)
+    return answer(asdict(result))
+
+
+def override_document(plane: ControlPlane) -> dict[str, Any] | None:
+    """What stands in for the file, and why; None when the file holds."""
+    override = plane.reloader.override
+    return {"why": override.why, "since": override.since} if override else None
 
 
 def _spec(plane: ControlPlane) -> dict[str, Any]:
@@ -67,6 +92,7 @@ def config_document(plane: ControlPlane) -> dict[str, Any]:
         "version": reloader.current.version if reloader.current else None,
         "last_good_version": reloader.good.version if reloader.good else None,
         "file": str(plane.settings.config),
+        "override": override_document(plane),
         "spec": without_secrets(_spec(plane)),
         "endpoints": reloader.current.endpoints if reloader.current else {},
         "workers": worker_views(plane),
@@ -77,7 +103,13 @@ def config_document(plane: ControlPlane) -> dict[str, Any]:
 def without_secrets(spec: dict[str, Any]) -> dict[str, Any]:
     """The configuration as it may be shown: any local process can read this API."""
     stores = [one | {"password": "***"} if one.get("password") else one for one in spec.get("stores", ())]
-    return {**spec, "stores": stores}
+    routes = [one | {"filters": _without_secrets(one.get("filters", ()))} for one in spec.get("routes", ())]
+    return {**spec, "stores": stores, "routes": routes, "filters": _without_secrets(spec.get("filters", ()))}
+
+
+def _without_secrets(filters: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Whatever a filter calls `secrets` is not for showing."""
+    return [one | {"secrets": ["***"] * len(one["secrets"])} if one.get("secrets") else one for one in filters]
 
 
 def route_document(route: dict[str, Any], plane: ControlPlane) -> dict[str, Any]:
@@ -102,34 +134,3 @@ def _canary(route: dict[str, Any], plane: ControlPlane) -> dict[str, Any] | None
     """The route's canary and its weight as decided, which is not always that of the file."""
     watched = plane.canaries.book.watched.get(route["name"])
     return None if watched is None else {"name": watched.spec.cluster, "weight": watched.decision.weight}
-
-
-def cluster_document(cluster: dict[str, Any], plane: ControlPlane) -> dict[str, Any]:
-    """A cluster as configured, and its endpoints as the workers see them."""
-    reports = [worker.clusters.get(cluster["name"], {}) for worker in plane.channel.workers]
-    seen = merge_endpoints([report.get("endpoints", []) for report in reports])
-    revision = plane.reloader.current
-    configured = list(cluster["endpoints"])
-    if revision is not None and cluster.get("service"):
-        configured += revision.endpoints.get(cluster["service"], [])
-    for address in configured:
-        seen.setdefault(address, {"address": address})
-    return {
-        "name": cluster["name"],
-        "service": cluster.get("service"),
-        "load_balancing": cluster["loadBalancing"],
-        "endpoints": list(seen.values()),
-    }
-
-
-def merge_endpoints(reports: list[list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """By address: numbers summed over workers; healthy only if every worker says so."""
-    merged: dict[str, dict[str, Any]] = {}
-    for endpoint in (one for report in reports for one in report):
-        total = merged.setdefault(str(endpoint.get("address")), {"address": endpoint.get("address")})
-        for name, value in endpoint.items():
-            if isinstance(value, bool):
-                total[name] = total.get(name, True) and value
-            elif isinstance(value, int | float):
-                total[name] = total.get(name, 0) + value
-    return merged

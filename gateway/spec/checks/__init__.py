@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import chain
 
+from gateway.spec.checks.caching import check_caches
 from gateway.spec.checks.clusters import check_clusters
 from gateway.spec.checks.egress import check_egress
 from gateway.spec.checks.filters import check_filters
@@ -41,6 +42,7 @@ def check(spec: Spec, *, authenticating: Collection[str], answering: Collection[
         check_tries(spec),
         check_matches(spec),
         check_filters(spec, authenticating),
+        check_caches(spec),
         check_protection(spec, authenticating),
         check_tls(spec, now),
     )

@@ -20,6 +20,9 @@ def check_clusters(spec: Spec) -> Iterator[Finding]:
     names = tuple(cluster.name for cluster in spec.clusters)
     for index, provider in enumerate(spec.providers):
         yield from reference(provider.jwks.cluster, names, "cluster", ("providers", index, "jwks", "cluster"))
+        if provider.revocation is not None:
+            place: Path = ("providers", index, "revocation", "store")
+            yield from reference(provider.revocation.store, tuple(one.name for one in spec.stores), "store", place)
 
 
 def reference(name: str, known: tuple[str, ...], what: str, path: Path) -> Iterator[Finding]:
@@ -36,12 +39,28 @@ def _check_cluster(cluster: Cluster, path: Path) -> Iterator[Finding]:
     if ways > 1:
         told = "both service and endpoints" if cluster.forward is None else "forward and other endpoints"
         yield Finding(path, f'cluster "{cluster.name}" has {told}; keep one')
-    for index, endpoint in enumerate(cluster.endpoints):
+    if cluster.forward is not None and cluster.health_check is not None:
+        yield Finding((*path, "healthCheck"), "hosts that requests name are not asked how they are: take it out")
+    yield from _check_hash(cluster, path)
+    for index, endpoint in enumerate(cluster.listed):
         problem = endpoint_problem(endpoint, names=True)
         if problem:
             yield Finding((*path, "endpoints", index), f'"{endpoint}" is not an endpoint: {problem}')
-        elif endpoint in cluster.endpoints[:index]:
+        elif endpoint in cluster.listed[:index]:
             yield Finding((*path, "endpoints", index), f'endpoint "{endpoint}" is listed twice')
+
+
+def _check_hash(cluster: Cluster, path: Path) -> Iterator[Finding]:
+    hash_on = cluster.hash_on
+    if (cluster.load_balancing == "ring_hash") != (hash_on is not None):
+        missing = "ring_hash needs hashOn: what of a request decides its endpoint"
+        yield Finding(path, missing if hash_on is None else "hashOn is for loadBalancing: ring_hash only")
+    if hash_on is None:
+        return
+    if hash_on.type == "Address" and hash_on.name:
+        yield Finding((*path, "hashOn", "name"), "an address has no name")
+    elif hash_on.type != "Address" and not hash_on.name:
+        yield Finding((*path, "hashOn"), f"say which {hash_on.type.lower()}: name")
 
 
 def endpoint_problem(endpoint: str, *, names: bool = False) -> str:

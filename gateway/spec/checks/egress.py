@@ -37,7 +37,7 @@ def _check_addresses(cluster: Cluster, path: Path) -> Iterator[Finding]:
     if allowed is None:
         return
     policy = AddressPolicy(allowed.allow, allowed.deny)
-    for index, endpoint in enumerate(cluster.endpoints):
+    for index, endpoint in enumerate(cluster.listed):
         host = endpoint.rpartition(":")[0].strip("[]")
         why = policy.refusal("127.0.0.1" if host == "localhost" else host)
         if why and why != "no address":

@@ -13,11 +13,13 @@ from gateway.spec.checks.identity import (
     check_api_key,
     check_certificates,
     check_external,
+    check_internal_tokens,
     check_introspection,
     check_jwt,
     check_told,
 )
-from gateway.spec.checks.limits import check_limit, check_sizes, counts_by_claims
+from gateway.spec.checks.limits import check_limit, check_sizes, check_store, counts_by_claims
+from gateway.spec.checks.mediation import check_mediation
 from gateway.spec.errors import fault
 from gateway.spec.filters import (
     ApiKey,
@@ -28,6 +30,7 @@ from gateway.spec.filters import (
     Csrf,
     Dpop,
     ExternalAuthorization,
+    InternalToken,
     IpAccess,
     Jwt,
     LimitSpec,
@@ -38,7 +41,9 @@ from gateway.spec.filters import (
     UrlRewrite,
 )
 from gateway.spec.guards import GraphQLGuard, SoapGuard
+from gateway.spec.mediation import Mediation
 from gateway.spec.models import FilterSpec, Route, Spec
+from gateway.spec.webhooks import WebhookSignature
 
 
 class Known(NamedTuple):
@@ -66,8 +71,10 @@ def check_filters(spec: Spec, authenticating: Collection[str]) -> Iterator[Findi
             yield from _check_alone(item, known, (*path, place))
             yield from _check_prefix(item, route, (*path, place))
         yield from _check_chain(route.filters, spec.filters, path, authenticating)
+        yield from check_mediation(route, spec.filters, ("routes", index))
     yield from check_told(spec)
     yield from check_certificates(spec)
+    yield from check_internal_tokens(spec)
 
 
 def _own_mistakes(item: FilterSpec, path: Path) -> Iterator[Finding]:
@@ -104,6 +111,8 @@ def _check_alone(item: FilterSpec, known: Known, path: Path) -> Iterator[Finding
             yield from check_limit(item, known.stores, path)
         case SizeLimit():
             yield from check_sizes(item, path)
+        case WebhookSignature():
+            yield from check_store(item, known.stores, path)
         case RequestMirror():
             yield from check_mirror(item, known.clusters, path)
 
@@ -122,6 +131,11 @@ def _check_chain(
         if verified and isinstance(item, Cors):
             yield Finding((*path, index), "browsers ask without a token: put it before the filter that authenticates")
         verified = verified or item.type in authenticating
+        exchanged = any(isinstance(one, InternalToken) for one in (*before, *filters[:index]))
+        if exchanged and isinstance(item, InternalToken):
+            yield Finding((*path, index), "a filter before it has made a token already; a chain has one")
+        if exchanged and isinstance(item, Dpop):
+            yield Finding((*path, index), "the caller's token is replaced before it: put it before InternalToken")
         if isinstance(item, Dpop) and not any(isinstance(one, Jwt) and one.dpop for one in (*before, *filters[:index])):
             yield Finding((*path, index), "proves nothing: a JWT filter with `dpop: true` stands before it")
         if isinstance(item, Jwt) and item.dpop and not any(isinstance(one, Dpop) for one in filters[index + 1 :]):
@@ -139,13 +153,13 @@ def _check_chain(
 
 
 def _needs_claims(item: FilterSpec) -> bool:
-    if isinstance(item, GraphQLGuard | SoapGuard):
+    if isinstance(item, GraphQLGuard | SoapGuard | Mediation):
         return item.needs_claims
     if isinstance(item, AuthorizationPolicy):
         return reads_claims(item)
     if isinstance(item, LimitSpec | ConcurrencyLimit):
         return counts_by_claims(item)
-    return isinstance(item, Authorize)
+    return isinstance(item, Authorize | InternalToken)
 
 
 def _check_prefix(item: FilterSpec, route: Route, path: Path) -> Iterator[Finding]:

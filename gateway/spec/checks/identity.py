@@ -13,6 +13,8 @@ from gateway.spec.filters import (
     ApiKey,
     AuthorizationPolicy,
     ExternalAuthorization,
+    InternalToken,
+    Jwks,
     Jwt,
     RequestHeaderModifier,
     TokenIntrospection,
@@ -88,6 +90,18 @@ def _check_headers(item: Jwt | ApiKey | TokenIntrospection, path: Path) -> Itera
         if told.header in headers:
             yield Finding(place, f'header "{told.header}" gets a claim already')
         headers.add(told.header)
+
+
+def check_internal_tokens(spec: Spec) -> Iterator[Finding]:
+    """Whoever is given a token of ours must be able to verify it: some route answers with the keys."""
+    places: list[tuple[FilterSpec, Path]] = [(item, ("filters", place)) for place, item in enumerate(spec.filters)]
+    for index, route in enumerate(spec.routes):
+        places += [(item, ("routes", index, "filters", place)) for place, item in enumerate(route.filters)]
+    if any(isinstance(item, Jwks) for item, _ in places):
+        return
+    for item, path in places:
+        if isinstance(item, InternalToken):
+            yield Finding(path, "no service can verify its tokens: give a route on an internal listener {type: Jwks}")
 
 
 def check_certificates(spec: Spec) -> Iterator[Finding]:

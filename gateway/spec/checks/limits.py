@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path
 from gateway.spec.filters import ConcurrencyLimit, LimitSpec, Quota, RateLimit, RateLimitKey, SizeLimit
+from gateway.spec.webhooks import WebhookSignature
 
 
 def check_limit(item: LimitSpec | ConcurrencyLimit, stores: tuple[str, ...], path: Path) -> Iterator[Finding]:
     """A limit of requests by key."""
     yield from _check_key(item.key, (*path, "key"))
     if isinstance(item, LimitSpec):
-        yield from _check_store(item, stores, path)
+        yield from check_store(item, stores, path)
     if isinstance(item, RateLimit | Quota) and item.per == 0:
         yield Finding((*path, "per"), "must be longer than 0s")
     if isinstance(item, Quota):
@@ -40,7 +41,7 @@ def _check_key(key: RateLimitKey, path: Path) -> Iterator[Finding]:
         yield Finding((*path, "name"), f"a key of type {key.type} has no name")
 
 
-def _check_store(limit: LimitSpec, stores: tuple[str, ...], path: Path) -> Iterator[Finding]:
+def check_store(limit: LimitSpec | WebhookSignature, stores: tuple[str, ...], path: Path) -> Iterator[Finding]:
     """Nobody can guess for others whether a store that is away should open or close."""
     if limit.store is not None:
         yield from reference(limit.store, stores, "store", (*path, "store"))

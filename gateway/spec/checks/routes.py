@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from gateway.spec.checks.canaries import check_canary
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path, duplicates
+from gateway.spec.checks.sessions import check_session
 from gateway.spec.models import Route, Spec
 
 
@@ -15,6 +16,7 @@ def check_routes(spec: Spec, answering: Collection[str]) -> Iterator[Finding]:
     yield from duplicates((route.name for route in spec.routes), ("routes",), "route")
     listeners = tuple(listener.name for listener in spec.listeners)
     clusters = tuple(cluster.name for cluster in spec.clusters)
+    forwarding = {cluster.name for cluster in spec.clusters if cluster.forward is not None}
     for index, route in enumerate(spec.routes):
         path: Path = ("routes", index)
         yield from _check_listeners(route, listeners, path)
@@ -22,6 +24,7 @@ def check_routes(spec: Spec, answering: Collection[str]) -> Iterator[Finding]:
             yield from reference(backend.cluster, clusters, "cluster", (*path, "backendRefs", place, "cluster"))
         yield from check_canary(route, clusters, path)
         yield from _check_destination(route, answering, path)
+        yield from check_session(route, forwarding, path)
 
 
 def _check_listeners(route: Route, known: tuple[str, ...], path: Path) -> Iterator[Finding]:

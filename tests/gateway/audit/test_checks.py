@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from gateway.audit.checks import CHECKS
+from gateway.audit.checks.mediated_get import says_change
 from gateway.audit.model import Running, Seen, System
 from gateway.audit.openapi import Operation
 from gateway.spec.models import Cluster, FilterSpec, Route
@@ -84,6 +86,39 @@ def test_long_lived_tokens(look: Any, system: Any, seconds: tuple[float, ...], s
     assert look("long-lived-tokens", system(closed())) == []
 
 
+REVOKING = HEAD.replace("path: /jwks}", "path: /jwks}, revocation: {store: s, onStoreFailure: fail_open}").replace(
+    "clusters:", 'stores: [{name: s, address: "127.0.0.1:6379"}]\nclusters:'
+)
+
+
+def test_long_lived_tokens_that_can_be_taken_back(look: Any, system: Any) -> None:
+    (found,) = look("long-lived-tokens", system(closed(), head=REVOKING, running=Running(token_seconds=(90_000.0,))))
+    assert (found.severity, "can be taken back" in found.detail) == ("low", True)
+
+
+def test_no_revocation(told: Any) -> None:
+    assert told("no-revocation", closed()) == ["provider id: its tokens are good until they expire"]
+    assert told("no-revocation", closed(), head=REVOKING) == []
+
+
+def test_token_passed_on(told: Any) -> None:
+    head = HEAD.replace("clusters: [", 'clusters: [{name: other, endpoints: ["127.0.0.1:8"]}, ')
+    passed = closed().replace("cluster: shop", "cluster: other")
+    assert told("token-passed-on", passed, head=head) == ["route closed: other gets the caller's token"]
+    assert told("token-passed-on", closed(), head=head) == []  # its own issuer
+    assert told("token-passed-on", public().replace("cluster: shop", "cluster: other"), head=head) == []
+    keys = "  - {name: keys, public: true, matches: [{path: {value: /keys}}], filters: [{type: Jwks}]}\n"
+    exchanged = closed(filters=f"{JWT}, {{type: InternalToken, audiences: [other]}}") + keys
+    assert told("token-passed-on", exchanged.replace("cluster: shop", "cluster: other"), head=head) == []
+    removed = closed(filters=f"{JWT}, {{type: RequestHeaderModifier, remove: [Authorization]}}")
+    assert told("token-passed-on", removed.replace("cluster: shop", "cluster: other"), head=head) == []
+
+
+def test_a_webhook_is_for_one_thing(told: Any, tmp_path: Any) -> None:
+    hook = "{type: WebhookSignature, sender: pay, secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]}"
+    assert told("any-token", closed(filters=hook)) == []
+
+
 def test_slow_key_refresh(told: Any) -> None:
     slow = HEAD.replace("path: /jwks", "path: /jwks, refresh: 1h")
     assert told("slow-key-refresh", head=slow) == ["provider id: keys are fetched every 60 minutes"]
@@ -123,6 +158,19 @@ def test_shadow_limit(look: Any, system: Any, told: Any) -> None:
         (("routes", 0, "filters", 1), "route closed"),
     ]
     assert told("shadow-limit", public(more=f"filters: [{LIMIT}]")) == []
+
+
+def test_unwatched_endpoints(look: Any, system: Any) -> None:
+    def found(keys: str, running: Running | None = None) -> list[str]:
+        text = HEAD.replace('endpoints: ["127.0.0.1:9"]', keys)
+        return [one.detail for one in look("unwatched-endpoints", system(public(), head=text, running=running))]
+
+    two = 'endpoints: ["127.0.0.1:9", "127.0.0.1:10"]'
+    assert found(two) == ["2 endpoints, neither outlierDetection nor healthCheck"]
+    assert found(f"{two}, outlierDetection: {{}}") == []
+    assert found(f"{two}, healthCheck: {{path: /}}") == []
+    assert found('endpoints: ["127.0.0.1:9"]') == []
+    assert found("service: shop", Running(endpoints={"shop": ("127.0.0.1:1", "127.0.0.1:2")})) != []
 
 
 def test_no_time_out(look: Any, system: Any, told: Any) -> None:
@@ -233,6 +281,23 @@ class Cors(FilterSpec):
     allow_credentials: bool = False
 
 
+CACHED = HEAD + "caches: [{name: main}]\n"
+
+
+def test_cached_callers(told: Any, look: Any, system: Any) -> None:
+    cache = "{type: Cache, cache: main}"
+    (found,) = look("cached-callers", system(closed(filters=f"{JWT}, {cache}"), CACHED))
+    assert (found.subject, found.path) == ("route closed", ("routes", 0))
+    assert look("cached-callers", system(public(more=f"filters: [{cache}]"), CACHED)) == []
+    assert told("cached-callers", closed()) == []
+
+
+def test_compressed_cookies(told: Any, look: Any, system: Any) -> None:
+    (found,) = look("compressed-cookies", system(public(more="filters: [{type: Compression, cookies: true}]")))
+    assert found.path == ("routes", 0, "filters", 0, "cookies")
+    assert told("compressed-cookies", public(more="filters: [{type: Compression}]")) == []
+
+
 OUT = """\
 listeners: [{name: public, port: 8088, forwardProxy: {}}]
 clusters: [{name: shop, forward: {hosts: ["*.partner.example"]}}]
@@ -280,6 +345,39 @@ def test_wide_websocket(told: Any) -> None:
         "route open: every page may open a WebSocket through it"
     ]
     assert told("wide-websocket", public(more='webSocket: {origins: ["https://a.test"]}')) == []
+
+
+WSDL = Path(__file__).parents[3] / "config" / "profiles.wsdl"
+
+
+def mediated(operations: str, more: str = "") -> str:
+    keys = f"type: SoapToRest, wsdl: {WSDL}, endpoint: /soap, operations: [{operations}]{more}"
+    return public("people", "{path: {value: /}}, {path: {value: /people}}", f"filters: [{{{keys}}}]")
+
+
+def test_mediated_get(told: Any) -> None:
+    read, drop = (f'{{name: {name}Profile, method: GET, path: "/{name}/{{username}}"}}' for name in ("Read", "Drop"))
+    assert told("mediated-get", mediated(f"{read}, {drop}")) == ["route people: GET /Drop/{username} runs DropProfile"]
+    assert told("mediated-get", mediated(f"{read}, {drop.replace('GET', 'DELETE')}")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("CreateProfile", True), ("createProfile", True), ("create_profile", True), ("DELETEUser", True),
+        ("Set", True), ("GetOrder", False), ("Settings", False), ("ListUpdates", False), ("orderly", False),
+    ],
+)  # fmt: skip
+def test_the_first_word_of_a_name_says_whether_it_changes_something(name: str, changes: bool) -> None:
+    assert says_change(name) == changes
+
+
+def test_what_the_gateway_describes_itself_is_not_looked_for_in_the_services_document(told: Any) -> None:
+    read = '{name: ReadProfile, method: GET, path: "/people/{username}"}'
+    seen = Running(documents={"shop": DOCUMENT}, seen=(Seen("people", "GET", "/people/a", 200, "shop"),))
+    for check in ("not-in-openapi", "undocumented-traffic"):
+        assert told(check, mediated(read), running=seen) != []
+        assert told(check, mediated(read, ", openapi: /openapi.json"), running=seen) == []
 
 
 def test_no_access_log(told: Any) -> None:

@@ -46,6 +46,13 @@ def test_an_explanation_reads_like_the_way_of_a_request(installation: Any) -> No
     assert lines[7].endswith(f"call nobody GET /orders/1001 --state-dir {installation.state_dir}")
 
 
+def test_endpoints_that_are_not_well_are_named(installation: Any) -> None:
+    cluster = {"name": "orders", "healthy": 1, "total": 2, "unhealthy": ["127.0.0.1:2 ejected: 5 failures\x1b[2J"]}
+    installation.reply("POST", "/explain", FORWARD | {"cluster": cluster})
+    lines = installation.run("explain", "get", "/orders/1001").output.splitlines()
+    assert lines[4:6] == ["→ cluster orders, 1 of 2 endpoints healthy", r"  127.0.0.1:2 ejected: 5 failures\x1b[2J"]
+
+
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [(DENY, "would refuse with 401, reason token_missing"), (NO_ROUTE, "would refuse with 404, reason no_route")],

@@ -75,7 +75,7 @@ def test_quick_routes_are_public_limited_and_bounded_in_time() -> None:
         ("api", True, "api"),
         ("root", True, "root"),
     ]
-    assert [cluster.endpoints for cluster in spec.clusters] == [("127.0.0.1:8000",), ("[::1]:3000",)]
+    assert [cluster.listed for cluster in spec.clusters] == [("127.0.0.1:8000",), ("[::1]:3000",)]
     assert all([one.type for one in route.filters] == ["RateLimit"] for route in spec.routes)
     assert all(route.timeouts.request == 15 for route in spec.routes)
     assert [(listener.address, listener.port) for listener in spec.listeners] == [("127.0.0.1", 8088)]

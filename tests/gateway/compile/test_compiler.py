@@ -107,12 +107,30 @@ def test_a_reload_that_moves_lines_keeps_all_state() -> None:
 
 def test_a_reload_renews_only_what_changed() -> None:
     before = compiled()
-    after = compiled(CONFIG.replace("requests: 5", "requests: 6"), before, orders=("127.0.0.1:7", "127.0.0.1:6"))
+    text = CONFIG.replace("requests: 5", "requests: 6").replace("service: orders}", "service: orders, maxPending: 7}")
+    after = compiled(text, before)
     assert after.filters["orders", 1] is not before.filters["orders", 1]
     assert after.filters["orders", 0] is before.filters["orders", 0]
     assert after.clusters["orders"] is not before.clusters["orders"]
     assert after.clusters["canary"] is before.clusters["canary"]
     assert retired(before, after) == ([before.clusters["orders"]], [])
+
+
+def test_a_cluster_with_other_endpoints_is_the_same_cluster_and_gets_them_with_the_swap() -> None:
+    before = compiled()
+    orders, canary = before.clusters["orders"], before.clusters["canary"]
+    text = CONFIG.replace('"127.0.0.1:9"', '"127.0.0.1:9", {address: "127.0.0.1:10", weight: 3}')
+    after = compiled(text, before, orders=("127.0.0.1:7", "127.0.0.1:6"))
+    assert after.clusters == before.clusters
+    assert retired(before, after) == ([], [])
+    assert [one.address for one in orders.endpoints] == ["127.0.0.1:7"]  # nothing has changed before the swap
+    seven = orders.endpoints[0]
+    for cluster, spec, addresses in after.moved:
+        cluster.update(spec, addresses)
+    assert [one.address for one in orders.endpoints] == ["127.0.0.1:7", "127.0.0.1:6"]
+    assert orders.endpoints[0] is seven
+    assert [(one.address, one.weight) for one in canary.endpoints] == [("127.0.0.1:9", 1), ("127.0.0.1:10", 3)]
+    assert compiled(text, after, orders=("127.0.0.1:7", "127.0.0.1:6")).moved == []
 
 
 def test_a_provider_whose_cluster_changed_is_renewed_with_its_filters() -> None:
@@ -151,7 +169,7 @@ def test_the_supervisors_redis_is_used_where_there_is_one() -> None:
 
 def test_the_table_knows_every_filter() -> None:
     assert {"JWT", "Authorize", "RateLimit", "Quota", "URLRewrite", "RequestRedirect"} <= set(filter_classes())
-    assert set(authenticating_types()) == {"ApiKey", "JWT", "TokenIntrospection"}
-    assert set(answering_types()) == {"RequestRedirect"}
+    assert set(authenticating_types()) == {"ApiKey", "JWT", "TokenIntrospection", "WebhookSignature"}
+    assert set(answering_types()) == {"Jwks", "RequestRedirect"}
     for name, one in filter_classes().items():
         assert one.Spec.model_fields["type"].default == name

@@ -38,9 +38,9 @@ FILTER_TYPES: dict[str, type[FilterSpec]] = {
 }  # fmt: skip
 
 
-def load_file(path: Path, variables: Mapping[str, str]) -> Spec:
+def load_file(path: Path, variables: Mapping[str, str], text: str | None = None) -> Spec:
     """What `gateway.compile.load` does, without the filters' code."""
-    return load(path.read_text(), path.name, variables, FILTER_TYPES)
+    return load(path.read_text() if text is None else text, path.name, variables, FILTER_TYPES)
 
 
 class FakeWorker:

@@ -10,7 +10,8 @@ import pytest
 from gateway.control import live
 from gateway.control.admin import HEADERS
 from gateway.control.request_log import MAX_TEXT, RequestLog
-from gateway.control.views.config import merge_endpoints, without_secrets
+from gateway.control.views.clusters import merge_endpoints
+from gateway.control.views.config import without_secrets
 
 HOSTILE = '/orders/<img src=x onerror=alert(1)>"\u202e\r\n</script>'
 
@@ -155,6 +156,15 @@ async def test_too_many_listeners_are_told_so(instance: Any, monkeypatch: pytest
 
 def test_passwords_of_stores_are_not_shown() -> None:
     stores: list[dict[str, Any]] = [{"name": "a", "password": "s3cret"}, {"name": "b", "password": None}]
-    shown = without_secrets({"stores": stores, "routes": []})
-    assert shown == {"stores": [{"name": "a", "password": "***"}, {"name": "b", "password": None}], "routes": []}
+    shown = without_secrets({"stores": stores})
+    assert shown["stores"] == [{"name": "a", "password": "***"}, {"name": "b", "password": None}]
     assert stores[0]["password"] == "s3cret"
+
+
+def test_secrets_of_filters_are_not_shown() -> None:
+    hook = {"type": "WebhookSignature", "sender": "pay", "secrets": ["whsec_a", "whsec_b"]}
+    spec: dict[str, Any] = {"filters": [{"type": "RateLimit"}], "routes": [{"name": "hooks", "filters": [hook]}]}
+    shown = without_secrets(spec)
+    assert shown["filters"] == [{"type": "RateLimit"}]
+    assert shown["routes"] == [{"name": "hooks", "filters": [hook | {"secrets": ["***", "***"]}]}]
+    assert hook["secrets"][0] == "whsec_a"

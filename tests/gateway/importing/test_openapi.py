@@ -72,7 +72,7 @@ def test_the_profiles_of_the_shop(tmp_path: Path) -> None:
     spec = loaded(configuration(read_openapi(file), Wishes(cluster="127.0.0.1:8103")).text, tmp_path)
     assert {route.matches[0].path.value.split("/")[1] for route in spec.routes} == {"profiles"}
     assert all(not route.public for route in spec.routes if "JWT" in [one.type for one in route.filters])
-    assert spec.clusters[0].endpoints == ("127.0.0.1:8103",)
+    assert spec.clusters[0].listed == ("127.0.0.1:8103",)
 
 
 @pytest.fixture
@@ -267,7 +267,7 @@ def test_it_writes_a_good_configuration_and_the_file_of_keys(tmp_path: Path) -> 
     assert "api-keys.json, without a key yet" in result.output
     spec = load_spec(made, {})
     assert (spec.listeners[0].port, spec.providers[0].issuer) == (9088, "http://127.0.0.1:8101")
-    assert [cluster.endpoints for cluster in spec.clusters] == [("127.0.0.1:9000",), ("127.0.0.1:8101",)]
+    assert [cluster.listed for cluster in spec.clusters] == [("127.0.0.1:9000",), ("127.0.0.1:8101",)]
     assert CliRunner().invoke(cli, ["check", str(made)]).exit_code == 0
 
 

@@ -11,7 +11,9 @@ import pytest
 from gateway.compile.table import filter_classes
 from gateway.filters.answers import Stream
 from gateway.filters.base import Build, Decision, Filter
+from gateway.filters.chain import Chain
 from gateway.http.messages import Reply, Request, Response
+from gateway.observability.metrics import Metrics
 from gateway.spec.models import FilterSpec
 
 
@@ -62,6 +64,32 @@ class Passing(Filter[PassingSpec]):
         return Brackets() if b"x-plain" not in response.fields else None
 
 
+class TwinSpec(FilterSpec):
+    type: Literal["Twin"] = "Twin"
+    mark: str = "twin"
+
+
+class Twin(Filter[TwinSpec]):
+    """Marks heads; has content of its own in place of errors, and of answers with the status 218."""
+
+    Spec = TwinSpec
+
+    def decide(self, request: Request) -> Decision:
+        return None
+
+    def on_response(self, request: Request, response: Response) -> Reply | None:
+        if response.status == 218 and self.spec.mark == "replaces":
+            return Reply(200, "", headers=((b"x-own", b"yes"),), body=b"replaced")
+        if self.spec.mark == "hides":
+            response.status = 304
+        seen = b"%d " % response.status + response.fields.get(b"content-type", b"")
+        response.replace_headers([*response.headers, (b"x-" + self.spec.mark.encode(), seen)])
+        return None
+
+    def on_failure(self, request: Request, reply: Reply) -> Reply | None:
+        return Reply(200, "", body=reply.reason.encode()) if self.spec.mark == "rescues" else None
+
+
 class Brackets:
     keeps_length = False
 
@@ -80,6 +108,7 @@ class Brackets:
 def probes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(filter_classes(), "Reader", Reader)
     monkeypatch.setitem(filter_classes(), "Passing", Passing)
+    monkeypatch.setitem(filter_classes(), "Twin", Twin)
 
 
 def config(address: str, filters: str) -> str:
@@ -221,3 +250,75 @@ async def test_a_filter_can_answer_with_content_of_its_own(gateway: Any, upstrea
     assert b"content-length: 3" in head
     assert body == b"own"
     assert shop.seen == []
+
+
+# -- filters that answer by themselves -------------------------------------------------------------------------
+
+
+async def test_own_content_goes_back_through_the_filters_in_front_only(gateway: Any, upstream: Any) -> None:
+    filters = "{type: Passing}, {type: Twin, mark: front}, {type: Reader}, {type: Twin, mark: behind}"
+    _, shop, head, body = await ask(gateway, upstream, stated(b"x"), filters, path="/own")
+    assert b"x-front: 200 text/x" in head
+    assert b"x-behind" not in head
+    assert b"content-length: 6" in head
+    assert body == b"(own)1"
+    assert shop.seen == []
+
+
+async def test_head_of_own_content_has_its_length_and_no_body(gateway: Any, upstream: Any) -> None:
+    _, _, head, body = await ask(gateway, upstream, stated(b"x"), method="HEAD", path="/own")
+    assert b"content-length: 3" in head
+    assert body == b""
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_content_in_place_of_an_answer(gateway: Any, upstream: Any, whole: bool) -> None:
+    answer = b"HTTP/1.1 218 Fine\r\nContent-Length: 9\r\n\r\n" + (b"forgotten" if whole else b"forg")
+    filters = "{type: Twin, mark: front}, {type: Twin, mark: replaces}"
+    running, _, head, body = await ask(gateway, upstream, answer, filters)
+    assert head.startswith(b"http/1.1 200")
+    assert b"x-own: yes" in head
+    assert b"x-front: 200" in head
+    assert body == b"replaced"
+    assert running.total("http_client_request_duration_seconds_count", http_response_status_code="218") == 1
+
+
+async def test_content_in_place_of_a_failure(gateway: Any, upstream: Any) -> None:
+    shop = await upstream(b"")
+    shop.server.close()
+    running = await gateway(config(shop.address, "{type: Passing}, {type: Twin, mark: rescues}"))
+    got = await running.raw(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert got.startswith(b"HTTP/1.1 200")
+    assert got.endswith(b"(upstream_connect_failure)1")
+
+
+async def test_filters_in_front_see_the_head_that_the_client_gets(gateway: Any, upstream: Any) -> None:
+    filters = "{type: Twin, mark: front}, {type: Reader}, {type: Twin, mark: behind}"
+    _, _, head, body = await ask(gateway, upstream, stated(b"x"), filters)
+    assert b"x-front: 201 application/json" in head
+    assert b"x-behind: 200 application/json" in head
+    assert body == b"x!"
+
+
+async def test_a_status_without_a_body_swallows_it(gateway: Any, upstream: Any) -> None:
+    _, _, head, body = await ask(
+        gateway, upstream, pieces(b"a", b"b", fields=b""), "{type: Passing}, {type: Twin, mark: hides}"
+    )
+    assert head.startswith(b"http/1.1 304")
+    assert b"transfer-encoding" not in head
+    assert body == b""
+
+
+def test_who_reads_whole_answers_stands_behind_who_keeps_them() -> None:
+    class Keeper(Reader):
+        keeps_answers = True
+        answer_limit = 0
+
+        def __init__(self) -> None:
+            self.spec, self.where = ReaderSpec(), "x:1"
+
+    reader, keeper = object.__new__(Reader), Keeper()
+    reader.answer_limit, reader.spec, reader.where = 1, ReaderSpec(), "x:2"
+    Chain([keeper, reader], Metrics())
+    with pytest.raises(ValueError, match="put it behind"):
+        Chain([reader, keeper], Metrics())

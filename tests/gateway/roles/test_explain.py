@@ -47,6 +47,20 @@ async def test_a_request_that_would_pass(gateway: Any) -> None:
     assert "caller's own" in told["not_decided_here"][0]
 
 
+async def test_endpoints_that_are_not_well_are_named(gateway: Any) -> None:
+    edge = await gateway(CONFIG)
+    (endpoint,) = edge.worker.snapshot.clusters["shop"].endpoints
+    endpoint.failures = 2
+    told = await asked(edge, "GET", "/orders/1001", claims={"sub": "bob", "scope": "orders:read"})
+    assert told["cluster"] == {
+        "name": "shop",
+        "healthy": 0,
+        "total": 1,
+        "unhealthy": [f"{endpoint.address} unreachable: 2 attempts to connect failed"],
+        "panicking": False,
+    }
+
+
 async def test_a_denied_request_stops_at_the_line_that_decides(gateway: Any) -> None:
     edge = await gateway(CONFIG)
     told = await asked(edge, "GET", "/orders/1001", claims={"sub": "bob", "scope": "other"})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spec import filters, guards
+from gateway.spec import caching, filters, guards, mediation, webhooks
 from gateway.spec.loader import load
 from gateway.spec.models import FilterSpec, Spec
 
@@ -16,6 +16,9 @@ _MODELS = (
     filters.ApiKey,
     filters.TokenIntrospection,
     filters.Dpop,
+    filters.InternalToken,
+    filters.Jwks,
+    webhooks.WebhookSignature,
     filters.Authorize,
     filters.AuthorizationPolicy,
     filters.ExternalAuthorization,
@@ -34,6 +37,10 @@ _MODELS = (
     filters.RequestRedirect,
     guards.GraphQLGuard,
     guards.SoapGuard,
+    mediation.SoapToRest,
+    mediation.GraphQLToRest,
+    caching.Cache,
+    caching.Compression,
 )
 _VARIABLES = {"PORT": "8088", "EMPTY": "", "WORD": "yes"}
 

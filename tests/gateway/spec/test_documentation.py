@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import api_keys, filters, guards, models, tries
+from gateway.spec import api_keys, caching, endpoints, filters, guards, mediation, models, tries, webhooks
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -24,8 +24,14 @@ SECTIONS: dict[str, type[Model]] = {
     "`listeners[].proxyProtocol`": models.ProxyProtocol,
     "`listeners[].forwardProxy`": models.ForwardProxy,
     "`providers[]`": models.JwtProvider,
+    "`providers[].revocation`": models.Revocation,
     "`providers[].jwks`": models.JwksSource,
     "`clusters[]`": models.Cluster,
+    "`clusters[].endpoints[]`": endpoints.ClusterEndpoint,
+    "`clusters[].hashOn`": endpoints.HashOn,
+    "`clusters[].outlierDetection`": endpoints.OutlierDetection,
+    "`clusters[].outlierDetection.successRate`": endpoints.SuccessRate,
+    "`clusters[].healthCheck`": endpoints.HealthCheck,
     "`clusters[].forward`": models.Forward,
     "`clusters[].dns`": models.Dns,
     "`clusters[].addresses`": models.Addresses,
@@ -33,6 +39,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`clusters[].retryBudget`": tries.RetryBudget,
     "`stores[]`": models.Store,
     "`stores[].tls`": models.StoreTls,
+    "`caches[]`": models.CacheZone,
     "`routes[]`": models.Route,
     "`routes[].matches[]`": models.Match,
     "`routes[].matches[].path`": models.PathMatch,
@@ -43,6 +50,8 @@ SECTIONS: dict[str, type[Model]] = {
     "`routes[].canary.rollback`": models.CanaryRollback,
     "`routes[].canary.rollback.latency`": models.CanaryLatency,
     "`routes[].timeouts`": models.Timeouts,
+    "`routes[].sessionPersistence`": endpoints.SessionPersistence,
+    "`routes[].sessionPersistence.cookieConfig`": endpoints.SessionCookie,
     "`routes[].retry`": tries.Retry,
     "`routes[].faults`": tries.Faults,
     "`routes[].faults.delay`": tries.DelayFault,
@@ -55,6 +64,9 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: DPoP`": filters.Dpop,
     "`type: TokenIntrospection`": filters.TokenIntrospection,
     "`type: ApiKey`": filters.ApiKey,
+    "`type: WebhookSignature`": webhooks.WebhookSignature,
+    "`type: InternalToken`": filters.InternalToken,
+    "`type: Jwks`": filters.Jwks,
     "The file of API keys": api_keys.KeyFile,
     "`keys[]` in the file of API keys": api_keys.StoredKey,
     "`type: Authorize`": filters.Authorize,
@@ -72,6 +84,8 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: ConcurrencyLimit`": filters.ConcurrencyLimit,
     "`type: SizeLimit`": filters.SizeLimit,
     "`key` of `type: RateLimit`, `Quota` and `ConcurrencyLimit`": filters.RateLimitKey,
+    "`type: Cache`": caching.Cache,
+    "`type: Compression`": caching.Compression,
     "`type: RequestMirror`": filters.RequestMirror,
     "`type: RequestHeaderModifier`": filters.RequestHeaderModifier,
     "`type: ResponseHeaderModifier`": filters.ResponseHeaderModifier,
@@ -83,6 +97,13 @@ SECTIONS: dict[str, type[Model]] = {
     "`rootFields[]` of `type: GraphQLGuard`": guards.RootField,
     "`type: SoapGuard`": guards.SoapGuard,
     "`operations[]` of `type: SoapGuard`": guards.SoapOperation,
+    "`type: SoapToRest`": mediation.SoapToRest,
+    "`operations[]` of `type: SoapToRest`": mediation.RestOperation,
+    "`faults[]` of `type: SoapToRest`": mediation.FaultRule,
+    "`type: GraphQLToRest`": mediation.GraphQLToRest,
+    "`queries[]` of `type: GraphQLToRest`": mediation.StoredQuery,
+    "`variables` of a stored query": mediation.QueryVariable,
+    "`errors[]` of `type: GraphQLToRest`": mediation.ErrorRule,
 }
 
 
@@ -139,6 +160,7 @@ def test_every_model_is_documented() -> None:
         return found.union(*map(below, found)) if found else set()
 
     bases: set[type[Model]] = {models.FilterSpec, filters.LimitSpec, filters.HeaderModifier, filters.Header}
+    bases |= {mediation.Mediation, mediation.Offered}
     assert below(Model) - bases == set(SECTIONS.values())
 
 

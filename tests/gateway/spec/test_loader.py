@@ -66,7 +66,9 @@ def test_which_filters_authenticate_is_the_callers_to_say(filter_types: Types) -
         load(SMALL, "f", {}, filter_types, authenticating={"RateLimit"})
     protected = SMALL.replace("    public: true\n", "")
     assert load(protected, "f", {}, filter_types, authenticating={"RateLimit"}).routes[0].public is False
-    with pytest.raises(SpecErrors, match=r"a filter that authenticates \(ApiKey, JWT, TokenIntrospection\)"):
+    with pytest.raises(
+        SpecErrors, match=r"a filter that authenticates \(ApiKey, JWT, TokenIntrospection, WebhookSignature\)"
+    ):
         load(protected, "f", {}, filter_types)
 
 

@@ -48,13 +48,15 @@ def test_it_loads_and_stays_on_loopback(file: Path, authority: Any, tmp_path: Pa
     secret = tmp_path / "secret"
     secret.write_text("of a client")
     secret.chmod(0o600)
+    hook = tmp_path / "webhook-secret"
+    hook.write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
+    hook.chmod(0o600)
     ca = authority("clients")
     certificates = ca.issue("gateway", ["localhost"]).cert.parent
     assert ca.file == certificates / "clients.pem"
     variables = {"GATEHOUSE_PUBLIC_PORT": "18088", "GATEHOUSE_INTERNAL_PORT": "18089"}
-    spec = load_spec(
-        file, variables | {"CERTIFICATES": str(certificates), "PARTNER_KEYS": str(keys), "SECRET": str(secret)}
-    )
+    variables |= {"CERTIFICATES": str(certificates), "PARTNER_KEYS": str(keys), "SECRET": str(secret)}
+    spec = load_spec(file, variables | {"WEBHOOK_SECRET": str(hook)})
     assert [listener.address for listener in spec.listeners] == ["127.0.0.1"] * len(spec.listeners)
     assert spec.listeners[0].port == 18088
 

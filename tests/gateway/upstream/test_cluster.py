@@ -11,13 +11,15 @@ import pytest
 from gateway.http.client import ClientConnection
 from gateway.http.messages import Request
 from gateway.spec.models import Cluster as ClusterSpec
-from gateway.upstream.balancer import least_request, round_robin
 from gateway.upstream.cluster import Cluster, Unavailable
 from gateway.upstream.endpoint import Endpoint, split_address
+from gateway.upstream.outliers import Outlier
 
 
 class Waiter:
     """An exchange that only takes what it is given."""
+
+    request = Request("GET", "/", "", [], {}, "a")
 
     def __init__(self) -> None:
         self.given: asyncio.Future[tuple[ClientConnection, Endpoint] | str] = asyncio.get_running_loop().create_future()
@@ -72,6 +74,71 @@ async def test_waiting_is_bounded_and_in_order(upstream: Any) -> None:
     given[0].cancel()
 
 
+async def test_a_connection_kept_for_another_endpoint_makes_room(upstream: Any) -> None:
+    one, other = await upstream(b""), await upstream(b"")
+    cluster = make([one.address, other.address], max_connections=1, max_pending=0)
+    first, second = cluster.endpoints
+    waiter = Waiter()
+    assert cluster.acquire(waiter, wanted=first) is None
+    given = await waiter.given
+    assert given[1] is first
+    first.released(given[0], reusable=True)  # type: ignore[arg-type]
+    waiter = Waiter()
+    assert cluster.acquire(waiter, wanted=second) is None
+    given = await asyncio.wait_for(waiter.given, 5)
+    assert given[1] is second
+    assert (first.open, first.idle, second.open) == (0, [], 1)
+    with pytest.raises(Unavailable, match="upstream_overflow"):
+        cluster.acquire(Waiter(), wanted=first)
+    given[0].cancel()  # type: ignore[union-attr]
+
+
+async def test_a_connection_of_one_that_went_bad_is_not_handed_on(upstream: Any) -> None:
+    bad, good = await upstream(b""), await upstream(b"")
+    cluster = make([bad.address, good.address], max_connections=1)
+    first, second = cluster.endpoints
+    waiter = Waiter()
+    cluster.acquire(waiter, wanted=first)
+    given = await waiter.given
+    assert not isinstance(given, str)
+    waiting = Waiter()
+    assert cluster.acquire(waiting, wanted=first) is None
+    first.outlier = Outlier(until=1.0)
+    cluster.reconsider(first)
+    first.released(given[0], reusable=True)
+    after = await asyncio.wait_for(waiting.given, 5)
+    assert not isinstance(after, str)
+    assert after[1] is second
+    after[0].cancel()
+
+
+async def test_those_that_wait_for_endpoints_that_went_get_to_know_it(upstream: Any) -> None:
+    shop = await upstream(b"")
+    cluster = make([shop.address], max_connections=1)
+    connection, _ = await take(cluster)
+    waiting = [Waiter(), Waiter()]
+    assert [cluster.acquire(one) for one in waiting] == [None, None]
+    cluster.replace_endpoints([])
+    assert cluster.connections == 1
+    connection.cancel()
+    assert [await asyncio.wait_for(one.given, 5) for one in waiting] == ["no_endpoint", "no_endpoint"]
+
+
+@pytest.mark.parametrize("how", [{}, {"wanted": 0}, {"avoid": 0}])
+async def test_requests_in_flight_are_bounded_whoever_is_asked_for(upstream: Any, how: dict[str, int]) -> None:
+    shop = await upstream(b"")
+    cluster = make([shop.address, shop.address.replace("127.0.0.1", "localhost")], max_requests=1)
+    (endpoint, _) = cluster.endpoints
+    connection, _ = await take(cluster)
+    asked: dict[str, Any] = {name: endpoint if name == "wanted" else [endpoint] for name in how}
+    with pytest.raises(Unavailable, match="upstream_overflow"):
+        cluster.acquire(Waiter(), **asked)
+    connection.cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert cluster.requests == 0
+
+
 async def test_one_that_no_longer_wants_is_forgotten(upstream: Any) -> None:
     shop = await upstream(b"")
     cluster = make([shop.address], max_connections=1)
@@ -124,28 +191,6 @@ async def test_bytes_that_nobody_asked_for_close_a_kept_connection(upstream: Any
     await asyncio.wait_for(done.wait(), 5)
     assert connection.transport.is_closing()
     assert endpoint.idle == []
-
-
-def endpoints(count: int) -> list[Endpoint]:
-    return list(make([f"127.0.0.1:{port}" for port in range(1, count + 1)]).endpoints)
-
-
-def test_round_robin_takes_turns() -> None:
-    three, pick = endpoints(3), round_robin(Random(1))
-    assert [pick(three).port for _ in range(6)] == [1, 2, 3, 1, 2, 3]
-
-
-def test_least_request_prefers_the_less_busy() -> None:
-    pick = least_request(Random(1))
-    four = endpoints(4)
-    for _ in range(4_000):
-        pick(four).active += 1
-    assert max(one.active for one in four) - min(one.active for one in four) <= 4
-    four[0].active += 1_000
-    for _ in range(900):
-        pick(four).active += 1
-    assert four[0].active < 2_005
-    assert pick(endpoints(1)).port == 1
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_login_gives_an_access_token_as_rfc_9068_has_it(identity: Identity) -> N
         "roles": ["customer"],
         "scope": tokens["scope"],
     }
-    assert claims["exp"] - claims["iat"] == 600
+    assert claims["exp"] - int(claims["iat"]) == 600
     assert jwt.get_unverified_header(tokens["access_token"])["typ"] == "at+jwt"
     line = identity.service.log_lines("login_succeeded")[-1]
     assert (line["logger"], line["subject"]) == ("audit", "alice")

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 from multidict import CIMultiDict
 
-from sample_services.kit.auth import TokenVerifier
+from sample_services.kit.auth import TokenVerifier, Trusted
 from sample_services.kit.keys import COOLDOWN_S, REFRESH_S, KeySet, parse_keys
 from sample_services.kit.problems import Problem
 
@@ -273,3 +273,54 @@ async def test_without_any_keys_it_says_so_and_tries_again_soon(source: Source, 
 def test_unfit_keys_are_left_out(entries: list[Any]) -> None:
     good = jwk(ED, "good", "EdDSA")
     assert set(parse_keys({"keys": [*entries, good]})) == {"good"}
+
+
+# -- a second issuer
+
+
+GATEWAY = "urn:gatehouse:gateway"
+
+
+@pytest.fixture
+def both(source: Source, clock: Clock) -> TokenVerifier:
+    """Believes identity for the whole shop, and the gateway, whose keys are others, for this service."""
+
+    async def gateways() -> Mapping[str, Any]:
+        return {"keys": [jwk(GATEWAY_KEY, "gw", "EdDSA")]}
+
+    also = Trusted(GATEWAY, "orders", KeySet(gateways, clock))
+    return TokenVerifier(ISSUER, AUDIENCE, KeySet(source, clock), also=[also])
+
+
+GATEWAY_KEY = Ed25519PrivateKey.generate()
+
+
+async def refusal(verifier: TokenVerifier, text: str) -> str:
+    try:
+        await verifier.verify(text)
+    except Problem as problem:
+        return problem.reason
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (lambda: token(), ""),
+        (lambda: token("gw", key=GATEWAY_KEY, algorithm="EdDSA", iss=GATEWAY, aud="orders"), ""),
+        (lambda: token("gw", key=GATEWAY_KEY, algorithm="EdDSA", iss=GATEWAY, aud=["storefront", "orders"]), ""),
+        (lambda: token("gw", key=GATEWAY_KEY, algorithm="EdDSA", iss=GATEWAY, aud="profiles"), "jwt_wrong_audience"),
+        # Neither issuer's audience, nor its keys, are good for the other's tokens.
+        (lambda: token("gw", key=GATEWAY_KEY, algorithm="EdDSA", iss=GATEWAY, aud="shop"), "jwt_wrong_audience"),
+        (lambda: token(aud="orders"), "jwt_wrong_audience"),
+        (lambda: token("rsa", iss=GATEWAY, aud="orders"), "jwt_unknown_key"),
+        (lambda: token("gw", key=GATEWAY_KEY, algorithm="EdDSA"), "jwt_unknown_key"),
+        (lambda: token("gw", key=ED, algorithm="EdDSA", iss=GATEWAY, aud="orders"), "jwt_bad_signature"),
+        (lambda: token(iss="https://another.example"), "jwt_wrong_issuer"),
+    ],
+)
+async def test_each_issuer_is_believed_by_its_own_keys_and_for_its_own_audience(
+    both: TokenVerifier, made: Any, reason: str
+) -> None:
+    for _ in range(2):  # the second time from memory
+        assert await refusal(both, made()) == reason

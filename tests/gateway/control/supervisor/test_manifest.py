@@ -22,7 +22,11 @@ def test_the_shops_manifest_is_valid_and_least_privileged() -> None:
     assert [name for name, entry in entries.items() if entry.secrets.get("clients") == "all"] == ["identity"]
     rules = [rule for entry in manifest.services for rule in entry.redis]
     assert not {"+@all", "~*", "allkeys", "allcommands"} & set(rules)
-    assert manifest.settings == {"issuer": "https://identity.shop.example", "audience": "shop"}
+    assert manifest.settings == {
+        "issuer": "https://identity.shop.example",
+        "audience": "shop",
+        "gateway_issuer": "urn:gatehouse:gateway",
+    }
 
 
 @pytest.mark.parametrize(

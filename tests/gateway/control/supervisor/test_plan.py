@@ -9,12 +9,14 @@ import pytest
 from gateway.control.placement import Placement
 from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, parse_manifest
+from gateway.control.supervisor.mesh_site import Bound, MeshSite, SidecarSite
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.plan import Site, make_plan
 from gateway.control.supervisor.ports import assign
 from gateway.control.supervisor.program import ProcessPlan
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
 from gateway.control.supervisor.state_dir import StateDir
+from gateway.spec.mesh_names import INBOUND, outbound
 
 SHOP = {
     "settings": {"issuer": "https://identity.shop.example", "audience": "shop"},
@@ -104,6 +106,29 @@ def test_workers_are_told_their_own_user_of_our_redis(plans: dict[str, ProcessPl
     assert settings(foreign["gateway-1"])["redis"] == {
         "address": "[::1]:7", "user": "gatehouse-gateway", "password": "rp-gateway", "database": 2, "tls": True,
     }  # fmt: skip
+
+
+INTERNAL: dict[str, Any] = {"internal_url": "http://127.0.0.1:20001", "internal_secret": "is-of-workers"}
+
+
+def test_services_find_the_gateways_keys_and_workers_alone_have_their_secret() -> None:
+    told = {plan.name: settings(plan) for plan in make_plan(site(**INTERNAL))}
+    assert told["orders"]["peers"]["gateway"] == "http://127.0.0.1:20001"
+    assert told["gateway-1"]["internal_secret"] == told["gateway-2"]["internal_secret"] == "is-of-workers"
+    assert "is-of" not in json.dumps([one for name, one in told.items() if not name.startswith("gateway-")])
+    assert "is-of" not in repr(site(**INTERNAL)) + repr(make_plan(site(**INTERNAL)))
+
+
+def test_in_a_mesh_they_still_do() -> None:
+    """Or no service could verify what the gateway gives it in place of users' tokens."""
+    bound = Bound(7, "127.0.0.1:30000")
+    sidecar = SidecarSite({INBOUND: bound, outbound("identity"): bound}, "ss")
+    mesh = MeshSite(
+        Path("/config/mesh.yaml"), bound, bound, {"orders": sidecar}, {"orders": ("identity",)}, b"key", "ms",
+        {"bundle": "", "certificate": "", "key": ""},
+    )  # fmt: skip
+    (orders,) = (plan for plan in make_plan(site(**INTERNAL, mesh=mesh)) if plan.name == "orders")
+    assert settings(orders)["peers"] == {"identity": "http://127.0.0.1:30000", "gateway": "http://127.0.0.1:20001"}
 
 
 def test_secrets_are_not_in_arguments_or_printed(plans: dict[str, ProcessPlan]) -> None:

@@ -1,0 +1,309 @@
+"""`gatehouse lab`: attacks that work, controls that stop them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from gateway.cli.console import Failure, Misuse, console, print_json, table
+from gateway.cli.hints import command
+from gateway.cli.instance import Instance, find
+from gateway.cli.options import json_option, state_dir_option
+from scenarios.catalogue import catalogue, find_scenario
+from scenarios.lab import judge, show
+from scenarios.lab.model import Scenario
+from scenarios.lab.private import private_instance
+from scenarios.lab.target import Target
+
+via_option = click.option("--via", metavar="URL", help="Send the attack through an intercepting proxy on this machine.")
+
+
+@click.group()
+def lab() -> None:
+    """Attacks that work, controls that stop them.
+
+    `run` and `selfcheck` use a shop of their own. The others work on the instance that runs.
+    """
+
+
+@lab.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the scenarios.
+
+    \b
+    Examples:
+      gatehouse lab list
+    """
+    if as_json:
+        print_json([_about(one) for one in catalogue().values()])
+        return
+    rows = (
+        (one.id, one.title, one.control.where, one.architecture, str(one.difficulty), ", ".join(one.references))
+        for one in catalogue().values()
+    )
+    console().print(table(("ID", "TITLE", "CONTROL IN", "ARCHITECTURE", "DIFFICULTY", "REFERENCE"), rows))
+
+
+def _about(one: Scenario) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "title": one.title,
+        "story": one.story,
+        "references": one.references,
+        "claims": one.claims,
+        "difficulty": one.difficulty,
+        "minutes": one.minutes,
+        "architecture": one.architecture,
+        "control": {"name": one.control.name, "where": one.control.where, "lines": one.control.lines},
+    }
+
+
+@lab.command("show")
+@click.argument("scenario")
+def show_(scenario: str) -> None:
+    """Tell a scenario: story, weakness, control, wrong fixes.
+
+    \b
+    Examples:
+      gatehouse lab show api1-bola
+    """
+    show.print_story(find_scenario(scenario))
+
+
+@lab.command()
+@click.argument("scenario")
+@json_option
+def run(scenario: str, as_json: bool) -> None:
+    """Attack a shop of the lab's own, without the control and with it.
+
+    Exit code 1 when the scenario does not pass: not breached without, not stopped with, or honest people kept out.
+
+    \b
+    Examples:
+      gatehouse lab run api1-bola
+      gatehouse lab run api1-bola --json | jq .with.attack
+    """
+    chosen = find_scenario(scenario)
+    with private_instance(chosen.architecture) as instance:
+        verdict = judge.run_scenario(chosen, Target(instance))
+    if as_json:
+        print_json(verdict.view())
+    else:
+        show.print_verdict(verdict)
+    if not verdict.passed:
+        raise click.exceptions.Exit(Failure.exit_code)
+
+
+@lab.command()
+@json_option
+def selfcheck(as_json: bool) -> None:
+    """Run the whole catalogue, as a trainer does before class.
+
+    \b
+    Examples:
+      gatehouse lab selfcheck
+    """
+    from rich.progress import Progress
+
+    began = time.monotonic()
+    verdicts: list[judge.Verdict] = []
+    with Progress(console=console(stderr=True)) as progress:
+        bar = progress.add_task("scenarios", total=len(catalogue()))
+        for architecture in ("gateway", "mesh"):
+            chosen = [one for one in catalogue().values() if one.architecture == architecture]
+            if not chosen:
+                continue
+            with private_instance(architecture) as instance:
+                for one in chosen:
+                    progress.update(bar, description=one.id)
+                    verdicts.append(judge.run_scenario(one, Target(instance)))
+                    progress.advance(bar)
+    if as_json:
+        print_json({"seconds": round(time.monotonic() - began, 1), "scenarios": [one.view() for one in verdicts]})
+    else:
+        rows = ((one.scenario.id, _verdict(one), f"{one.seconds:.1f} s") for one in verdicts)
+        console().print(table(("SCENARIO", "VERDICT", "TOOK"), rows))
+        passed = sum(one.passed for one in verdicts)
+        click.echo(f"{passed} of {len(verdicts)} pass, in {time.monotonic() - began:.0f} s.")
+    if not all(one.passed for one in verdicts):
+        raise click.exceptions.Exit(Failure.exit_code)
+
+
+def _verdict(one: judge.Verdict) -> str:
+    return "breached · stopped · honest people served" if one.passed else "FAIL: " + "; ".join(one.faults)
+
+
+@lab.command("break")
+@click.argument("scenario")
+@state_dir_option
+def break_(scenario: str, state_dir: Path | None) -> None:
+    """Weaken the instance that runs, until `fix` or `reset`.
+
+    \b
+    Examples:
+      gatehouse lab break api5-bfla
+    """
+    chosen = find_scenario(scenario)
+    with at_work(state_dir) as target:
+        if others := target.broken():
+            raise Misuse(f"Weakened already: {', '.join(others)}.", "One at a time: gatehouse lab reset")
+        _check_architecture(chosen, target.instance)
+        target.weaken(chosen)
+    directory = target.instance.state_dir
+    click.secho(
+        f"WEAKENED: {chosen.title}. This instance is open to this attack until it is mended.", fg="red", bold=True
+    )
+    for one in chosen.weaknesses:
+        click.echo(f"  {show.weakness_text(one)}")
+    click.echo(f"Attack:  {command(directory, 'lab', 'attack', chosen.id)}")
+    if target.copy.exists():
+        click.echo(f"Mend:    {target.copy}, then {command(directory, 'lab', 'check', chosen.id)}")
+    click.echo(f"Give up: {command(directory, 'lab', 'fix', chosen.id)}")
+
+
+@lab.command()
+@click.argument("scenario")
+@via_option
+@state_dir_option
+@json_option
+def attack(scenario: str, via: str | None, state_dir: Path | None, as_json: bool) -> None:
+    """Attack the instance that runs, as it is now.
+
+    Exit code 0 when the attack is stopped, 1 when it gets through.
+
+    \b
+    Examples:
+      gatehouse lab attack api1-bola
+      gatehouse lab attack api1-bola --via http://127.0.0.1:8080
+    """
+    chosen = find_scenario(scenario)
+    with at_work(state_dir, via) as target:
+        _check_architecture(chosen, target.instance)
+        found = judge.attack(chosen, target)
+    if as_json:
+        print_json(found.view())
+    else:
+        rows = ((one.who, one.request, show.answered(one), show.decider(one)) for one in found.attack_evidence)
+        console().print(table(("WHO", "REQUEST", "ANSWER", "DECIDED BY"), rows))
+        colour, word = ("red", "BREACHED") if found.outcome.breached else ("green", "STOPPED")
+        click.secho(f"{word}: {found.outcome.got}", fg=colour, bold=True)
+    if found.outcome.breached:
+        raise click.exceptions.Exit(Failure.exit_code)
+
+
+@lab.command()
+@click.argument("scenario")
+@state_dir_option
+def fix(scenario: str, state_dir: Path | None) -> None:
+    """Put the control back.
+
+    \b
+    Examples:
+      gatehouse lab fix api1-bola
+    """
+    chosen = find_scenario(scenario)
+    with at_work(state_dir) as target:
+        if chosen.id not in target.broken():
+            raise Misuse(f"{chosen.id} is not weakened.", "gatehouse lab break weakens it")
+        target.restore(chosen)
+    click.secho(f"DEFENDED: {chosen.control.name}, in the {chosen.control.where}.", fg="green", bold=True)
+    for line in chosen.control.lines.splitlines():
+        click.echo(f"  + {line}")
+
+
+@lab.command()
+@click.argument("scenario")
+@state_dir_option
+def check(scenario: str, state_dir: Path | None) -> None:
+    """Judge a fix of your own: is the attack stopped, and are honest people still served?
+
+    \b
+    Examples:
+      gatehouse lab check api5-bfla
+    """
+    chosen = find_scenario(scenario)
+    with at_work(state_dir) as target:
+        if target.copy.exists() and chosen.id in target.broken():
+            target.load_copy(chosen.id)
+        found = judge.attack(chosen, target)
+    if not found.outcome.breached and found.benign:
+        click.secho("GOOD: the attack is stopped, and honest people are served.", fg="green", bold=True)
+        return
+    click.secho("NOT YET", fg="red", bold=True)
+    if found.outcome.breached:
+        click.echo(f"  The attack gets through: {found.outcome.got}")
+        for wrong in chosen.wrong_fixes:
+            click.echo(f"  Was it “{wrong.idea}”? {wrong.why}")
+    if not found.benign:
+        click.echo("  Honest people are kept out.")
+    raise click.exceptions.Exit(Failure.exit_code)
+
+
+@lab.command()
+@click.argument("scenario")
+@click.option("--all", "everything", is_flag=True, help="Every hint at once.")
+def hint(scenario: str, everything: bool) -> None:
+    """A nudge; `--all` for every one.
+
+    \b
+    Examples:
+      gatehouse lab hint api1-bola
+    """
+    chosen = find_scenario(scenario)
+    for number, text in enumerate(chosen.hints if everything else chosen.hints[:1], start=1):
+        click.echo(f"{number}. {text}")
+
+
+@lab.command()
+@click.option("--data", is_flag=True, help="Let the services begin again with the data that they are seeded with.")
+@state_dir_option
+def reset(data: bool, state_dir: Path | None) -> None:
+    """Take back whatever the lab has weakened.
+
+    \b
+    Examples:
+      gatehouse lab reset
+      gatehouse lab reset --data
+    """
+    began = time.monotonic()
+    with at_work(state_dir) as target:
+        taken_back = target.restore_all(catalogue())
+        if data:
+            target.forget_data([name for name in target.instance.ports if name in SERVICES])
+    what = ", ".join(taken_back) or "nothing was weakened"
+    click.secho(f"DEFENDED ({what}), in {time.monotonic() - began:.1f} s.", fg="green", bold=True)
+
+
+SERVICES = ("orders", "profiles", "storefront", "alerts", "redis")
+"""What `reset --data` forgets; identity keeps its keys, or every token in use would be refused for a while."""
+
+
+@contextmanager
+def at_work(state_dir: Path | None, via: str | None = None) -> Iterator[Target]:
+    """The instance that runs, for this lab alone.
+
+    Raises:
+        Failure: another lab is at work there.
+    """
+    instance = find(state_dir)
+    fd = os.open(instance.state_dir / "lab.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure("Another lab is at work on this instance.") from None
+        yield Target(instance, via=via)
+    finally:
+        os.close(fd)
+
+
+def _check_architecture(scenario: Scenario, instance: Instance) -> None:
+    if scenario.architecture == "mesh" and not instance.authority_socket:
+        raise Misuse(f"{scenario.id} is about the mesh.", "Start one: gatehouse up --mesh")

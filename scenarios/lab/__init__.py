@@ -1,0 +1,1 @@
+"""The lab: runs scenarios for real, judges them by evidence, tells about them."""

@@ -1,0 +1,113 @@
+"""Running a scenario and judging it.
+
+    run          the control off     the control on
+    attack       must breach         must be stopped
+    benign       must work           must work
+
+Anything else is a failure of the scenario, with what was seen. A defence that also keeps honest people out is none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from scenarios.lab.client import Exchange
+from scenarios.lab.model import Outcome, Scenario
+from scenarios.lab.target import Target
+
+
+@dataclass
+class Run:
+    """One side: what the attack came to, whether honest people were served, and the evidence."""
+
+    outcome: Outcome
+    benign: bool
+    attack_evidence: list[Exchange]
+    benign_evidence: list[Exchange]
+    requests: int
+
+    def view(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "breached": self.outcome.breached,
+            "got": self.outcome.got,
+            "measures": dict(self.outcome.measures),
+            "benign": self.benign,
+            "requests": self.requests,
+            "attack": [one.view() for one in self.attack_evidence],
+            "honest": [one.view() for one in self.benign_evidence],
+        }
+
+
+@dataclass
+class Verdict:
+    """Both sides, and what follows from them."""
+
+    scenario: Scenario
+    without: Run
+    defended: Run
+    seconds: float
+    faults: list[str] = field(default_factory=list)
+    """Why the scenario did not pass; empty when it did."""
+
+    @property
+    def passed(self) -> bool:
+        """Breached without, stopped with, honest people served in both."""
+        return not self.faults
+
+    def view(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "id": self.scenario.id,
+            "passed": self.passed,
+            "faults": self.faults,
+            "seconds": round(self.seconds, 2),
+            "without": self.without.view(),
+            "with": self.defended.view(),
+        }
+
+
+def run_scenario(scenario: Scenario, target: Target) -> Verdict:
+    """Attack without the control, then with it; afterwards the target is defended, whatever happened."""
+    began = time.monotonic()
+    with weakened(scenario, target):
+        without = attack(scenario, target)
+    defended = attack(scenario, target)
+    verdict = Verdict(scenario, without, defended, time.monotonic() - began)
+    verdict.faults = faults(without, defended)
+    return verdict
+
+
+@contextmanager
+def weakened(scenario: Scenario, target: Target) -> Iterator[None]:
+    """The control is off inside."""
+    target.weaken(scenario)
+    try:
+        yield
+    finally:
+        target.restore(scenario)
+
+
+def attack(scenario: Scenario, target: Target) -> Run:
+    """One attack on the target as it is, then what honest people do."""
+    client = target.client
+    client.seen, client.sent = [], 0
+    outcome = scenario.attack(target)
+    during, client.seen = client.seen, []
+    benign = scenario.benign(target)
+    return Run(outcome, benign, during, client.seen, client.sent)
+
+
+def faults(without: Run, defended: Run) -> list[str]:
+    """Why a scenario does not pass."""
+    checks = (
+        (without.outcome.breached, f"the attack failed though the control was off: {without.outcome.got}"),
+        (without.benign, "honest people were not served without the control"),
+        (not defended.outcome.breached, f"the attack got through the control: {defended.outcome.got}"),
+        (defended.benign, "the control keeps honest people out"),
+    )
+    return [text for good, text in checks if not good]

@@ -1,0 +1,106 @@
+"""What a scenario is: a story that can be run, and judged by what it left behind.
+
+The problem: an attack that is told proves nothing, and a defence that is shown without the attack proves less. The
+rule: a scenario is code. It attacks the same system twice, first without the control and then with it. It passes when
+the attack got through the first time, was stopped the second time, and what honest people do worked both times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from scenarios.lab.target import Target
+
+Architecture = Literal["gateway", "mesh"]
+Where = Literal["gateway", "mesh", "service"]
+
+
+@dataclass(frozen=True)
+class Remove:
+    """A weakness at the gateway: a route loses filters of a type. The file's other lines stay as they are."""
+
+    route: str
+    """The route's name; "" for the filters of every route."""
+    filter: str
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """A weakness at the gateway: another change of the configuration, as plain data."""
+
+    change: Callable[[dict[str, object], Target], None]
+    says: str
+    """What it changes, in a line."""
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A weakness in a service: a protection that its code leaves out (marked `LAB` there)."""
+
+    service: str
+    name: str
+
+
+Weakness = Remove | Rewrite | Plant
+
+
+@dataclass(frozen=True)
+class Control:
+    """What stops the attack."""
+
+    name: str
+    where: Where
+    lines: str
+    """The lines of configuration or code that do it."""
+    elsewhere: str = ""
+    """The same for Envoy or Istio, where there is such a thing."""
+
+
+@dataclass(frozen=True)
+class WrongFix:
+    """Something plausible that does not stop the attack."""
+
+    idea: str
+    why: str
+
+
+@dataclass
+class Outcome:
+    """What one run of an attack came to."""
+
+    breached: bool
+    got: str
+    """What the attacker has now, in a few words."""
+    measures: Mapping[str, str] = field(default_factory=dict)
+    """Numbers that tell how bad it was, the same names in both runs."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One scenario of the catalogue."""
+
+    id: str
+    title: str
+    story: str
+    references: tuple[str, ...]
+    """OWASP API Security Top 10 (2023), CWE, RFC."""
+    claims: tuple[str, ...]
+    difficulty: int
+    minutes: int
+    weaknesses: tuple[Weakness, ...]
+    control: Control
+    attack: Callable[[Target], Outcome]
+    benign: Callable[[Target], bool]
+    """What honest people do; whether it worked."""
+    hints: tuple[str, ...]
+    wrong_fixes: tuple[WrongFix, ...]
+    questions: tuple[tuple[str, str], ...] = ()
+    """For a trainer: questions with their answers."""
+    architecture: Architecture = "gateway"
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.difficulty <= 6 and self.hints and self.wrong_fixes and self.weaknesses):
+            raise ValueError(f"{self.id} is not complete")

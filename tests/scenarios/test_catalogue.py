@@ -1,0 +1,109 @@
+"""The catalogue is complete, and fits the shop's configuration and code."""
+
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.cli.console import Failure, Misuse
+from gateway.compile.load import load_spec
+from gateway.spec.errors import SpecErrors
+from scenarios.catalogue import ORDER, catalogue, find_scenario
+from scenarios.lab.client import Client, check_loopback
+from scenarios.lab.model import Plant, Remove, Scenario
+from scenarios.lab.target import remove
+
+ROOT = Path(__file__).parents[2]
+SHOP = ROOT / "config" / "shop.yaml"
+ALL = list(catalogue().values())
+
+
+@pytest.fixture
+def shop() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(SHOP.read_text())
+    return document
+
+
+def test_every_file_is_in_the_catalogue_and_short_enough_to_read_aloud() -> None:
+    files = {file.stem for file in (ROOT / "scenarios").glob("*.py")} - {"__init__", "catalogue", "cli"}
+    assert files == set(ORDER)
+    for name in ORDER:
+        assert len((ROOT / "scenarios" / f"{name}.py").read_text().splitlines()) <= 160, name
+
+
+@pytest.mark.parametrize("scenario", ALL, ids=lambda one: one.id)
+def test_it_says_all_that_a_trainer_needs(scenario: Scenario) -> None:
+    assert scenario.id.replace("-", "_") in ORDER
+    assert all(re.fullmatch(r"C\d{1,2}", claim) for claim in scenario.claims)
+    assert 40 < len(scenario.story) < 600
+    assert scenario.control.lines
+
+
+@pytest.mark.parametrize("scenario", ALL, ids=lambda one: one.id)
+def test_what_it_plants_stands_in_one_marked_place(scenario: Scenario) -> None:
+    for one in scenario.weaknesses:
+        if isinstance(one, Plant):
+            code = "".join(file.read_text() for file in (ROOT / "sample_services" / one.service).rglob("*.py"))
+            assert f'"{one.name}"' in code, "the weakness is planted nowhere"
+            assert f"LAB: {scenario.id}" in code, "the place is not marked"
+
+
+@pytest.mark.parametrize("scenario", ALL, ids=lambda one: one.id)
+def test_what_it_takes_away_is_there_and_the_rest_still_loads(scenario: Scenario, shop: dict[str, Any]) -> None:
+    removed = [one for one in scenario.weaknesses if isinstance(one, Remove)]
+    whole = copy.deepcopy(shop)
+    for one in removed:
+        remove(shop, one)
+    if removed:
+        assert shop != whole
+        load_spec(SHOP, {}, yaml.safe_dump(shop))
+
+
+def test_what_cannot_be_taken_away_is_an_error(shop: dict[str, Any]) -> None:
+    with pytest.raises(Failure, match="no ApiKey"):
+        remove(shop, Remove("orders-write", "ApiKey"))
+    with pytest.raises(Failure, match="no route"):
+        remove(shop, Remove("orders-erase", "JWT"))
+
+
+def test_a_filter_of_the_labs_stands_in_no_file(tmp_path: Path) -> None:
+    text = """
+    listeners: [{name: public, port: 0}]
+    clusters: [{name: a, endpoints: ["127.0.0.1:1"]}]
+    routes:
+      - name: a
+        backendRefs: [{cluster: a}]
+        filters: [{type: LabNaiveJwt, publicKey: a, secret: b, folder: c}]
+    """
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(SpecErrors, match="only the lab may use it"):
+        load_spec(file, {})
+    load_spec(file, {}, text)  # what the lab has put in its place
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(Misuse) as caught:
+        find_scenario("api1-bolla")
+    assert "api1-bola" in str(vars(caught.value))
+
+
+@pytest.mark.parametrize("url", ["http://192.0.2.1:80", "http://shop.example", "http://[2001:db8::1]", "http://", "x"])
+def test_nothing_but_loopback_is_attacked(url: str) -> None:
+    with pytest.raises(Misuse, match="loopback only"):
+        check_loopback(url)
+    with pytest.raises(Misuse, match="loopback only"):
+        Client("http://127.0.0.1:1", via=url)
+
+
+def test_nothing_is_weak_by_itself() -> None:
+    """No service has a weakness that nobody asked for: each planted place asks for its name."""
+    for file in (ROOT / "sample_services").rglob("*.py"):
+        for number, line in enumerate(file.read_text().splitlines(), start=1):
+            if "LAB:" in line:
+                assert "weak(" in line, f"{file}:{number}"
