@@ -39,8 +39,9 @@ def start(root: Path, *words: str) -> Shop:
     config.write_text(
         widened(retrying((ROOT / "config" / "shop.yaml").read_text())).replace("1200, per", "120000, per")
     )
-    for named in ("profiles.wsdl", "storefront.graphql"):
-        shutil.copy(ROOT / "config" / named, root)
+    for named in (ROOT / "config").iterdir():  # by it, relative to its folder
+        if named.suffix != ".yaml":
+            shutil.copy(named, root)
     state = root / "s"
     gatehouse("up", "--detach", "--port-base", "0", "--state-dir", str(state), "--config", str(config), *words)
     return Shop(state, config)
