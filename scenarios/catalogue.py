@@ -11,10 +11,49 @@ from gateway.spec.errors import nearest
 from scenarios.lab.model import Scenario
 
 ORDER = (
+    # OWASP API Security Top 10, 2023
     "api1_bola",
+    "api2_broken_auth",
+    "api3_bopla",
+    "api4_resources",
     "api5_bfla",
+    "api6_flow",
+    "api7_ssrf",
+    "api8_misconfig",
+    "api9_inventory",
+    "api10_unsafe_consumption",
+    # GraphQL
+    "graphql_aliases",
+    "graphql_cost",
+    "graphql_introspection",
+    "graphql_nested_bola",
+    # SOAP and XML
+    "soap_xxe",
+    "soap_bomb",
+    "soap_action_spoof",
+    "soap_recover",
+    # HTTP
+    "path_tricks",
+    "header_spoofing",
+    "log_injection",
+    "slowloris",
+    "smuggling",
+    # Tokens
     "token_forgery",
     "token_revocation",
+    # the architecture: what compromise reaches, and what stops it
+    "rogue_service",
+    "compromised_service",
+    "eavesdropping",
+    "compromised_edge",
+    "confused_deputy",
+    # resilience: one part fails, and the others go on
+    "slow_dependency",
+    "cascade",
+    "retry_storm",
+    "bad_canary",
+    "broken_contract",
+    "faulty_report",
 )
 """Modules of this package."""
 

@@ -16,10 +16,10 @@ from gateway.cli.hints import command
 from gateway.cli.instance import Instance, find
 from gateway.cli.options import json_option, state_dir_option
 from scenarios.catalogue import catalogue, find_scenario
-from scenarios.lab import judge, show
-from scenarios.lab.model import Scenario
+from scenarios.lab import blast, judge, show
+from scenarios.lab.model import ARCHITECTURES, Scenario
 from scenarios.lab.private import private_instance
-from scenarios.lab.target import Target
+from scenarios.lab.target import COPIES, Target
 
 via_option = click.option("--via", metavar="URL", help="Send the attack through an intercepting proxy on this machine.")
 
@@ -49,6 +49,8 @@ def list_(as_json: bool) -> None:
         for one in catalogue().values()
     )
     console().print(table(("ID", "TITLE", "CONTROL IN", "ARCHITECTURE", "DIFFICULTY", "REFERENCE"), rows))
+    only = [one.id for one in catalogue().values() if one.instead and one.architecture == "mesh"]
+    click.echo(f"Only the mesh stops {', '.join(only)}.")
 
 
 def _about(one: Scenario) -> dict[str, object]:
@@ -91,8 +93,12 @@ def run(scenario: str, as_json: bool) -> None:
       gatehouse lab run api1-bola --json | jq .with.attack
     """
     chosen = find_scenario(scenario)
+    elsewhere = None
+    if chosen.instead:
+        with private_instance(chosen.instead) as instance:
+            elsewhere = judge.run_elsewhere(chosen, Target(instance))
     with private_instance(chosen.architecture) as instance:
-        verdict = judge.run_scenario(chosen, Target(instance))
+        verdict = judge.run_scenario(chosen, Target(instance), elsewhere)
     if as_json:
         print_json(verdict.view())
     else:
@@ -110,21 +116,8 @@ def selfcheck(as_json: bool) -> None:
     Examples:
       gatehouse lab selfcheck
     """
-    from rich.progress import Progress
-
     began = time.monotonic()
-    verdicts: list[judge.Verdict] = []
-    with Progress(console=console(stderr=True)) as progress:
-        bar = progress.add_task("scenarios", total=len(catalogue()))
-        for architecture in ("gateway", "mesh"):
-            chosen = [one for one in catalogue().values() if one.architecture == architecture]
-            if not chosen:
-                continue
-            with private_instance(architecture) as instance:
-                for one in chosen:
-                    progress.update(bar, description=one.id)
-                    verdicts.append(judge.run_scenario(one, Target(instance)))
-                    progress.advance(bar)
+    verdicts = _run_all(list(catalogue().values()))
     if as_json:
         print_json({"seconds": round(time.monotonic() - began, 1), "scenarios": [one.view() for one in verdicts]})
     else:
@@ -134,6 +127,68 @@ def selfcheck(as_json: bool) -> None:
         click.echo(f"{passed} of {len(verdicts)} pass, in {time.monotonic() - began:.0f} s.")
     if not all(one.passed for one in verdicts):
         raise click.exceptions.Exit(Failure.exit_code)
+
+
+def _run_all(wanted: list[Scenario]) -> list[judge.Verdict]:
+    """Run scenarios on shops of the lab's own, one for each architecture, with a progress bar."""
+    from rich.progress import Progress
+
+    verdicts: list[judge.Verdict] = []
+    elsewhere: dict[str, judge.Run] = {}
+    with Progress(console=console(stderr=True)) as progress:
+        bar = progress.add_task("scenarios", total=len(wanted))
+        for architecture in ARCHITECTURES:
+            chosen = [one for one in wanted if architecture in (one.instead, one.architecture)]
+            if not chosen:
+                continue
+            with private_instance(architecture) as instance:
+                for one in chosen:
+                    progress.update(bar, description=one.id)
+                    if one.architecture != architecture:
+                        elsewhere[one.id] = judge.run_elsewhere(one, Target(instance))
+                        continue
+                    verdicts.append(judge.run_scenario(one, Target(instance), elsewhere.get(one.id)))
+                    progress.advance(bar)
+    return verdicts
+
+
+@lab.command("report")
+@click.argument("scenario", required=False)
+@click.option("--all", "everything", is_flag=True, help="The whole catalogue.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write."
+)
+def report_(scenario: str | None, everything: bool, output: Path) -> None:
+    """Run scenarios and write a page to hand out: one HTML file, nothing fetched.
+
+    \b
+    Examples:
+      gatehouse lab report api1-bola -o bola.html
+      gatehouse lab report --all -o lab.html
+    """
+    from scenarios.lab import report
+
+    if everything == bool(scenario):
+        raise Misuse("Name a scenario, or say --all.")
+    verdicts = _run_all(list(catalogue().values()) if everything else [find_scenario(str(scenario))])
+    output.write_text(report.html(verdicts, made=time.strftime("%Y-%m-%d")), "utf-8")
+    click.echo(f"{output}: {sum(one.passed for one in verdicts)} of {len(verdicts)} pass.")
+    if not all(one.passed for one in verdicts):
+        raise click.exceptions.Exit(Failure.exit_code)
+
+
+@lab.command("sheet")
+@click.argument("scenario")
+def sheet_(scenario: str) -> None:
+    """Print a trainer's sheet: setting, script, control, questions with answers; Markdown.
+
+    \b
+    Examples:
+      gatehouse lab sheet api1-bola
+    """
+    from scenarios.lab import report
+
+    click.echo(report.sheet(find_scenario(scenario)), nl=False)
 
 
 def _verdict(one: judge.Verdict) -> str:
@@ -151,6 +206,11 @@ def break_(scenario: str, state_dir: Path | None) -> None:
       gatehouse lab break api5-bfla
     """
     chosen = find_scenario(scenario)
+    if chosen.instead:
+        raise Misuse(
+            f"{chosen.id} is weak by its architecture: nothing is taken away.",
+            f"Run the architecture {chosen.instead}, then: gatehouse lab attack {chosen.id}",
+        )
     with at_work(state_dir) as target:
         if others := target.broken():
             raise Misuse(f"Weakened already: {', '.join(others)}.", "One at a time: gatehouse lab reset")
@@ -163,8 +223,8 @@ def break_(scenario: str, state_dir: Path | None) -> None:
     for one in chosen.weaknesses:
         click.echo(f"  {show.weakness_text(one)}")
     click.echo(f"Attack:  {command(directory, 'lab', 'attack', chosen.id)}")
-    if target.copy.exists():
-        click.echo(f"Mend:    {target.copy}, then {command(directory, 'lab', 'check', chosen.id)}")
+    for copy in filter(Path.exists, map(target.copy_of, COPIES)):
+        click.echo(f"Mend:    {copy}, then {command(directory, 'lab', 'check', chosen.id)}")
     click.echo(f"Give up: {command(directory, 'lab', 'fix', chosen.id)}")
 
 
@@ -186,7 +246,8 @@ def attack(scenario: str, via: str | None, state_dir: Path | None, as_json: bool
     chosen = find_scenario(scenario)
     with at_work(state_dir, via) as target:
         _check_architecture(chosen, target.instance)
-        found = judge.attack(chosen, target)
+        with judge.staged(chosen, target):
+            found = judge.attack(chosen, target)
     if as_json:
         print_json(found.view())
     else:
@@ -194,6 +255,8 @@ def attack(scenario: str, via: str | None, state_dir: Path | None, as_json: bool
         console().print(table(("WHO", "REQUEST", "ANSWER", "DECIDED BY"), rows))
         colour, word = ("red", "BREACHED") if found.outcome.breached else ("green", "STOPPED")
         click.secho(f"{word}: {found.outcome.got}", fg=colour, bold=True)
+        if found.outcome.breached and target.architecture == chosen.instead:
+            click.echo(f"This architecture ({target.architecture}) has no control for it: gatehouse up --mesh")
     if found.outcome.breached:
         raise click.exceptions.Exit(Failure.exit_code)
 
@@ -230,9 +293,10 @@ def check(scenario: str, state_dir: Path | None) -> None:
     """
     chosen = find_scenario(scenario)
     with at_work(state_dir) as target:
-        if target.copy.exists() and chosen.id in target.broken():
-            target.load_copy(chosen.id)
-        found = judge.attack(chosen, target)
+        if chosen.id in target.broken():
+            target.load_copies(chosen.id)
+        with judge.staged(chosen, target):
+            found = judge.attack(chosen, target)
     if not found.outcome.breached and found.benign:
         click.secho("GOOD: the attack is stopped, and honest people are served.", fg="green", bold=True)
         return
@@ -244,6 +308,35 @@ def check(scenario: str, state_dir: Path | None) -> None:
     if not found.benign:
         click.echo("  Honest people are kept out.")
     raise click.exceptions.Exit(Failure.exit_code)
+
+
+@lab.command("blast-radius")
+@json_option
+def blast_radius(as_json: bool) -> None:
+    """How far each foothold reaches, in each architecture; on shops of the lab's own.
+
+    The attacker's program stands there for real, and counts: services and operations of others that it can use,
+    records that it can read, databases that it can open; and what people can still do.
+
+    \b
+    Examples:
+      gatehouse lab blast-radius
+      gatehouse lab blast-radius --json | jq '.cells[] | select(.foothold == "inside orders")'
+    """
+    from rich.progress import Progress
+
+    cells: list[blast.Cell] = []
+    with Progress(console=console(stderr=True)) as progress:
+        bar = progress.add_task("blast radius", total=len(ARCHITECTURES) * len(blast.FOOTHOLDS))
+        for architecture in ARCHITECTURES:
+            with private_instance(architecture) as instance:
+                for cell in blast.radius(Target(instance)):
+                    cells.append(cell)
+                    progress.update(bar, advance=1, description=f"{architecture}: {cell.foothold}")
+    if as_json:
+        print_json({"cells": [blast.view(one) for one in cells]})
+    else:
+        show.print_radius(cells)
 
 
 @lab.command()
@@ -305,5 +398,6 @@ def at_work(state_dir: Path | None, via: str | None = None) -> Iterator[Target]:
 
 
 def _check_architecture(scenario: Scenario, instance: Instance) -> None:
-    if scenario.architecture == "mesh" and not instance.authority_socket:
+    running = Target(instance).architecture
+    if scenario.architecture == "mesh" and running not in (scenario.instead, "mesh"):
         raise Misuse(f"{scenario.id} is about the mesh.", "Start one: gatehouse up --mesh")

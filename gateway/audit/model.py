@@ -48,6 +48,8 @@ class Running:
     """What the services say of themselves (OpenAPI), by cluster."""
     refused_reload: str = ""
     """Why the configuration file was refused at the latest reload; empty when it was not."""
+    isolation: Mapping[str, str] = field(default_factory=dict)
+    """What processes that are meant to be confined say of it, by name."""
 
 
 @dataclass(frozen=True, slots=True)

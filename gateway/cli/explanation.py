@@ -20,8 +20,8 @@ OUTCOMES = {
 OTHERS_TOLD = 3
 
 
-def print_explanation(answer: dict[str, Any], who: str) -> None:
-    """Print what the gateway said about a request of `who`."""
+def print_explanation(answer: dict[str, Any], who: str, decider: str = "GATEWAY") -> None:
+    """Print what the gateway, or another `decider`, said about a request of `who`."""
     from rich.text import Text
 
     out = console()
@@ -34,7 +34,7 @@ def print_explanation(answer: dict[str, Any], who: str) -> None:
         for one in clusters:
             for bad in one.get("unhealthy", ()):
                 out.print(Text(f"  {visible(bad)}"), soft_wrap=True)
-    out.print(Text(visible(_outcome(answer)), f"bold {STATE_STYLES.get(answer['outcome'], 'yellow')}"))
+    out.print(Text(visible(f"{decider}: {_outcome(answer)}"), f"bold {STATE_STYLES.get(answer['outcome'], 'yellow')}"))
     for open_question in answer.get("not_decided_here", ()):
         out.print(f"NOT DECIDED HERE: {visible(open_question)}", soft_wrap=True)
 
@@ -98,4 +98,4 @@ def _outcome(answer: dict[str, Any]) -> str:
     words = OUTCOMES.get(answer["outcome"], answer["outcome"])
     status = f" with {answer['status']}" if answer.get("status") else ""
     reason = f", reason {answer['reason']}" if answer.get("reason") else ""
-    return f"GATEWAY: {words}{status}{reason}"
+    return f"{words}{status}{reason}"

@@ -14,7 +14,7 @@ import click
 
 from gateway.cli.call import body_of, print_answer
 from gateway.cli.console import Failure, print_json
-from gateway.cli.instance import find
+from gateway.cli.instance import Instance, find
 from gateway.cli.options import data_option, header_option, json_option, split_header, state_dir_option
 from gateway.cli.tokens import NOBODY, claims_of, dev_token, token_for
 from gateway.cli.wire import send
@@ -74,13 +74,14 @@ def token(
 @click.argument("path")
 @data_option
 @header_option
+@click.option("--internal", is_flag=True, help="To the listener named internal, in place of the public one.")
 @click.option("--fresh", is_flag=True, help="Log in again, even if the last token is still good.")
 @dev_option
 @state_dir_option
 @json_option
 def call(
-    user: str, method: str, path: str, data: str | None, headers: tuple[str, ...], fresh: bool, dev: bool,
-    state_dir: Path | None, as_json: bool,
+    user: str, method: str, path: str, data: str | None, headers: tuple[str, ...], internal: bool, fresh: bool,
+    dev: bool, state_dir: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Send a request through the gateway as a user.
 
@@ -92,6 +93,7 @@ def call(
       gatehouse call alice GET /orders/1001
       gatehouse call nobody GET /products
       gatehouse call alice POST /orders -d '{"items": [{"product_id": 1, "quantity": 2}]}'
+      gatehouse call carol --internal GET /reports/check
       gatehouse call bob POST /graphql -d '{"query": "{ products { nodes { name } } }"}'
     """
     if not path.startswith("/"):
@@ -106,7 +108,15 @@ def call(
         found = dev_token(instance, user) if dev else token_for(instance, user, fresh=fresh)
         sent.append(("Authorization", f"Bearer {found}"))
     begun = time.perf_counter()
-    answer = send(instance.public_url, method.upper(), path, headers=sent, body=body)
+    answer = send(_listener(instance, internal), method.upper(), path, headers=sent, body=body)
     print_answer(answer, time.perf_counter() - begun, instance.state_dir, as_json=as_json)
     if not answer.ok:
         raise click.exceptions.Exit(Failure.exit_code)
+
+
+def _listener(instance: Instance, internal: bool) -> str:
+    if not internal:
+        return instance.public_url
+    if "internal" not in instance.ports:
+        raise Failure("This configuration has no listener named internal.")
+    return f"http://127.0.0.1:{instance.ports['internal']}"

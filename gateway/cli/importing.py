@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,8 +50,9 @@ def openapi(file: Path, output: Path | None, cluster: str | None, port: int, iss
     from gateway.spec.errors import SpecErrors
 
     try:
-        made = configuration(read_openapi(file), Wishes(cluster, issuer, port))
-        _check(made)
+        document, wishes = read_openapi(file), Wishes(cluster, issuer, port, _seen_from(output, file))
+        made = configuration(document, wishes)
+        _check(configuration(document, replace(wishes, document=str(file.absolute()))))
     except SpecErrors as errors:
         raise refusal(errors, "the document; nothing is written") from None
     except ValueError as error:
@@ -60,9 +62,17 @@ def openapi(file: Path, output: Path | None, cluster: str | None, port: int, iss
         return
     _write(output, made.text)
     click.echo(f"Written: {visible(output)}, {_count(made.routes, 'route')}, {_count(made.looks, 'line')} marked LOOK.")
+    if made.mistakes:
+        click.echo(f"Nothing is held to the document: {visible(made.mistakes[0])}")
     if made.wants_keys:
         _tell_keys(output.parent)
     click.echo(f"Then: gatehouse check {visible(output)}")
+
+
+def _seen_from(output: Path | None, document: Path) -> str:
+    """The document's path in a configuration that will stand there; on the screen: here."""
+    folder = output.parent if output is not None else Path()
+    return Path(os.path.relpath(document.resolve(), folder.resolve())).as_posix()
 
 
 def _count(number: int, noun: str) -> str:

@@ -52,6 +52,8 @@ class Instance:
     """Where the mesh's authority is commanded; empty without a mesh."""
     authority_secret: str = field(default="", repr=False)
     started: str | float = ""
+    architecture: str = "gateway"
+    """By name: gateway.control.supervisor.architecture."""
     ports: dict[str, int] = field(default_factory=dict)
     ready_seconds: float | None = None
     pss_mib: float | None = None
@@ -83,7 +85,7 @@ class Instance:
         Raises:
             Failure: it is gone, does not answer within `timeout` seconds, or refuses.
         """
-        answers = list(_ask(self.supervisor_socket, question, timeout))
+        answers = list(_ask(self.supervisor_socket, {**question, "secret": self.admin_secret}, timeout))
         if not answers:
             raise Failure("The supervisor closed the connection without an answer.")
         if answers[-1].get("error"):

@@ -67,7 +67,8 @@ def log_path(option: Path | None, name: str) -> Path:
         Failure: there is no such log.
     """
     folder = directory_of(option) / "logs"
-    known = {path.stem: path for path in sorted(folder.glob("*.log"))}
+    of_sidecars = folder.parent.glob("data/*/logs/*.log")
+    known = {path.stem: path for path in sorted([*folder.glob("*.log"), *of_sidecars])}
     try:
         told = find(option).supervisor({"do": "ps"})["processes"]
         known |= {process["name"]: Path(process["log"]) for process in told if process.get("log")}

@@ -34,6 +34,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "down": Entry("processes", "Stop everything that `up` or `run` started."),
         "run": Entry("run", "Start the gateway alone, in front of your own services."),
         "traffic": Entry("traffic", "Gentle, realistic traffic through the gateway."),
+        "journeys": Entry("journeys", "Take the shop's user journeys, and say which of them work."),
     },
     "Processes": {
         "ps": Entry("processes", "List the processes that run."),

@@ -12,6 +12,7 @@ import click
 from gateway.cli.authority import ask_authority
 from gateway.cli.console import Failure, Misuse, console, duration, print_json, table
 from gateway.cli.instance import find
+from gateway.cli.mesh_traffic import explain, topology
 from gateway.cli.options import json_option, state_dir_option
 from gateway.cli.text import visible
 from gateway.mesh.identity import identity_of, service_of
@@ -23,6 +24,10 @@ def mesh() -> None:
 
     For an instance that was started with `gatehouse up --mesh`.
     """
+
+
+mesh.add_command(topology)
+mesh.add_command(explain)
 
 
 @mesh.command()

@@ -18,6 +18,7 @@ from gateway.audit.openapi import Operation, read_operations
 from gateway.audit.reach import reaches
 from gateway.cli.console import Failure
 from gateway.cli.instance import Instance
+from gateway.cli.isolation import sayings
 from gateway.cli.wire import send
 from gateway.compile.table import answering_types, authenticating_types, filter_types
 from gateway.spec.models import Cluster, Spec
@@ -51,6 +52,7 @@ def observe(instance: Instance) -> tuple[str, System, Lines, list[str]]:
         endpoints=endpoints,
         documents=documents,
         refused_reload=_refused(config["history"]),
+        isolation=sayings(instance.admin("GET", "/services")["processes"]),
     )
     system = System(spec, authenticating_types(), answering_types(), running)
     subject = f"{file}, version {config['version']}, as it runs"

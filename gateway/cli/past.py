@@ -52,7 +52,7 @@ def tell_past(trace_id: str, state_dir: Path | None, as_json: bool) -> None:
         for number, one in enumerate(found["explanations"]):
             if number:
                 click.echo()
-            _print(out, one, found["services"])
+            _print(out, one, found["services"], _inside(one, found["explanations"]))
     if any(one["outcome"] not in GOOD for one in found["explanations"]):
         raise click.exceptions.Exit(Failure.exit_code)
 
@@ -80,7 +80,14 @@ def _full_id(instance: Instance, start: str) -> str:
     return matching.pop() if matching else start.ljust(32, "0")
 
 
-def _print(out: Console, one: dict[str, Any], services: list[dict[str, Any]]) -> None:
+def _inside(one: dict[str, Any], explanations: list[dict[str, Any]]) -> str:
+    """Which sidecar refused what passed on here as the answer of the service beside it; it tells why itself."""
+    beside = f"{one['decided_by']}-"
+    others = (other["worker"] for other in explanations if other is not one and other.get("reason"))
+    return next((worker for worker in others if worker.startswith(beside)), "")
+
+
+def _print(out: Console, one: dict[str, Any], services: list[dict[str, Any]], inside: str) -> None:
     from rich.text import Text
 
     out.print(Text(visible(_title(one)), "bold"), soft_wrap=True)
@@ -88,8 +95,11 @@ def _print(out: Console, one: dict[str, Any], services: list[dict[str, Any]]) ->
     if cluster := one.get("cluster"):
         out.print(f"→ {visible(_cluster(cluster))}")
     style = "green" if one["outcome"] in GOOD else "red"
-    out.print(Text(visible(_outcome(one, services)), f"bold {STATE_STYLES.get(one['outcome'], style)}"), soft_wrap=True)
-    for line in _more(one, services):
+    out.print(
+        Text(visible(_outcome(one, services, inside)), f"bold {STATE_STYLES.get(one['outcome'], style)}"),
+        soft_wrap=True,
+    )
+    for line in () if inside else _more(one, services):
         out.print(visible(line), soft_wrap=True)
 
 
@@ -107,7 +117,9 @@ def _cluster(cluster: dict[str, Any]) -> str:
     return f"cluster {cluster['name']}{where}{tries}{answered}{planted}"
 
 
-def _outcome(one: dict[str, Any], services: list[dict[str, Any]]) -> str:
+def _outcome(one: dict[str, Any], services: list[dict[str, Any]], inside: str) -> str:
+    if one["outcome"] == "service_refused" and inside:
+        return f"SIDECAR {inside}: refused with {one['status']}, as it tells itself"
     if one["outcome"] == "service_refused":
         first = services[0] if services else {}
         reason = f", reason {first['reason']}" if first.get("reason") else ""
@@ -119,7 +131,8 @@ def _outcome(one: dict[str, Any], services: list[dict[str, Any]]) -> str:
     words = BY_GATEWAY.get(one["outcome"], one["outcome"])
     reason = f", reason {one['reason']}" if one.get("reason") else ""
     policy = f", by {one['policy']}" if one.get("policy") else ""
-    return f"GATEWAY: {words} with {one['status']}{reason}{policy}"
+    decider = "GATEWAY" if one["worker"].startswith("gateway-") else f"SIDECAR {one['worker']}"
+    return f"{decider}: {words} with {one['status']}{reason}{policy}"
 
 
 def _more(one: dict[str, Any], services: list[dict[str, Any]]) -> list[str]:

@@ -13,10 +13,12 @@ from typing import Any
 
 import click
 
+from gateway.cli import isolation
 from gateway.cli.console import Failure, console, duration, mebibytes, print_json, table
 from gateway.cli.instance import find
 from gateway.cli.options import json_option, state_dir_option
 from gateway.cli.summary import print_console_link
+from gateway.cli.text import visible
 from gateway.control.supervisor.alive import is_alive
 
 DOWN_WITHIN = 20.0
@@ -30,6 +32,7 @@ def ps(state_dir: Path | None, as_json: bool) -> None:
     """List the processes that run.
 
     Memory is the proportional share (PSS) where the platform tells it, else the resident size.
+    Isolation is what each process says that the operating system enforces on it; none: it is not meant to be confined.
 
     \b
     Examples:
@@ -41,8 +44,12 @@ def ps(state_dir: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(processes)
         return
-    columns = ("PROCESS", "KIND", "VERSION", "PID", "STATE", "RESTARTS", "UPTIME", "MEMORY", "PORT")
+    console().print(f"Architecture: {visible(instance.architecture)}\n")
+    columns = ("PROCESS", "KIND", "VERSION", "PID", "STATE", "RESTARTS", "UPTIME", "MEMORY", "PORT", "ISOLATION")
     console().print(table(columns, map(_row, processes), right=("PID", "RESTARTS", "UPTIME", "MEMORY", "PORT")))
+    click.echo()
+    for sentence in isolation.sentences(processes):
+        click.echo(visible(sentence))
     print_console_link(instance)
 
 
@@ -60,6 +67,7 @@ def _row(process: dict[str, Any]) -> tuple[object, ...]:
         duration(process.get("uptime_s") or 0) if running else "–",
         mebibytes(memory) if running else "–",
         process.get("port") or "–",
+        isolation.word(process),
     )
 
 

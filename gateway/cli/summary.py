@@ -7,26 +7,52 @@ The rule: one table, then plain words about who can reach what, then commands th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from gateway.cli import isolation
 from gateway.cli.console import Failure, console, table
 from gateway.cli.hints import command
 from gateway.cli.instance import Instance
 from gateway.cli.text import visible
 
-NOT_DEFENDED = """\
+if TYPE_CHECKING:
+    from gateway.control.supervisor.architecture import Architecture
+    from gateway.control.supervisor.manifest import ServiceEntry
+
+DEFENCES = {
+    "monolith": """\
+Defended: tokens are checked, and who may read what; identity slows down who guesses one account's password.
+Not defended: no gateway limits requests, sizes or guesses by address; /metrics and the probes answer on the public
+port. Whoever takes over one module has all of them: their memory, their one database, their one account in Redis.
+This is for teaching, not for production.""",
+    "flat": """\
+Defended: each service checks tokens, and who may read what; each has its own process, database and account in Redis.
+Not defended: what stands in front finds the way and decides nothing. Every operation of every service is reachable from
+outside, also those meant for other services; nothing is limited. Between the services: plain HTTP, no identities.
+This is for teaching, not for production.""",
+    "gateway": """\
+Defended: at the gateway, as far as its routes say: which operations are open at all, tokens, scopes, limits, bodies.
 Not defended: behind the gateway, the services talk plain HTTP and do not know who calls. Any program on
 this machine can reach their ports directly, past the gateway's limits, and could pose as a service. (They
 do check users' tokens themselves.) `gatehouse up --mesh` gives every service an identity.
-This is for teaching, not for production."""
+This is for teaching, not for production.""",
+    "mesh": """\
+Defended: all that the gateway defends. Between the services: mutual TLS; each proves its identity and is called only
+by those whom config/mesh.yaml lets. A program that goes to a service's own port, past its sidecar, is refused.
+Not defended: Redis, the trace collector and databases are not part of the mesh.
+This is for teaching, not for production.""",
+}
+"""By architecture: what holds, and what does not."""
 
-DEFENDED_BY_THE_MESH = """\
-Between the services: mutual TLS; each proves its identity and is called only by those whom config/mesh.yaml
-lets. A program that goes to a service's own port, past its sidecar, is refused. Redis, the trace collector and
-databases are not part of the mesh. This is for teaching, not for production."""
-
+PUBLIC = {
+    "monolith": ", the monolith itself",
+    "flat": ", and by it every path of every service",
+    "gateway": ", and of the services only what its routes lead to",
+    "mesh": ", and of the services only what its routes lead to",
+}
+WAY_IN = {"flat": "finds the way by path; no policy"}
 MESH_TRIALS = (
     (("mesh", "status"), "who runs with which identity, and for how long"),
     (("mesh", "policies"), "who may call whom; everybody else is refused"),
@@ -41,16 +67,21 @@ TRIALS = (
 
 def print_shop(instance: Instance, *, own_config: bool) -> None:
     """The shop is up."""
-    _print_head("The shop is up", instance)
+    title = "The shop is up" if instance.architecture == "gateway" else f"The shop is up ({instance.architecture})"
+    _print_head(title, instance)
     _print_processes(_shop_rows(instance))
     click.echo()
-    click.echo(f"Public: {instance.public_url}, and of the services only what its routes lead to.")
-    click.echo("Internal: all other ports. Everything listens on this machine's loopback only.\n")
-    click.echo(DEFENDED_BY_THE_MESH if instance.authority_socket else NOT_DEFENDED)
+    click.echo(f"Public: {instance.public_url}{PUBLIC[instance.architecture]}.")
+    click.echo("Internal: all other ports. Everything listens on this machine's loopback only.")
+    for sentence in isolation.sentences(instance.supervisor({"do": "ps"})["processes"]):
+        click.echo(visible(sentence))
+    click.echo()
+    click.echo(DEFENCES[instance.architecture])
     print_console_link(instance)
     directory = instance.state_dir
     own = ((("routes",), "what this configuration serves"),)
-    trials = [*(own if own_config else TRIALS), *(MESH_TRIALS if instance.authority_socket else ())]
+    explain = TRIALS if instance.architecture in ("gateway", "mesh") else TRIALS[:-1]  # where something decides
+    trials = [*(own if own_config else explain), *(MESH_TRIALS if instance.authority_socket else ())]
     print_trials((command(directory, *words), why) for words, why in trials)
 
 
@@ -76,21 +107,37 @@ def _print_head(title: str, instance: Instance) -> None:
 
 
 def _shop_rows(instance: Instance) -> Iterator[tuple[str, str, str, str]]:
+    from gateway.control.supervisor.architecture import ARCHITECTURES, arranged
     from gateway.control.supervisor.manifest import load_manifest
     from gateway.control.supervisor.options import default_manifest
 
-    ports = instance.ports
-    yield "gateway", instance.public_url, "public", "the way in: routes, tokens, limits"
+    ports, architecture = instance.ports, ARCHITECTURES[instance.architecture]
+    if architecture.gateway:
+        yield (
+            "gateway",
+            instance.public_url,
+            "public",
+            WAY_IN.get(architecture.name, "the way in: routes, tokens, limits"),
+        )
     if "internal" in ports:
         yield "gateway", f"http://127.0.0.1:{ports['internal']}", "internal", "routes between services"
-    for entry in load_manifest(default_manifest()).services:
+    for entry in arranged(load_manifest(default_manifest()), architecture).services:
         if entry.name in ports:
-            reach = "by its routes" if entry.public else "internal"
-            yield entry.name, f"http://127.0.0.1:{ports[entry.name]}", reach, entry.about
+            yield entry.name, f"http://127.0.0.1:{ports[entry.name]}", _reach(entry, architecture), entry.about
     if "redis" in ports:
         yield "redis", f"127.0.0.1:{ports['redis']}", "internal", "events; one user per service"
     yield "control", instance.admin_url, "internal", "admin API and console"
     yield "control", instance.collector_url, "internal", "trace collector (OTLP over HTTP)"
+
+
+def _reach(entry: ServiceEntry, architecture: Architecture) -> str:
+    """How far strangers come."""
+    if entry.outside:
+        return "third party"
+    if architecture.name == "flat" and entry.sidecar:
+        return "all of it"
+    by_way = "by the monolith" if architecture.monolith else "by its routes"
+    return "public" if entry.modules else by_way if entry.public else "internal"
 
 
 def _print_processes(rows: Iterable[tuple[str, str, str, str]]) -> None:

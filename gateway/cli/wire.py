@@ -60,6 +60,7 @@ def send(
     timeout: float = 20.0,
     within: float | None = None,
     most: int | None = None,
+    source: str = "",
 ) -> Answer:
     """Send one request to the host and port of `base_url` (plain HTTP) and read its answer.
 
@@ -67,13 +68,16 @@ def send(
         timeout: seconds to wait for each step.
         within: seconds for everything, where the peer may be one that sends a byte now and then.
         most: bytes of a body, MAX_ANSWER when nothing is said.
+        source: the address of this machine to come from; any when nothing is said.
 
     Raises:
         Failure: nothing listens there, it does not answer in time, or it answers too much.
         Misuse: method, target or a header cannot be written on the wire.
     """
     where = urlsplit(base_url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port or 80, timeout=timeout)
+    connection = http.client.HTTPConnection(
+        where.hostname or "", where.port or 80, timeout=timeout, source_address=(source, 0) if source else None
+    )
     try:
         _write(connection, method, target, list(headers), body)
         with _cut_off_after(connection.sock, within):

@@ -9,7 +9,7 @@ from pathlib import Path
 from gateway.compile.table import answering_types, authenticating_types, filter_classes, filter_types
 from gateway.spec.errors import SpecError, SpecErrors
 from gateway.spec.loader import load
-from gateway.spec.mesh import Members, load_mesh
+from gateway.spec.mesh import Members, certificate_life, load_mesh
 from gateway.spec.models import Spec
 from gateway.spec.reading import read_file
 
@@ -23,14 +23,26 @@ def load_text(text: str, file: str, variables: Mapping[str, str], folder: Path |
     return load(text, file, variables, filter_types(), authenticating_types(), answering_types(), folder)
 
 
-def load_mesh_file(path: Path, variables: Mapping[str, str], members: Members) -> dict[str, Spec]:
-    """The checked specs of a mesh's sidecars, by service.
+def load_mesh_file(
+    path: Path, variables: Mapping[str, str], members: Members, text: str | None = None
+) -> dict[str, Spec]:
+    """The checked specs of a mesh's sidecars, by service; from a `text` that stands in for what the file holds.
 
     Raises:
         SpecErrors: the file cannot be read, or everything that is wrong with it, each with its line.
     """
     known = (filter_types(), authenticating_types(), answering_types())
-    return load_mesh(read_file(path), path.name, variables, members, *known, path.parent, time.time())
+    text = read_file(path) if text is None else text
+    return load_mesh(text, path.name, variables, members, *known, path.parent, time.time())
+
+
+def load_certificate_life(path: Path, variables: Mapping[str, str]) -> float:
+    """For how many seconds a mesh's certificates are good.
+
+    Raises:
+        SpecErrors: the file cannot be read, or says no duration.
+    """
+    return certificate_life(read_file(path), path.name, variables)
 
 
 def load_spec(path: Path, variables: Mapping[str, str], text: str | None = None) -> Spec:

@@ -9,6 +9,7 @@ is disconnected, counted, and serves on with what it has.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
 import os
 import secrets
@@ -173,8 +174,8 @@ class Channel:
         except (ValueError, TimeoutError) as error:  # a ValueError is also what an over-long line raises
             log.warning("broken message on the control channel", extra={"error": str(error)[:500]})
             self._events.broken(str(error))
-        except ConnectionError:
-            pass  # it went away; _converse has told so
+        except (OSError, asyncio.CancelledError):  # ssl.SSLError is one
+            pass  # it went away, or we go; _converse has told so
         finally:
             self._tasks.discard(task)
             writer.close()
@@ -224,11 +225,19 @@ class Channel:
 
 
 class WorkerChannel(Channel):
-    """`control.sock`: for the gateway's workers, which are this user's."""
+    """`control.sock`: for the gateway's workers.
 
-    def __init__(self, path: Path, events: Events) -> None:
+    Every process of this user can connect, confined ones too where the kernel does not ask (gateway/mesh/isolation):
+    so a worker says what only the supervisor can have told it.
+    """
+
+    def __init__(self, path: Path, events: Events, secret: str) -> None:
         super().__init__(events)
-        self._path = path
+        self._path, self._secret = path, secret.encode()
+
+    def _admit(self, hello: Hello, writer: asyncio.StreamWriter) -> None:
+        if not hmac.compare_digest(hello.secret.encode(), self._secret):
+            raise ValueError("a hello without the secret of this start")
 
     async def _listen(self) -> asyncio.Server:
         """Only this user can connect (mode 0600 from the first moment on)."""

@@ -93,8 +93,8 @@ def config_view(plane: ControlPlane) -> dict[str, Any]:
 
 
 def _override(plane: ControlPlane) -> dict[str, Any] | None:
-    override = plane.reloader.override
-    return {"why": override.why, "since": override.since} if override else None
+    override = plane.override
+    return override.view() if override else None
 
 
 def state_dir_option(directory: Path) -> str:

@@ -40,6 +40,8 @@ class Hello(Message):
     """Of a sidecar: whose it is."""
     address: Annotated[str, StringConstraints(pattern=r"^([0-9.]{7,15}:[0-9]{1,5})?$")] = ""
     """Of a sidecar: where others reach it."""
+    secret: Annotated[str, StringConstraints(max_length=100)] = Field("", repr=False)
+    """Of a worker, which has no certificate: what the supervisor told it."""
 
 
 class Ack(Message):

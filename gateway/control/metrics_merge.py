@@ -8,7 +8,7 @@ stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from gateway.control.messages import Exemplar, FamilyMessage
@@ -71,6 +71,8 @@ class MetricsBook:
     def __init__(self) -> None:
         self._sources: dict[str, _Source] = {}
         self._retired: dict[str, Family] = {}
+        self.beside: Callable[[], Iterable[Family]] = tuple
+        """Families that others have merged, to stand beside these."""
 
     def hello(self, worker: str, pid: int) -> None:
         """A worker has come: a successor if its name is known with another pid, else new or back."""
@@ -97,4 +99,5 @@ class MetricsBook:
         _add_all(total, self._retired.values(), gauges=False)
         for source in self._sources.values():
             _add_all(total, source.families, gauges=source.connected)
+        _add_all(total, self.beside(), gauges=True)
         return [total[name] for name in sorted(total)]

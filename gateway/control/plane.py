@@ -20,7 +20,7 @@ from gateway.control.metrics_render import ControlMetrics
 from gateway.control.past_store import PastStore
 from gateway.control.placed import Placed
 from gateway.control.rates import HISTOGRAM, RateBook, Tally, Totals
-from gateway.control.reload import Loader, Reloader, Source
+from gateway.control.reload import Loader, Override, Reloader, Source
 from gateway.control.request_log import RequestLog
 from gateway.control.services import Services
 from gateway.control.settings import ControlSettings
@@ -46,9 +46,9 @@ class ControlPlane(Events):
         self.request_log = RequestLog()
         self.traces = TraceStore()
         self.past = PastStore()
-        self.supervisor = SupervisorClient(settings.supervisor_socket)
+        self.supervisor = SupervisorClient(settings.supervisor_socket, settings.admin_secret.get_secret_value())
         self.services = Services(settings.services, self.supervisor, lambda: self.placed.placement)
-        self.channel = WorkerChannel(settings.control_socket, self)
+        self.channel = WorkerChannel(settings.control_socket, self, settings.control_secret.get_secret_value())
         self.mesh: MeshPart | None = None
         self.placed = Placed(self, settings.placement)
         if settings.mesh:
@@ -68,6 +68,11 @@ class ControlPlane(Events):
         self.canaries = Canaries(settings.state_dir, channels, self.metrics)
         self.live = Live(lambda: live_message(self), self._tick)
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def override(self) -> Override | None:
+        """What stands in for one of the files; None when they hold."""
+        return self.reloader.override or (self.mesh.plane.override if self.mesh else None)
 
     async def start(self) -> None:
         """Load the configuration, then let workers connect and start looking around.
@@ -108,6 +113,8 @@ class ControlPlane(Events):
         self.follow()
         now = time.monotonic()
         self.rates.tick(now)
+        if self.mesh is not None:
+            self.mesh.topology.tick(now)
         self.services.rates.tick(now)
 
     def hello(self, worker: Worker) -> None:
@@ -126,6 +133,9 @@ class ControlPlane(Events):
         """Merge a worker's numbers."""
         self.book.stats(worker.name, stats.families)
         self.rates.report(worker.source, by_route(stats.families))
+        if self.mesh is not None:
+            worker.certificate_expires = stats.certificate_expires
+            self.mesh.topology.report(worker.source, stats.families)
         self.canary_counts(worker, stats)
 
     def canary_counts(self, worker: Worker, stats: Stats) -> None:
@@ -146,6 +156,8 @@ class ControlPlane(Events):
         log.info("worker gone", extra={"worker": worker.name, "worker_pid": worker.pid})
         self.book.gone(worker.name, worker.pid)
         self.rates.forget(worker.source)
+        if self.mesh is not None:
+            self.mesh.topology.forget(worker.source)
         self.canaries.gone(worker.source)
         self.metrics.workers.set(len(self.channel.workers))
         self.reloader.gone(worker)

@@ -128,6 +128,18 @@ class RateBook:
         """Rates per second over ten seconds, quantiles in ms over a minute, and the rate's course."""
         return self._summary([(when, sums.get(key, Totals())) for when, sums in self._history])
 
+    def minute(self, key: str) -> Totals:
+        """What has been counted for a key since the history begins: within a minute."""
+        if not self._history:
+            return Totals()
+        (_, first), (_, latest) = self._history[0], self._history[-1]
+        return latest.get(key, Totals()).plus(first.get(key, Totals()), -1)
+
+    @property
+    def seconds(self) -> float:
+        """How far the history goes back: up to a minute."""
+        return self._history[-1][0] - self._history[0][0] if self._history else 0.0
+
     @staticmethod
     def _summary(course: list[tuple[float, Totals]]) -> dict[str, Any]:
         if len(course) < 2:

@@ -46,6 +46,10 @@ class Override:
     since: float
     """Seconds since the epoch."""
 
+    def view(self) -> dict[str, Any]:
+        """Why and since when, as JSON."""
+        return {"why": self.why, "since": self.since}
+
 
 Outcome = tuple[str, list[str], list[dict[str, Any]], list[str]]
 """The result's word, errors, acknowledgements, notes."""

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from gateway.spec.models import Spec
+from gateway.spec.restore import sent
 
 Endpoints = dict[str, list[str]]
 
@@ -36,7 +37,7 @@ class Revision:
         shape: Callable[[dict[str, Any]], dict[str, Any]] = lambda document: document,
     ) -> Revision:
         """Number a loaded spec, as `shape` makes it."""
-        return cls(version, shape(spec.model_dump(mode="json", by_alias=True)), endpoints)
+        return cls(version, shape(sent(spec)), endpoints)
 
     def message(self) -> dict[str, Any]:
         """What a worker receives."""

@@ -41,6 +41,8 @@ class Services:
         self._placement = placement
         self.rates = RateBook()
         self.processes: list[dict[str, Any]] = []
+        self.strangers = 0
+        """How often somebody asked the supervisor without the secret of this start."""
         self.supervisor_error: str | None = None
         self._supervisor = supervisor
         self._scraped: dict[str, bool] = {}
@@ -62,6 +64,7 @@ class Services:
         else:
             processes = answer.get("processes", [])
             self.processes = [one for one in processes if isinstance(one, dict)][:200]
+            self.strangers = int(answer.get("strangers", 0))
             self.supervisor_error = None
 
     async def _scrape_all(self, session: aiohttp.ClientSession) -> None:

@@ -79,7 +79,13 @@ class ControlSettings(BaseModel):
     admin_secret: SecretStr = Field(min_length=16)
     otlp_secret: SecretStr = Field(min_length=16)
     control_socket: Path
+    control_secret: SecretStr = Field(min_length=16)
+    """What workers say on it."""
     supervisor_socket: Path
+    architecture: str = "gateway"
+    """By name: gateway.control.supervisor.architecture."""
+    gateway: bool = True
+    """Whether there are workers to wait for."""
     mesh: MeshSettings | None = None
     lifeline_fd: int | None = None
 

@@ -1,4 +1,4 @@
-"""Asking the supervisor: one JSON line in, one out, over its socket (mode 0600)."""
+"""Asking the supervisor: one JSON line in, one out, over its socket (mode 0600), with the secret of this start."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class SupervisorError(Exception):
 class SupervisorClient:
     """Speaks to `supervisor.sock`; a connection per question, as the supervisor closes after its answer."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, secret: str) -> None:
+        self._path, self._secret = path, secret
 
     async def ask(self, within: float = ANSWER_SECONDS, **question: Any) -> dict[str, Any]:
         """The supervisor's answer.
@@ -30,7 +30,7 @@ class SupervisorClient:
         """
         try:
             async with asyncio.timeout(within):
-                line = await self._exchange(orjson.dumps(question) + b"\n")
+                line = await self._exchange(orjson.dumps({**question, "secret": self._secret}) + b"\n")
             answer = orjson.loads(line)
         except (OSError, TimeoutError, ValueError) as error:
             raise SupervisorError(f"the supervisor does not answer: {error or type(error).__name__}") from None

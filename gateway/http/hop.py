@@ -47,6 +47,7 @@ _SET_BY_US: Final = frozenset(
         b"traceparent",
         b"tracestate",
         b"x-gatehouse-mirror",
+        b"x-gatehouse-service",
         EXPECTED_TIMEOUT,
     )
 )

@@ -20,6 +20,8 @@ class ClientCertificate:
     serial: str
     thumbprint: str = ""
     """SHA-256 of the certificate, as tokens that are bound to it name it (`x5t#S256`, RFC 8705 section 3.1)."""
+    identity: str = ""
+    """The SPIFFE ID that it proves in our own mesh; empty for certificates of other authorities, whatever they say."""
 
     @classmethod
     def of(cls, peer: Mapping[str, Any] | None, der: bytes | None = None) -> ClientCertificate | None:

@@ -80,7 +80,9 @@ class Request:
     body: bytes | None = None
     """The whole body, once a filter has asked for it (`Filter.body_limit`); else None: it streams past."""
     operations: tuple[tuple[str, str], ...] = ()
-    """What a filter found in the body, as type and name: of few values, since metrics tell them apart."""
+    """What a filter found it to ask for, as type and name: of few values, since metrics tell them apart."""
+    documented: Any = None
+    """The operation of an API's description that it is (gateway.filters.openapi_api), for whoever reads its answer."""
     mediation: Any = None
     """What the filter that says the request in another style remembers until its answer comes back."""
 
@@ -160,6 +162,22 @@ class Response:
         return f"<Response {self.status} length={self.length}>"
 
 
+class Flaw(NamedTuple):
+    """One thing that is wrong with a message, and where; told as RFC 9457 section 3.1 shows it (`errors`)."""
+
+    detail: str
+    pointer: str = ""
+    """Into the body: a JSON pointer, as a URI fragment."""
+    parameter: str = ""
+    where: str = ""
+    """Of a parameter: path, query, header or cookie."""
+
+    def members(self) -> dict[str, str]:
+        """What there is to tell."""
+        told = {"detail": self.detail, "pointer": self.pointer, "parameter": self.parameter, "in": self.where}
+        return {name: value for name, value in told.items() if value}
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A local reply: an answer that the gateway makes itself.
@@ -167,7 +185,8 @@ class Reply:
     `reason` is the stable code of `conventions`: clients and metrics see it. `headers` go out besides those
     that the renderer of the route's error style adds. `policy` is the `file:line` that decided, where it is not
     that of the filter which replies. `body` is a ready one, whose type stands in `headers`, for filters that answer
-    with content instead of a refusal; an empty `reason` says that nothing was refused.
+    with content instead of a refusal; an empty `reason` says that nothing was refused. `errors` are told to clients
+    whose fault they are (4xx), and to nobody else.
     """
 
     status: int
@@ -178,6 +197,7 @@ class Reply:
     title: str = ""
     policy: str = ""
     body: bytes | None = None
+    errors: tuple[Flaw, ...] = ()
 
 
 class Refused(Exception):

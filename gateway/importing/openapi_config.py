@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.audit.openapi import server_url
 from gateway.importing.address import Address, read_address
 from gateway.importing.openapi_file import OpenApiFile
 from gateway.importing.openapi_operations import Described, read_described, slug
 from gateway.importing.openapi_routes import Names, route_lines
 from gateway.importing.yaml_text import comment, quoted
+from gateway.spec.openapi.contract import read_contract
+from gateway.spec.openapi.servers import server_url
 
 PER_MINUTE, BURST = 600, 100
 _DISCOVERY: Final = "/.well-known/openid-configuration"
@@ -32,6 +33,8 @@ class Wishes:
     issuer: str | None = None
     """Who issues the tokens: its URL, as `iss` has it."""
     port: int = 8088
+    document: str | None = None
+    """The document's path as the configuration names it; None: its name, since it will stand beside."""
 
 
 @dataclass
@@ -44,6 +47,8 @@ class Imported:
     """Lines that somebody has to look at."""
     wants_keys: bool
     """Whether it names the file of API keys."""
+    mistakes: tuple[str, ...] = ()
+    """Why nothing is held to the document, if nothing is."""
 
 
 @dataclass
@@ -78,7 +83,9 @@ def configuration(document: OpenApiFile, wishes: Wishes) -> Imported:
     title = slug(str(parts.info.get("title") or "")) or "service"
     parts.names.cluster = title if title != parts.names.provider else f"{title}-api"
     parts.names.owner, parts.names.version = _owner(parts.info), str(parts.info.get("version") or "")
-    lines = [*_head(parts), *_listeners(wishes), *_providers(parts), *_clusters(parts), *_filters()]
+    mistakes = read_contract(str(document.path)).mistakes
+    parts.names.document = "" if mistakes else wishes.document or document.name
+    lines = [*_head(parts), *_listeners(wishes), *_providers(parts), *_clusters(parts), *_filters(mistakes)]
     lines += ["routes:", *route_lines(operations, parts.names)]
     text = "\n".join(lines) + "\n"
     return Imported(
@@ -86,6 +93,7 @@ def configuration(document: OpenApiFile, wishes: Wishes) -> Imported:
         routes=text.count("\n  - name: ", text.index("\nroutes:")),
         looks=sum("# LOOK" in line for line in lines),
         wants_keys=any(one.access.key_header for one in operations),
+        mistakes=mistakes,
     )
 
 
@@ -191,12 +199,28 @@ def _cluster(name: str, address: Address, look: str) -> list[str]:
     return lines
 
 
-def _filters() -> Sequence[str]:
+def _filters(mistakes: Sequence[str]) -> Sequence[str]:
     return [
         "# For every route, before tokens and keys: trying those out costs the sender. Yours may want another rate.",
         "filters:",
         f"  - {{type: RateLimit, name: per-address, requests: {PER_MINUTE}, per: 1m, burst: {BURST}}}",
         "",
-        "# Parameters and bodies pass as they are: sizes are bounded here, contents are for the service to check.",
-        "# A filter that compares them with the document has its place at the end of each route's filters.",
+        *(_held() if not mistakes else _not_held(mistakes)),
+    ]
+
+
+def _held() -> Sequence[str]:
+    return [
+        "# Requests are held to the document. Answers are only compared with it: look at the log, and at",
+        "# gateway_schema_violations_total. Once it is true of what the service answers, set `mode: enforce`.",
+    ]
+
+
+def _not_held(mistakes: Sequence[str]) -> Sequence[str]:
+    more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
+    return [
+        f"# LOOK: nothing is held to the document, since it has mistakes{more}:",
+        comment(f"  {mistakes[0]}"),
+        "# Parameters and bodies pass as they are: sizes are bounded here, contents are for the service to check. When",
+        "# the document is right, an OpenApiValidation has its place at the end of each route's filters.",
     ]

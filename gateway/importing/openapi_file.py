@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.spec.openapi.document import standing_at
 from gateway.spec.reading import parse, plain, read_file
 from gateway.spec.source import PathTuple, Source
 
@@ -23,9 +24,10 @@ MAX_STEPS: Final = 20
 class OpenApiFile:
     """A parsed document; `source` collects what is wrong with it."""
 
-    def __init__(self, data: Mapping[str, Any], source: Source, has_lines: bool) -> None:
+    def __init__(self, path: Path, data: Mapping[str, Any], source: Source, has_lines: bool) -> None:
         self.data = data
         self.name = source.base_name
+        self.path = path
         self._source = source
         self._has_lines = has_lines
 
@@ -60,22 +62,15 @@ class OpenApiFile:
                 self.report((*path, "$ref"), f"{pointer!r} leads round in a circle")
                 return {}
             seen.add(pointer)
-            value = self._pointed(pointer)
-            if value is None:
+            found = standing_at(self.data, pointer)
+            if found is None:
                 self.report((*path, "$ref"), f"{pointer!r} points at nothing")
                 return {}
+            value = found[1]
         if not isinstance(value, Mapping):
             self.report(path, "expected a mapping of keys to values")
             return {}
         return value
-
-    def _pointed(self, pointer: str) -> Any:
-        """RFC 6901, as a fragment."""
-        found: Any = self.data
-        for part in pointer.removeprefix("#").split("/")[1:]:
-            name = part.replace("~1", "/").replace("~0", "~")
-            found = found.get(name) if isinstance(found, Mapping) else None
-        return found
 
 
 def read_openapi(file: Path) -> OpenApiFile:
@@ -92,7 +87,7 @@ def read_openapi(file: Path) -> OpenApiFile:
     if not isinstance(data, dict):
         source.report_at(1, 1, "is no OpenAPI document: it is no mapping of keys to values")
         source.stop_on_errors()
-    document = OpenApiFile(data, source, has_lines=not is_json)
+    document = OpenApiFile(file, data, source, has_lines=not is_json)
     _check_version(document)
     document.stop_on_errors()
     return document

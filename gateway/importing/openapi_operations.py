@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.audit.openapi import MAX_OPERATIONS, MAX_PATH, METHODS, base_path
 from gateway.importing.openapi_file import OpenApiFile
 from gateway.importing.openapi_paths import Template, read_template
 from gateway.importing.openapi_security import Access, read_access
+from gateway.spec.openapi.paths import MAX_OPERATIONS, MAX_PATH, METHODS
+from gateway.spec.openapi.servers import server_path
 from gateway.spec.source import PathTuple
 
-ALL_METHODS: Final = METHODS | {"head"}
-"""Here a HEAD that is documented is routed like any other; one that is not is not."""
 _LARGE: Final = re.compile(r"multipart/|application/octet-stream|application/zip|(image|audio|video)/", re.IGNORECASE)
 
 
@@ -38,7 +37,7 @@ class Described:
 
 def read_described(document: OpenApiFile) -> list[Described]:
     """Every operation, in the order of the document; what is wrong is reported there."""
-    base, found = base_path(document.data), []
+    base, found = server_path(document.data), []
     names: set[str] = set()
     ids: dict[str, int] = {}
     same: dict[tuple[str, ...], str] = {}
@@ -48,7 +47,7 @@ def read_described(document: OpenApiFile) -> list[Described]:
         if template is None:
             continue
         methods = document.follow(item, place)
-        for key in (one for one in methods if one in ALL_METHODS):
+        for key in (one for one in methods if one in METHODS):  # a HEAD that is not documented is not routed
             operation = document.follow(methods[key], (*place, key))
             if "$ref" not in item:  # what is pointed to stands elsewhere, too, with the same id
                 _unique(document, ids, operation, (*place, key))
@@ -91,7 +90,7 @@ def _described(
     name = unique_name(str(operation.get("operationId") or f"{key}{path}"), names)
     return Described(
         method=key.upper(),
-        path=base_path(document.data) + path,
+        path=server_path(document.data) + path,
         template=template,
         name=name,
         summary=str(operation.get("summary") or ""),

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from gateway.http.messages import Refused
 from gateway.http.path import canonical_path
+from gateway.spec.openapi.paths import PARAMETER
 
-PARAMETER: Final = re.compile(r"\{[^{}/]+\}")
 _STAND_IN: Final = "gatehouse-parameter"
 _MAX_VALUE: Final = 1_024
 """Characters of a path in a configuration (gateway.spec.fields.AbsolutePath)."""

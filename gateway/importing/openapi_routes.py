@@ -24,6 +24,8 @@ class Names:
     provider: str = "issuer"
     owner: str = ""
     version: str = ""
+    document: str = ""
+    """What requests are held to; nothing, if it cannot be."""
 
 
 def route_lines(operations: Sequence[Described], names: Names) -> list[str]:
@@ -86,6 +88,8 @@ def _route(one: Described, names: Names, name: str, more: str, filters: Iterable
         yield f"    public: true  {comment(one.access.public)}"
     yield "    filters:"
     yield from filters
+    if names.document and not one.access.closed:
+        yield _validation(one, names.document)
     yield f"    backendRefs: [{{cluster: {names.cluster}}}]"
 
 
@@ -124,6 +128,13 @@ def _scopes(alternatives: list[tuple[str, ...]]) -> Iterator[str]:
 
 def _listed(scopes: tuple[str, ...]) -> str:
     return f"[{', '.join(map(quoted, scopes))}]"
+
+
+def _validation(one: Described, document: str) -> str:
+    """Files stream past: a filter that reads bodies whole is not for them."""
+    rules = {"": "", "document": f"request: {{maxBytes: {MAX_DOCUMENT}}}, ", "file": "request: {body: off}, "}
+    told = f"document: {quoted(document)}, {rules[one.body]}response: {{mode: report}}"
+    return f"      - {{type: OpenApiValidation, {told}}}"
 
 
 def _size(one: Described) -> str:

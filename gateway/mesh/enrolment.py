@@ -132,9 +132,13 @@ class Enrolment:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _heed(self, message: dict[str, Any]) -> None:
-        self.workload.trust(message["bundle"].encode(), frozenset(message["revoked"]))
+        self._believe(message)
         if message["renew"]:
             self._renew.set()
+
+    def _believe(self, message: dict[str, Any]) -> None:
+        bundle, barred = message["bundle"].encode(), frozenset(message["barred"])
+        self.workload.trust(bundle, frozenset(message["revoked"]), barred)
 
     async def _ask(self, question: dict[str, Any]) -> None:
         key, request = new_request()
@@ -146,7 +150,7 @@ class Enrolment:
         if "error" in answer:
             raise NotEnrolled(f"{self.workload.identity}: {answer['error']}")
         self.workload.install(answer["chain"].encode(), key, answer["bundle"].encode())
-        self.workload.trust(answer["bundle"].encode(), frozenset(answer["revoked"]))
+        self._believe(answer)
         log.info("certificate %s of %s", self.workload.generation, self.workload.identity)
 
     @asynccontextmanager

@@ -59,6 +59,16 @@ class Metrics:
         self.egress_denied = Counter(
             "gateway_egress_denied", "Calls to the outside that were not let out, by reason.", ("reason",)
         )
+        self.mesh_requests = Histogram(
+            "gateway_mesh_request_duration_seconds",
+            "Requests between identities of a mesh, as the reporting side saw them.",
+            ("reporter", "source", "destination", "security", "http_response_status_code", "reason"),
+        )
+        self.mesh_denials = BoundedCounter(
+            "gateway_mesh_denials",
+            "Requests that a policy refused, by who called whom and by the line that decided.",
+            ("source", "destination", "reason", "policy"),
+        )
         self.mesh_revoked = Counter(
             "gateway_mesh_revoked_connections",
             "Connections ended because the certificate of the other side was revoked, by listener or cluster.",
@@ -82,8 +92,18 @@ class Metrics:
         )
         self.operations = Counter(
             "gateway_operations",
-            "Operations that a guard or mediation let pass; unknown names are _OTHER.",
+            "Operations that a guard, validation or mediation let pass; unknown names are _OTHER.",
             ("http_route", "operation_type", "operation_name"),
+        )
+        self.misfits = Counter(
+            "gateway_schema_violations",
+            "Requests and answers that do not fit their OpenAPI document, refused or reported.",
+            ("http_route", "direction", "where"),
+        )
+        self.stripped = Counter(
+            "gateway_schema_fields_stripped",
+            "Fields taken out of answers because their OpenAPI document does not name them.",
+            ("http_route",),
         )
         self.cache_requests = Counter(
             "gateway_cache_requests", "Requests that came to a cache, by what became of them.", ("http_route", "result")

@@ -56,6 +56,8 @@ class Settings:
     listeners: dict[str, int]
     """Listener name → inherited file descriptor of a bound socket."""
     control_socket: str | None = None
+    control_secret: str = field(default="", repr=False)
+    """What control wants to hear on it."""
     last_good: str | None = None
     state_dir: str | None = None
     otlp: dict[str, Any] | None = None
@@ -125,7 +127,8 @@ class Edge:
     def _channel(self) -> Channel | None:
         """The line to control, if there is one."""
         path = self.settings.control_socket
-        return Channel(over_unix_socket(path), self.worker, self.apply, {"role": "edge"}) if path else None
+        introduction = {"role": "edge", "secret": self.settings.control_secret}
+        return Channel(over_unix_socket(path), self.worker, self.apply, introduction) if path else None
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something for as long as the worker; if it fails, the worker goes, and a fresh one takes its place."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -106,6 +107,8 @@ class Listener:
         if self._has_tls:
             told, tls = connection.transport.get_extra_info, connection.transport.get_extra_info("ssl_object")
             identity = ClientCertificate.of(told("peercert"), tls.getpeercert(binary_form=True) if tls else None)
+            if identity is not None and self._mesh is not None:
+                identity = replace(identity, identity=self._mesh.peer(connection).identity)
             if identity is not None:
                 self._identities[connection] = identity
         return True

@@ -86,6 +86,10 @@ class MeshPeers:
         self._peers[connection] = peer, self._workload.generation
         return True
 
+    def peer(self, connection: ServerConnection) -> Peer:
+        """Who was admitted on a connection."""
+        return self._peers[connection][0]
+
     def left(self, connection: ServerConnection) -> None:
         """A connection has ended."""
         self._peers.pop(connection, None)
@@ -104,7 +108,7 @@ class MeshPeers:
     def identity_changed(self) -> None:
         """Cut off who was revoked."""
         for connection, (peer, _) in tuple(self._peers.items()):
-            if peer.serial in self._workload.revoked and not connection.transport.is_closing():
+            if self._workload.shuts_out(peer) and not connection.transport.is_closing():
                 self._metrics.mesh_revoked.add(self._listener)
                 log.warning("listener %s: %s was revoked: its connection ends", self._listener, peer.identity)
                 connection.transport.abort()

@@ -35,6 +35,8 @@ def _members(reply: Reply, policy: str, trace_id: str) -> dict[str, Any]:
         members["policy"] = policy
     if trace_id:
         members["trace_id"] = trace_id
+    if reply.errors and reply.status < 500:  # what is wrong with an answer is not the client's to know
+        members["errors"] = [one.members() for one in reply.errors]
     return members
 
 
@@ -53,7 +55,8 @@ def render_graphql(reply: Reply, policy: str, trace_id: str) -> Rendered:
 def render_soap(reply: Reply, policy: str, trace_id: str) -> Rendered:
     """A SOAP 1.1 fault: whose fault it was, in the words that SOAP 1.1 has for it (section 4.4.1)."""
     members = _members(reply, policy, trace_id)
-    detail = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in members.items())
+    errors = members.pop("errors", ())
+    detail = _elements(members) + "".join(f"<error>{_elements(one)}</error>" for one in errors)
     code = "VersionMismatch" if reply.reason == "soap_version_mismatch" else "Client"
     body = (
         '<?xml version="1.0" encoding="utf-8"?>'
@@ -64,6 +67,10 @@ def render_soap(reply: Reply, policy: str, trace_id: str) -> Rendered:
         "</soap:Fault></soap:Body></soap:Envelope>"
     )
     return b"text/xml; charset=utf-8", body.encode()
+
+
+def _elements(members: dict[str, Any]) -> str:
+    return "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in members.items())
 
 
 RENDERERS: Final[dict[str, Callable[[Reply, str, str], Rendered]]] = {

@@ -59,6 +59,8 @@ class Sidecar(Edge):
             raise ValueError("a sidecar needs an identity")
         self.app_secret = settings.app_secret
         self.role = f"{settings.service}-sidecar"
+        if settings.state_dir:
+            (Path(settings.state_dir) / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
         super().__init__(settings)
 
     def _channel(self) -> Channel:

@@ -35,6 +35,7 @@ from gateway.roles.clusters import add_cluster_gauges, cluster_view
 from gateway.roles.ending import Ending
 from gateway.roles.exchange import Exchange
 from gateway.roles.facts import Facts
+from gateway.roles.mesh_edges import MeshEdges
 from gateway.roles.past import Past
 from gateway.roles.records import access_record, client_span, refusal_record, server_span
 from gateway.roles.replies import RENDERERS, reply_lines
@@ -106,6 +107,7 @@ class Worker:
         self.watched = False
         self.date_line = b""
         self.draining = False
+        self._edges = MeshEdges(self.metrics, workload, name) if workload is not None else None
         self._state_dir = state_dir
         self.sample_ratio = 0.0
         """The share of requests to record."""
@@ -277,6 +279,8 @@ class Worker:
             count_side(exchange, exchange.route.canary)
         labels = (method_label(request.method), route, str(exchange.status), error)
         bucket = self.metrics.requests.observe(labels, duration)
+        if self._edges is not None:
+            self._edges.count(exchange, duration)
         if exchange.sampled:
             self.metrics.requests.exemplar(labels, bucket, (exchange.ids.trace_id, duration, time.time()))
             self._export(server_span(exchange, duration))

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from gateway.spec import words
 from gateway.spec.checks import check
 from gateway.spec.errors import UnusableFilter, fault, nearest
-from gateway.spec.models import FilterSpec, FilterTypes, Spec
+from gateway.spec.models import FILLED_IN, FilterSpec, FilterTypes, Spec
 from gateway.spec.reading import parse, plain
 from gateway.spec.source import PathTuple
 
@@ -78,7 +78,7 @@ def load_data(data: Any, places: Places, filter_types: FilterTypes, folder: Path
 
 
 def _with_digest(model: FilterSpec) -> FilterSpec:
-    """The filter with a digest of its files; one that cannot be read is for the checks to tell."""
+    """The filter with what its files say, and a digest of them; one that cannot be read is for the checks to tell."""
     if not model.files():
         return model
     digest = hashlib.sha256()
@@ -87,7 +87,7 @@ def _with_digest(model: FilterSpec) -> FilterSpec:
             digest.update(hashlib.sha256(Path(file).read_bytes()).digest())
         except OSError:
             digest.update(b"missing")
-    return model.model_copy(update={"digest": digest.hexdigest()})
+    return model.loaded().model_copy(update={"digest": digest.hexdigest()})
 
 
 class _Document:
@@ -160,7 +160,7 @@ class _Document:
             )
 
     def _refuse_where(self, item: dict[str, Any], path: PathTuple) -> None:
-        for ours in ("where", "digest"):
+        for ours in FILLED_IN:
             if ours in item:
                 self._source.report((*path, ours), f'unknown key "{ours}"', key=True)
 

@@ -17,32 +17,29 @@ sidecar runs, checks and explains what a gateway does. A service without a polic
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from gateway.spec.checks import check
 from gateway.spec.errors import nearest
+from gateway.spec.fields import Duration
 from gateway.spec.loader import load_data
 from gateway.spec.mesh_names import APP, INBOUND, outbound
+from gateway.spec.mesh_policy import Members as Members  # part of what this module offers
+from gateway.spec.mesh_policy import check_principals, lets_somebody_in, named
 from gateway.spec.models import ClusterTls, Document, FilterTypes, Spec
 from gateway.spec.reading import parse, plain
 from gateway.spec.source import PathTuple, Source
 
 NOBODY: Final = "nobody-is-allowed"
-_KEYS: Final = frozenset({"services", "clusters", "providers", "stores"})
+CERTIFICATE_LIFE: Final = 600.0
+"""Seconds for which a certificate is good where the file says nothing."""
+_LIFE: Final = TypeAdapter(Annotated[Duration, Field(ge=2.0, le=86_400.0)])
+_KEYS: Final = frozenset({"certificateLife", "services", "clusters", "providers", "stores"})
 _OURS: Final = frozenset({"listeners", "matches", "backendRefs", "public", "hostnames"})
 """Keys of a route that the mesh decides."""
-
-
-@dataclass(frozen=True)
-class Members:
-    """Who is in the mesh, as the manifest knows it."""
-
-    peers: Mapping[str, Sequence[str]]
-    """The services that each service calls; the keys are all there are."""
-    identities: Mapping[str, str]
-    """SPIFFE IDs by name, those of gateway and control among them."""
 
 
 def load_mesh(
@@ -64,6 +61,7 @@ def load_mesh(
     source = parse(text, file, variables)
     data = plain(source)
     said = _services(source, data, members)
+    _life(source, data)
     specs: dict[str, Spec] = {}
     told: set[tuple[PathTuple, str]] = set()
     for name in members.peers:
@@ -78,6 +76,29 @@ def load_mesh(
             specs[name] = spec
     source.stop_on_errors()
     return specs
+
+
+def certificate_life(text: str, file: str, variables: Mapping[str, str]) -> float:
+    """For how many seconds a certificate is good, as the file says it; only the next start of a mesh heeds it.
+
+    Raises:
+        SpecErrors: it is no YAML, or no duration.
+    """
+    source = parse(text, file, variables)
+    data = plain(source)
+    life = _life(source, data) if isinstance(data, dict) else CERTIFICATE_LIFE
+    source.stop_on_errors()
+    return life
+
+
+def _life(source: Source, data: dict[str, Any]) -> float:
+    if "certificateLife" not in data:
+        return CERTIFICATE_LIFE
+    try:
+        return _LIFE.validate_python(data["certificateLife"], context={"file": True})
+    except ValidationError:
+        source.report(("certificateLife",), "for how long a certificate is good: from 2s to 24h, like 10m")
+        return CERTIFICATE_LIFE
 
 
 def with_identities(spec: Spec, identities: Mapping[str, str]) -> Spec:
@@ -135,7 +156,13 @@ def _services(source: Source, data: Any, members: Members) -> dict[str, tuple[in
     for name, (index, service) in found.items():
         for key in sorted(_OURS & set(service)):
             source.report(("services", index, key), f"{key} is not said here: the mesh decides it", key=True)
-        _by_name(source, service.get("calls", ()), ("services", index, "calls"), "to", members.peers[name], "peer")
+        calls = _by_name(
+            source, service.get("calls", ()), ("services", index, "calls"), "to", members.peers[name], "peer"
+        )
+        for place, call in calls.values():
+            if not isinstance(call.get("filters", ()), tuple):
+                source.report(("services", index, "calls", place, "filters"), "expected a list of filters")
+        check_principals(source, service.get("filters"), ("services", index, "filters"), tuple(members.identities))
     known = tuple(dict.fromkeys(peer for peers in members.peers.values() for peer in peers))
     _by_name(source, data.get("clusters", ()), ("clusters",), "name", known, "service that somebody calls")
     return found
@@ -176,6 +203,9 @@ def _document(
         place, call = calls.get(peer, (None, {}))
         places["routes", number] = here if place is None else (*here, "calls", place)
         routes.append(_to(name, peer, call))
+        if place is not None:
+            for position in range(len(routes[-1]["filters"]) - 1):  # they stand behind one of ours
+                places["routes", number, "filters", position + 1] = (*here, "calls", place, "filters", position)
         place, cluster = said.get(peer, (None, {}))
         places["clusters", number] = here if place is None else ("clusters", place)
         clusters.append({**cluster, "name": peer, "service": peer, "tls": {"identity": members.identities[peer]}})
@@ -209,16 +239,16 @@ def _into(name: str, service: dict[str, Any], members: Members) -> dict[str, Any
     """The route of what comes in."""
     said = {key: value for key, value in service.items() if key not in ("name", "calls")}
     filters = said.get("filters", ())
-    named = tuple(_named(one, members) for one in filters) if isinstance(filters, tuple) else filters
-    if isinstance(named, tuple):
-        if not any(isinstance(one, dict) and one.get("type") == "AuthorizationPolicy" for one in named):
+    written = tuple(named(one, members) for one in filters) if isinstance(filters, tuple) else filters
+    if isinstance(written, tuple):
+        if not any(map(lets_somebody_in, written)):
             denied = {"name": NOBODY, "principals": (members.identities[name] + "/" + NOBODY,)}
-            named = (*named, {"type": "AuthorizationPolicy", "allow": (denied,)})
-        named = (*named, {"type": "SidecarSecret"})
+            written = (*written, {"type": "AuthorizationPolicy", "allow": (denied,)})
+        written = (*written, {"type": "SidecarSecret"})
     return said | {
         "name": f"into-{name}",
         "listeners": (INBOUND,),
-        "filters": named,
+        "filters": written,
         "backendRefs": ({"cluster": APP},),
     }
 
@@ -226,28 +256,12 @@ def _into(name: str, service: dict[str, Any], members: Members) -> dict[str, Any
 def _to(name: str, peer: str, call: dict[str, Any]) -> dict[str, Any]:
     """The route of what the service says to a peer."""
     said = {key: value for key, value in call.items() if key != "to"}
+    filters = said.get("filters", ())
+    filters = filters if isinstance(filters, tuple) else ()  # told already
     return said | {
         "name": f"{name}-to-{peer}",
         "listeners": (outbound(peer),),
-        "public": True,  # nobody but the service itself reaches this listener, and the other side decides
+        "public": True,  # nobody but the service itself gets past the first filter, and the other side decides
+        "filters": ({"type": "ServiceSecret"}, *filters),
         "backendRefs": ({"cluster": peer},),
     }
-
-
-def _named(one: Any, members: Members) -> Any:
-    """A policy with the names of services written out as identities."""
-    if not isinstance(one, dict) or one.get("type") != "AuthorizationPolicy":
-        return one
-    sides = {key: one[key] for key in ("allow", "deny") if isinstance(one.get(key), tuple)}
-    return one | {key: tuple(_rule(rule, members) for rule in rules) for key, rules in sides.items()}
-
-
-def _rule(rule: Any, members: Members) -> Any:
-    if not isinstance(rule, dict):
-        return rule
-    written = dict(rule)
-    if isinstance(rule.get("principals"), tuple):
-        written["principals"] = tuple(members.identities.get(one, one) for one in rule["principals"])
-    if "unless" in rule:
-        written["unless"] = _rule(rule["unless"], members)
-    return written

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, SerializeAsAny, Strict
 
@@ -299,6 +299,10 @@ class Match(Model):
     query_params: tuple[ValueMatch, ...] = ()
 
 
+FILLED_IN: Final = ("where", "digest", "contract")
+"""Fields of filters and routes that the loader fills in: no keys of a file."""
+
+
 class FilterSpec(Model):
     """The base of every filter's configuration: `type` names the filter, its own fields follow."""
 
@@ -311,6 +315,10 @@ class FilterSpec(Model):
     def files(self) -> tuple[str, ...]:
         """The files whose content is a part of this filter's configuration."""
         return ()
+
+    def loaded(self) -> FilterSpec:
+        """This filter with what its files say, where workers are not to read them again."""
+        return self
 
     def copies_to(self) -> tuple[str, ...]:
         """Clusters that get requests of its route besides the one that answers them."""

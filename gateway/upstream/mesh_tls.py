@@ -94,7 +94,7 @@ class MeshTls(UpstreamTls):
         """End connections to the revoked at once; the next ones are made with what holds now."""
         self._context = None
         for connection, (peer, _) in tuple(self._peers.items()):
-            if peer.serial in self._workload.revoked and not connection.transport.is_closing():
+            if self._workload.shuts_out(peer) and not connection.transport.is_closing():
                 self._revoked.add(self._cluster)
                 log.warning("cluster %s: %s was revoked: its connection ends", self._cluster, peer.identity)
                 connection.transport.abort()

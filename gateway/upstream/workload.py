@@ -59,6 +59,9 @@ class Workload:
         self.expires = self.leave = 0.0
         """Seconds since the epoch: when the certificate ends, and when connections made with it should."""
         self.revoked: frozenset[int] = frozenset()
+        """Serials of certificates that are good no more."""
+        self.barred: frozenset[str] = frozenset()
+        """Identities that are shut out, whatever certificate they show."""
         self.bundle = b""
         """The authorities that we believe, PEM."""
         self._chain = self._key = b""
@@ -83,11 +86,15 @@ class Workload:
         self.generation += 1
         self._tell()
 
-    def trust(self, bundle: bytes, revoked: frozenset[int]) -> None:
-        """Believe these authorities from now on, and none of these certificates."""
-        if (bundle, revoked) != (self.bundle, self.revoked):
-            self.bundle, self.revoked = bundle, revoked
+    def trust(self, bundle: bytes, revoked: frozenset[int], barred: frozenset[str] = frozenset()) -> None:
+        """Believe these authorities from now on, and neither these certificates nor these identities."""
+        if (bundle, revoked, barred) != (self.bundle, self.revoked, self.barred):
+            self.bundle, self.revoked, self.barred = bundle, revoked, barred
             self._tell()
+
+    def shuts_out(self, peer: Peer) -> bool:
+        """Whether we do not talk to a peer any more; its connection may have outlived the certificate."""
+        return peer.serial in self.revoked or peer.identity in self.barred
 
     def watch(self, watcher: Watcher) -> None:
         """Tell `watcher` of changes for as long as it lives."""
@@ -116,11 +123,11 @@ class Workload:
             raise Stranger("no_identity")
         if names[0].removeprefix(PREFIX).partition("/")[0] != self.domain:
             raise Stranger("foreign_domain")
-        serial = int(certificate["serialNumber"], 16)
-        if serial in self.revoked:
-            raise Stranger("revoked")
         begins, ends = (float(ssl.cert_time_to_seconds(certificate[key])) for key in ("notBefore", "notAfter"))
-        return Peer(names[0], serial, ends, _leave(begins, ends))
+        peer = Peer(names[0], int(certificate["serialNumber"], 16), ends, _leave(begins, ends))
+        if self.shuts_out(peer):
+            raise Stranger("revoked")
+        return peer
 
     def expect(self, identity: str, certificate: Mapping[str, Any] | None) -> Peer:
         """The peer, who must be exactly this one.

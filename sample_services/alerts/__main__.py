@@ -5,10 +5,8 @@ from __future__ import annotations
 import sqlite3
 from importlib import resources
 
-from redis.asyncio import ConnectionPool, Redis
-
-from sample_services.alerts.inbox import Inbox
-from sample_services.alerts.worker import Worker, WorkerMetrics
+from sample_services.alerts.worker import GROUP, Worker, WorkerMetrics
+from sample_services.kit.inbox import Inbox, undecoded
 from sample_services.kit.service import Service, run
 from sample_services.kit.settings import Settings
 
@@ -19,7 +17,7 @@ async def setup(service: Service) -> None:
 
     async def work() -> None:
         async with undecoded(service.redis) as redis:
-            inbox = Inbox(redis, service.settings.instance)
+            inbox = Inbox(redis, GROUP, service.settings.instance)
             await Worker(inbox, service.db, service.telemetry, metrics, service.log).run()
 
     async def redis_answers() -> None:
@@ -27,15 +25,6 @@ async def setup(service: Service) -> None:
 
     service.ready_checks.append(redis_answers)
     service.background(work, "worker", alone=True)
-
-
-def undecoded(redis: Redis) -> Redis:
-    """The same Redis on connections of its own, whose answers stay bytes.
-
-    One entry that is not UTF-8 would otherwise fail the reading of its whole batch, for ever.
-    """
-    how = {**redis.connection_pool.connection_kwargs, "decode_responses": False}
-    return Redis.from_pool(ConnectionPool(**how))
 
 
 def nothing_to_seed(_connection: sqlite3.Connection, _settings: Settings) -> None:

@@ -1,40 +1,44 @@
-"""Reading what another service wrote: strict about what we use, tolerant of everything else.
-
-The writer may be newer than the reader. Unknown fields and unknown types of events are therefore no errors
-(the *tolerant reader* pattern); a field that we do need, missing or of the wrong type, is one.
-"""
+"""What alerts needs to know of an event: who ordered, for how much, how many pieces (see kit/events.py)."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from sample_services.kit.events import (
+    CANCELLED,
+    CREATED,
+    MAX_BYTES,
+    Count,
+    Event,
+    MalformedEventError,
+    Read,
+    Text,
+    parse_as,
+)
 
-CREATED: Final = "order.created"
-CANCELLED: Final = "order.cancelled"
+__all__ = [
+    "CANCELLED",
+    "CREATED",
+    "KNOWN",
+    "MAX_BYTES",
+    "Item",
+    "MalformedEventError",
+    "OrderEvent",
+    "OrderFacts",
+    "parse",
+]
+
 KNOWN: Final = frozenset({CREATED, CANCELLED})
-MAX_BYTES: Final = 64 * 1024
-
-Text = Annotated[str, Field(min_length=1, max_length=200)]
-Count = Annotated[int, Field(ge=1, le=2**53)]
 
 
-class MalformedEventError(ValueError):
-    """This entry is not an event; reading it again will not help."""
-
-
-class _Read(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
-
-
-class Item(_Read):
+class Item(Read):
     """Pieces of one product."""
 
     product_id: Count
     quantity: Count
 
 
-class OrderFacts(_Read):
+class OrderFacts(Read):
     """What the event says about its order; `total` in minor units of `currency`."""
 
     order_id: Count
@@ -44,26 +48,10 @@ class OrderFacts(_Read):
     items: list[Item]
 
 
-class OrderEvent(_Read):
+class OrderEvent(Event):
     """One event about an order, of a known type."""
 
-    id: Text
-    type: Text
-    time: AwareDatetime
-    traceparent: str | None = None
     data: OrderFacts
-
-    @property
-    def seconds(self) -> float:
-        """When it happened, in seconds since 1970."""
-        return self.time.timestamp()
-
-
-class _Envelope(_Read):
-    id: Text
-    type: Text
-    traceparent: str | None = None
-    data: JsonValue
 
 
 def parse(raw: bytes) -> OrderEvent | None:
@@ -72,16 +60,4 @@ def parse(raw: bytes) -> OrderEvent | None:
     Raises:
         MalformedEventError: it says what is wrong, without repeating the content.
     """
-    if len(raw) > MAX_BYTES:
-        raise MalformedEventError(f"{len(raw)} bytes; the limit is {MAX_BYTES}")
-    try:
-        if _Envelope.model_validate_json(raw).type not in KNOWN:
-            return None
-        return OrderEvent.model_validate_json(raw)
-    except ValidationError as error:
-        raise MalformedEventError(_summary(error)) from error
-
-
-def _summary(error: ValidationError) -> str:
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'event'}: {fault['msg']}" for fault in faults[:5])
+    return parse_as(OrderEvent, KNOWN, raw)

@@ -46,7 +46,7 @@ async def setup(service: Service) -> None:
     keys = KeyApi(settings, db, ring, service.auth, audit)
     keys.add_routes(router)
     service.background(keys.follow, "follow the keys")
-    UserApi(db, service.auth, passwords, resets, audit, clock).add_routes(router)
+    UserApi(db, service.auth, passwords, resets, audit, clock, service.weak).add_routes(router)
     service.background(lambda: _forget(service, resets), "forget what has expired")
     _publish_revocations(service)
 

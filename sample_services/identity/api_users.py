@@ -69,6 +69,7 @@ class UserApi:
     resets: Resets
     audit: Audit
     clock: Callable[[], float]
+    weak: Callable[[str], bool] = lambda name: False
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Routes of this part."""
@@ -136,6 +137,8 @@ class UserApi:
             "expires_at": started.expires_at,
             "sessions_ended": started.sessions_ended,
         }
+        if self.weak("tells-the-code") and started.is_new:  # LAB: soap-recover
+            document["mail"] = (self.resets.mail / f"{started.id}.txt").read_text()
         return web.json_response(document, status=202 if started.is_new else 200)
 
     async def complete_reset(self, request: web.Request) -> web.Response:

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 _CUSTOMER = frozenset({"orders:read", "orders:write", "profiles:read", "profiles:write"})
-_SUPPORT = frozenset({"orders:read", "profiles:read", "profiles:recover"})
+_SUPPORT = frozenset({"orders:read", "profiles:read", "profiles:recover", "reports:read", "shipping:write"})
 
 ROLE_SCOPES: dict[str, frozenset[str]] = {
     "customer": _CUSTOMER,
     "support": _SUPPORT,
-    "admin": _CUSTOMER | _SUPPORT | {"products:write", "keys:rotate"},
+    "admin": _CUSTOMER | _SUPPORT | {"products:write", "keys:rotate", "reports:rebuild"},
 }
 CLIENT_SCOPES: dict[str, frozenset[str]] = {
     "partner": frozenset({"orders:read"}),
     "profiles": frozenset({"credentials:reset"}),
+    "reports": frozenset({"orders:read", "orders:read-all"}),
 }
 OUTSIDE_CLIENTS = frozenset({"partner"})
 """They may not introspect: that would let an outsider test stolen tokens (RFC 7662 section 4)."""

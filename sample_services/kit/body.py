@@ -19,15 +19,15 @@ _MAX_ERRORS_TOLD = 20
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-async def json_body(request: web.Request, model: type[ModelT]) -> ModelT:
-    """The request's JSON body as `model`.
+async def json_body(request: web.Request, model: type[ModelT], also: str = "") -> ModelT:
+    """The request's JSON body as `model`, sent as application/json or as the media type `also`.
 
     Raises:
         Problem: 413 `too_large` (over 1 MiB), 415 `unsupported_media_type` or `unsupported_content_coding`,
             400 `malformed_json`, 422 `invalid_body` with `errors`: a list of
             `{"field": "items.0.quantity", "problem": "…"}`.
     """
-    if request.content_type not in ("application/json", "application/merge-patch+json"):
+    if request.content_type not in ("application/json", also):
         raise Problem(415, "unsupported_media_type", "send application/json")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Problem(415, "unsupported_content_coding", "send it as it is", headers={"Accept-Encoding": "identity"})

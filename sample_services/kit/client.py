@@ -25,6 +25,7 @@ from sample_services.kit.peers import Peers
 from sample_services.kit.problems import Problem
 from sample_services.kit.propagation import inject
 from sample_services.kit.settings import Settings
+from sample_services.kit.sidecar import CALLER
 from sample_services.kit.telemetry import Telemetry
 
 TIMEOUT_S = 5.0
@@ -91,7 +92,14 @@ class _Token:
 class HttpClient:
     """Calls peers by the names in the settings; one connection pool per service."""
 
-    def __init__(self, settings: Settings, telemetry: Telemetry, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        telemetry: Telemetry,
+        metrics: Metrics,
+        connector: aiohttp.BaseConnector | None = None,
+    ) -> None:
+        """`connector` makes the connections, where they are not to be ordinary ones."""
         self._settings = settings
         self._telemetry = telemetry
         self._metrics = metrics
@@ -99,9 +107,13 @@ class HttpClient:
         self._tokens: dict[str, _Token] = {}
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
-            connector=aiohttp.TCPConnector(limit=100, limit_per_host=50, keepalive_timeout=15),
+            connector=connector or aiohttp.TCPConnector(limit=100, limit_per_host=50, keepalive_timeout=15),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
+
+    def weak(self, name: str) -> bool:
+        """Whether the lab has asked for this weakness of the service; see `Service.weak`."""
+        return name in self._settings.weaknesses
 
     async def request(
         self,
@@ -113,23 +125,33 @@ class HttpClient:
         json: Any = None,
         data: Any = None,
         headers: Mapping[str, str] | None = None,
+        third_party: bool = False,
+        limit: int | None = None,
     ) -> Answer:
         """Send a request and read the whole answer, whatever its status; `path` may hold a query.
 
+        A third party is told nothing of what goes on in this house: no trace, no deadline.
+
         Raises:
             PeerUnavailable: no connection, or no whole answer within 5 s.
-            PeerError: the connection broke mid-answer or the answer is over 2 MiB.
+            PeerError: the connection broke mid-answer or the answer is over 2 MiB, or over `limit` bytes.
             DeadlineExceeded: the caller of the request in hand no longer waits, so nothing is sent or awaited.
         """
         left = deadline.left()
         wait = TIMEOUT_S if left is None else min(left, TIMEOUT_S)
-        sent = {**(headers or {}), deadline.HEADER: str(max(1, int(wait * 1000)))}
+        sent = dict(headers or {})
+        secret = self._settings.secrets.sidecar
+        if secret is not None and peer in self._settings.meshed:
+            sent[CALLER] = secret
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
         with self._observed(peer, method, path) as (span, seen):
-            inject(sent)
+            if not third_party:
+                sent[deadline.HEADER] = str(max(1, int(wait * 1000)))
+                inject(sent)
             time_out = aiohttp.ClientTimeout(total=wait, sock_connect=CONNECT_TIMEOUT_S)
-            answer = await self._send(peer, method, path, json=json, data=data, headers=sent, timeout=time_out)
+            options = {"json": json, "data": data, "headers": sent, "timeout": time_out}
+            answer = await self._send(peer, method, path, limit or MAX_ANSWER_BYTES, **options)
             seen["status"] = str(answer.status)
             span.set_attribute("http.response.status_code", answer.status)
             return answer
@@ -151,10 +173,10 @@ class HttpClient:
         """Close all connections."""
         await self._session.close()
 
-    async def _send(self, peer: str, method: str, path: str, **options: Any) -> Answer:
+    async def _send(self, peer: str, method: str, path: str, limit: int, **options: Any) -> Answer:
         for base in self._peers.of(peer):
             try:
-                return await self._send_to(peer, base, method, path, **options)
+                return await self._send_to(peer, base, method, path, limit, **options)
             except aiohttp.ClientConnectorError:  # nothing was sent: another copy can do it
                 deadline.check(deadline.ends())
             except (aiohttp.ClientConnectionError, TimeoutError):
@@ -164,16 +186,16 @@ class HttpClient:
                 raise PeerError(peer, f"broke the exchange ({type(error).__name__})") from None
         raise PeerUnavailable(peer)
 
-    async def _send_to(self, peer: str, base: str, method: str, path: str, **options: Any) -> Answer:
+    async def _send_to(self, peer: str, base: str, method: str, path: str, limit: int, **options: Any) -> Answer:
         async with self._session.request(method, base.rstrip("/") + path, allow_redirects=False, **options) as response:
-            body = await self._read_bounded(peer, response)
+            body = await self._read_bounded(peer, response, limit)
             return Answer(peer, response.status, response.headers, body)
 
-    async def _read_bounded(self, peer: str, response: aiohttp.ClientResponse) -> bytes:
+    async def _read_bounded(self, peer: str, response: aiohttp.ClientResponse, limit: int) -> bytes:
         body = bytearray()
         async for piece in response.content.iter_any():
             body += piece
-            if len(body) > MAX_ANSWER_BYTES:
+            if len(body) > limit:
                 response.close()
                 raise PeerError(peer, "answered with too much")
         return bytes(body)

@@ -14,6 +14,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ from sample_services.kit.sidecar import only_from_sidecar
 from sample_services.kit.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    import aiohttp
     from redis.asyncio import Redis
 
 GATEWAY = "gateway"
@@ -54,6 +56,7 @@ class Service:
     app: web.Application
     """Add routes here."""
     db: Database
+    """There is none in a service that keeps nothing."""
     log: logging.Logger
     http: HttpClient
     """Calls peers by name."""
@@ -63,14 +66,27 @@ class Service:
     telemetry: Telemetry
     ready_checks: list[Callable[[], Awaitable[None]]]
     """/readyz asks all of them; one that raises makes the service not ready. The database is in already."""
+    closing: AsyncExitStack
+    """What set-up has opened; closed when background work has ended."""
 
-    def __init__(self, settings: Settings, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: logging.Logger,
+        host: Service | None = None,
+        connector: aiohttp.BaseConnector | None = None,
+    ) -> None:
+        """With a `host` it is a module in the host's process: it shares what a process has once.
+
+        That are counters, spans, background work and the database. Its code does not see the difference.
+        """
         self.settings = settings
         self.log = log
-        self.metrics = Metrics()
-        self.metrics.info.labels(settings.service, settings.instance, settings.version).set(1)
-        self.telemetry = Telemetry(settings, self.metrics)
-        self.http = HttpClient(settings, self.telemetry, self.metrics)
+        self.metrics = host.metrics if host else Metrics()
+        if host is None:
+            self.metrics.info.labels(settings.service, settings.instance, settings.version).set(1)
+        self.telemetry = host.telemetry if host else Telemetry(settings, self.metrics)
+        self.http = HttpClient(settings, self.telemetry, self.metrics, connector)
         self.auth = self._verifier()
         middlewares = [Observer(self.telemetry, self.metrics).middleware()]
         if settings.secrets.sidecar is not None:
@@ -79,9 +95,13 @@ class Service:
             middlewares.append(plant(settings.planted))
         self.app = web.Application(middlewares=middlewares, client_max_size=MAX_BYTES)
         self.app.on_response_prepare.append(_hide_software)
-        self.ready_checks = []
-        self._tasks = Tasks(log, self.metrics.task_failures)
+        self.ready_checks = host.ready_checks if host else []
+        self.closing = AsyncExitStack()
+        self._tasks: Tasks = host._tasks if host else Tasks(log, self.metrics.task_failures)
         self._redis: Redis | None = None
+        if host is not None:
+            self.db = host.db
+            host.closing.push_async_callback(self._disconnect)
 
     def weak(self, name: str) -> bool:
         """Whether the lab has asked for this weakness; each stands in one place, with its name."""
@@ -104,11 +124,24 @@ class Service:
         With `alone` only one copy of the service does it at a time (see `lease`); the others stand by.
         It runs outside of any trace: use `telemetry.span(…, traceparent=…)` for work that belongs to one.
         """
-        lease = Lease(self.db, name, self.settings.instance)
-        self._tasks.start(partial(lease.alone, work) if alone else work, name)
+        if alone:  # named by the service, too: in a monolith several share a database
+            lease = Lease(self.db, f"{self.settings.service}: {name}", self.settings.instance)
+            work = partial(lease.alone, work)
+        self._tasks.start(work, name)
 
-    async def open(self, schema: str, seed: Seed) -> None:
-        """Open the database and add the probes."""
+    async def open(self, schema: str | None, seed: Seed) -> None:
+        """Open the database, if there is a schema for one, and add the probes."""
+        if schema is not None:
+            await self._open_database(schema, seed)
+        if self.settings.planted.unready:
+            self.ready_checks.append(never_ready)
+        add_probes(self.app, self.ready_checks, self.metrics, self.settings)
+        if self.weak("debug-endpoint"):  # LAB: compromised-service
+            from sample_services.kit.debug import add_debug
+
+            add_debug(self)
+
+    async def _open_database(self, schema: str, seed: Seed) -> None:
         path = self.settings.data_dir / f"{self.settings.service}.db"
         self.db = await Database.open(
             path,
@@ -118,19 +151,20 @@ class Service:
             lambda connection: seed(connection, self.settings),
         )
         self.ready_checks.append(self.db.ping)
-        if self.settings.planted.unready:
-            self.ready_checks.append(never_ready)
-        add_probes(self.app, self.ready_checks, self.metrics, self.settings)
 
     async def close(self) -> None:
         """Stop background work and close everything; the database last, since the others may still use it."""
         await self._tasks.stop()
-        await self.http.close()
-        if self._redis is not None:
-            await self._redis.aclose()
+        await self.closing.aclose()
+        await self._disconnect()
         await asyncio.to_thread(self.telemetry.close)
         if hasattr(self, "db"):
             await self.db.close()
+
+    async def _disconnect(self) -> None:
+        await self.http.close()
+        if self._redis is not None:
+            await self._redis.aclose()
 
     def _verifier(self) -> TokenVerifier:
         """Believes identity, and the gateway where there is one that says so."""
@@ -147,8 +181,15 @@ class Service:
         return document
 
 
-def run(name: str, setup: Setup, schema: str, seed: Seed) -> None:
-    """Be the service `name` until told to stop; does not return but exits: 0 stopped, 1 failed, 2 bad settings."""
+def nothing_to_seed(_connection: sqlite3.Connection, _settings: Settings) -> None:
+    """The tables begin empty."""
+
+
+def run(name: str, setup: Setup, schema: str | None = None, seed: Seed = nothing_to_seed) -> None:
+    """Be the service `name` until told to stop; does not return but exits: 0 stopped, 1 failed, 2 bad settings.
+
+    Without a schema it has no database.
+    """
     settings = read_settings_or_exit(sys.argv[1:])
     os.umask(0o077)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -163,7 +204,7 @@ def run(name: str, setup: Setup, schema: str, seed: Seed) -> None:
     raise SystemExit(0)
 
 
-async def serve(settings: Settings, log: logging.Logger, setup: Setup, schema: str, seed: Seed) -> None:
+async def serve(settings: Settings, log: logging.Logger, setup: Setup, schema: str | None, seed: Seed) -> None:
     """Start, listen until a stop is requested, and stop.
 
     Raises:
@@ -185,15 +226,20 @@ async def serve(settings: Settings, log: logging.Logger, setup: Setup, schema: s
     log.info("stopped")
 
 
-async def _listen(service: Service) -> web.AppRunner:
-    runner = web.AppRunner(
-        service.app,
+def runner_of(app: web.Application) -> web.AppRunner:
+    """How an application is served; nothing listens yet."""
+    return web.AppRunner(
+        app,
         access_log=None,
         handle_signals=False,
         shutdown_timeout=FINISH_REQUESTS_S,
         # Nobody compresses requests, except into bombs; and a broken one would fail while it is read, as our error.
         auto_decompress=False,
     )
+
+
+async def _listen(service: Service) -> web.AppRunner:
+    runner = runner_of(service.app)
     await runner.setup()
     settings = service.settings
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -46,8 +46,14 @@ class Secrets(_Part):
     users: Mapping[str, str] = Field(default_factory=dict, repr=False)
     clients: Mapping[str, str] = Field(default_factory=dict, repr=False)
     client_secret: str | None = Field(None, repr=False)
+    shared: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """Secrets that two services share, by name."""
+    webhooks: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """What webhooks are signed with, `whsec_…` (Standard Webhooks), by who sends them."""
+    api_keys: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """What a partner's program shows to the gateway, by partner."""
     sidecar: str | None = Field(None, repr=False)
-    """In a mesh: what the own sidecar says with each request."""
+    """In a mesh: what this service and its own sidecar say to each other, both ways."""
 
 
 class Planted(BaseModel):
@@ -75,6 +81,8 @@ class Settings(_Part):
     peers: Mapping[str, str] = Field(default_factory=dict)
     peers_file: Path | None = None
     """Where the addresses of their copies stand, as they are now (see `peers`)."""
+    meshed: tuple[str, ...] = ()
+    """In a mesh: the peers that are reached through the own sidecar. Nobody else is told its secret."""
     public_url: str = "http://127.0.0.1:8088"
     issuer: str = "https://identity.shop.example"
     audience: str = "shop"
@@ -87,6 +95,19 @@ class Settings(_Part):
     lifeline_fd: int | None = None
     secrets: Secrets = Secrets()
     planted: Planted = Planted()
+    options: Mapping[str, str] = Field(default_factory=dict)
+    """What this service alone can be told; the manifest names them, `gatehouse up --set` changes them."""
+
+    def option(self, name: str, known: Collection[str], default: str) -> str:
+        """One of the service's own options.
+
+        Raises:
+            ValueError: it is none of the known values.
+        """
+        value = self.options.get(name, default)
+        if value not in known:
+            raise ValueError(f"{name} is one of {', '.join(known)}, not {value!r}")
+        return value
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:

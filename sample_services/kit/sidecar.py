@@ -4,6 +4,9 @@ The problem: the port of a service is open to every process of its machine, past
 rule: the sidecar says a secret that only the two were told; a request without it is refused and counted, before
 anything else of it is looked at. Outside of a mesh nobody has told a secret, and nothing is asked. The probes are
 left out: whoever watches processes must be able to ask whether this one is alive.
+
+The other way round it is the same: whoever could use the sidecar's ports would speak with this service's identity. So
+calls to peers bring the secret, too (`kit.client`).
 """
 
 from __future__ import annotations
@@ -18,6 +21,9 @@ from sample_services.kit.observe import PROBES
 from sample_services.kit.problems import Problem
 
 HEADER = "X-Gatehouse-Sidecar"
+"""Says that a request comes from the own sidecar."""
+CALLER = "X-Gatehouse-Service"
+"""Tells the own sidecar that a call comes from its service; it ends there."""
 
 
 def only_from_sidecar(secret: str, metrics: Metrics) -> Middleware:

@@ -1,29 +1,6 @@
 """Be the orders service: `python -m sample_services.orders --settings FILE`."""
 
-from __future__ import annotations
-
-from datetime import UTC, datetime
-from importlib import resources
-
-from sample_services.kit.service import Service, run
-from sample_services.orders.api import Api
-from sample_services.orders.seed import seed
-
-
-async def setup(service: Service) -> None:
-    """Adds the routes and, if there is a Redis, the relay. Orders are taken without one too."""
-    if service.settings.redis is None:
-        service.log.warning("no Redis: events stay in the outbox")
-        service.app.add_routes(Api(service, lambda: None).routes())
-        return
-    from sample_services.orders.relay import Relay, RelayMetrics
-
-    metrics = RelayMetrics(service.metrics.registry, lambda: datetime.now(UTC))
-    relay = Relay(service.db, service.redis, service.telemetry, metrics, service.log)
-    service.app.add_routes(Api(service, relay.wake).routes())
-    service.background(relay.run, "outbox relay", alone=True)
-
+from sample_services.orders.application import COMPONENT
 
 if __name__ == "__main__":
-    schema = resources.files("sample_services.orders").joinpath("schema.sql").read_text("utf-8")
-    run("orders", setup, schema, seed)
+    COMPONENT.run()

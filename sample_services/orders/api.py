@@ -6,7 +6,7 @@ Except one thing: which HTTP status a refusal of the domain becomes. That is one
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -20,10 +20,10 @@ from sample_services.kit.body import json_body
 from sample_services.kit.problems import Problem
 from sample_services.kit.propagation import current_traceparent
 from sample_services.kit.service import Service
-from sample_services.orders import domain, ordering, store
-from sample_services.orders.bodies import ListQuery, OrderBody, OrdersQuery
+from sample_services.orders import domain, ordering, planted, store
+from sample_services.orders.bodies import ListQuery, OrderBody, OrdersQuery, TotalsQuery
 from sample_services.orders.contract import contract
-from sample_services.orders.domain import MAX_ID, Caller
+from sample_services.orders.domain import MAX_ID, READ_ALL_SCOPE, Caller, Product
 from sample_services.orders.events import Stamp
 from sample_services.orders.ordering import Placing
 from sample_services.orders.paging import next_link, split_page
@@ -33,9 +33,13 @@ STATUS: Final[Mapping[type[domain.OrderError], int]] = {
     domain.NotOwnerError: 403,
     domain.WrongStateError: 409,
     domain.OutOfStockError: 409,
+    domain.FairShareError: 409,
     domain.UnknownProductError: 422,
     domain.MixedCurrenciesError: 422,
     domain.KeyReusedError: 422,
+    domain.AlreadyPaidError: 409,
+    domain.UnknownPaymentError: 404,
+    domain.PaymentMismatchError: 422,
 }
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -49,42 +53,72 @@ class Api:
         self._auth = service.auth
         self._log = service.log
         self._weak = service.weak
+        self._settings = service.settings
         self._changed = changed
 
     def routes(self) -> list[web.RouteDef]:
         """All routes."""
         return [
+            *self._planted(),
             web.get("/products", self.list_products),
             web.get("/products/{id}", self.read_product),
             web.get("/orders", self.list_orders),
             web.post("/orders", self.place_order),
             web.get("/orders/{id}", self.read_order),
             web.post("/orders/{id}/cancel", self.cancel_order),
+            web.get("/totals", self.totals),
             web.get("/openapi.json", self.openapi),
         ]
 
+    def _note_customer(self, customer: str | None) -> None:
+        """Whose orders are asked for, whoever asks and whether they may."""
+        if customer and self._weak("plain-log"):  # LAB: log-injection
+            planted.plain_line(f"INFO orders asked for, of {customer}")
+        elif customer:
+            self._log.info("orders asked for", extra={"customer": customer[:256]})
+
+    def _planted(self) -> list[web.RouteDef]:
+        """What only lessons have."""
+        found = []
+        if self._weak("serves-v1"):  # LAB: api9-inventory
+            found.append(web.get("/v1/orders/{id}", lambda request: planted.order_of_anybody(request, self._db)))
+        if self._weak("hook-test"):  # LAB: api7-ssrf
+            found.append(web.post("/orders/hook-test", self._hook_test))
+        return found
+
+    async def _hook_test(self, request: web.Request) -> web.Response:
+        await self._auth.require(request, "orders:write")
+        directly = self._weak("fetches-directly")  # LAB: api7-ssrf
+        return await planted.hook_test(request, self._settings, directly=directly)
+
     async def list_products(self, request: web.Request) -> web.Response:
         """GET /products."""
+        if self._weak("no-bound") and "ids" in request.query:  # LAB: api4-resources
+            return await planted.products_one_by_one(self._db, request.query["ids"])
         query = read_query(request, ListQuery)
         if query.ids:
             return _page("products", await self._db.read(store.products_by_id, query.ids))
         rows = await self._db.read(store.list_products, query.cursor or 0, query.limit + 1)
         page, cursor = split_page(rows, query.limit)
+        if self._weak("renamed-field"):  # LAB: broken-contract
+            return _renamed(page)
         return _page("products", page, cursor, next_link("/products", request.query, cursor))
 
     async def read_product(self, request: web.Request) -> web.Response:
         """GET /products/{id}."""
         with problems():
-            product = await self._db.read(store.read_product, _id(request))
+            product = await self._db.read(store.read_product, order_id_of(request))
         return web.json_response(asdict(product))
 
     async def list_orders(self, request: web.Request) -> web.Response:
         """GET /orders: one's own, unless a privileged caller names another customer."""
-        caller = _caller(await self._auth.require(request, "orders:read"))
+        caller = caller_of(await self._auth.require(request, "orders:read"))
+        self._note_customer(request.query.get("customer"))
         query = read_query(request, OrdersQuery)
         if query.ids:
             found = await self._db.read(store.orders_by_id, query.ids)
-            mine = [order for order in found if domain.may_read(order.customer, caller)]
+            everybodys = self._weak("no-owner-check-in-lists")  # LAB: graphql-nested-bola
+            mine = [order for order in found if everybodys or domain.may_read(order.customer, caller)]
             return _page("orders", mine)
         customer = query.customer or caller.subject
         with problems():
@@ -96,9 +130,11 @@ class Api:
 
     async def read_order(self, request: web.Request) -> web.Response:
         """GET /orders/{id}."""
-        caller = _caller(await self._auth.require(request, "orders:read"))
+        caller = caller_of(await self._auth.require(request, "orders:read"))
+        if self._weak("tells-all"):  # LAB: api8-misconfig
+            return await planted.telling_all(request, self._db, caller)
         with problems():
-            order = await self._db.read(store.read_order, _id(request))
+            order = await self._db.read(store.read_order, order_id_of(request))
             if not self._weak("no-owner-check"):  # LAB: api1-bola
                 domain.check_reader(order.customer, caller)
         return web.json_response(asdict(order))
@@ -108,7 +144,8 @@ class Api:
         claims = await self._auth.require(request, "orders:write")
         body = await json_body(request, OrderBody)
         quantities = {item.product_id: item.quantity for item in body.items}
-        wish = Placing(claims.subject, quantities, _idempotency_key(request))
+        fairly = not self._weak("no-fair-share")  # LAB: api6-flow
+        wish = Placing(claims.subject, quantities, _idempotency_key(request), fairly)
         with problems():
             placed = await self._db.write(ordering.place, wish, _stamp())
         headers = {"Location": f"/orders/{placed.answer['id']}"}
@@ -120,11 +157,17 @@ class Api:
 
     async def cancel_order(self, request: web.Request) -> web.Response:
         """POST /orders/{id}/cancel."""
-        caller = _caller(await self._auth.require(request, "orders:write"))
+        caller = caller_of(await self._auth.require(request, "orders:write"))
         with problems():
-            order = await self._db.write(ordering.cancel, _id(request), caller, _stamp())
+            order = await self._db.write(ordering.cancel, order_id_of(request), caller, _stamp())
         self._tell("order cancelled", order.id)
         return web.json_response(asdict(order))
+
+    async def totals(self, request: web.Request) -> web.Response:
+        """GET /totals: what others count is checked against this."""
+        await self._auth.require(request, READ_ALL_SCOPE)
+        query = read_query(request, TotalsQuery)
+        return web.json_response(await self._db.read(store.totals, query.from_, query.to, query.currency))
 
     async def openapi(self, _request: web.Request) -> web.Response:
         """GET /openapi.json."""
@@ -161,7 +204,7 @@ def read_query(request: web.Request, model: type[ModelT]) -> ModelT:
         raise Problem(400, "invalid_query", "some parameters are wrong", parameters=wrong) from None
 
 
-def _id(request: web.Request) -> int:
+def order_id_of(request: web.Request) -> int:
     """The id in the path; what cannot be an id is the id of nothing.
 
     Raises:
@@ -188,12 +231,19 @@ def _idempotency_key(request: web.Request) -> str | None:
     return key
 
 
-def _caller(claims: Claims) -> Caller:
-    return Caller(claims.subject, claims.roles)
+def caller_of(claims: Claims) -> Caller:
+    """Who asks, as the domain knows them."""
+    return Caller(claims.subject, claims.roles, claims.scopes)
 
 
 def _stamp() -> Stamp:
     return Stamp(datetime.now(UTC), str(uuid.uuid4()), current_traceparent())
+
+
+def _renamed(page: Iterable[Product]) -> web.Response:
+    """For the lab: what a version answers that somebody tidied up, without telling anybody."""
+    tidied = [{"amount" if key == "price" else key: value for key, value in asdict(one).items()} for one in page]
+    return web.json_response({"products": tidied, "next_cursor": None})
 
 
 def _page(name: str, page: Any, cursor: int | None = None, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -6,9 +6,10 @@ that (OWASP API3:2023, mass assignment).
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from sample_services.orders.domain import MAX_ID
 
@@ -62,3 +63,19 @@ class OrdersQuery(ListQuery):
     """GET /orders: a page, or the orders named. `customer=*` stands for everybody."""
 
     customer: str | None = Field(None, pattern=r"^(\*|[A-Za-z0-9._@-]{1,64})$")
+
+
+def _day(text: str) -> str:
+    date.fromisoformat(text)
+    return text
+
+
+Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_day)]
+
+
+class TotalsQuery(_Strict):
+    """GET /totals: days in UTC, both included."""
+
+    from_: Day = Field("0001-01-01", alias="from")
+    to: Day = "9999-12-31"
+    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")

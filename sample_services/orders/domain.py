@@ -19,6 +19,8 @@ from typing import Any, Final
 MAX_ID: Final = 2**53 - 1
 """The largest id: every JSON reader, JavaScript's too, holds it exactly (RFC 8259, section 6)."""
 READ_ALL_ROLES: Final = frozenset({"support", "admin"})
+READ_ALL_SCOPE: Final = "orders:read-all"
+"""For a service that reads all orders for itself, in nobody's name: reports."""
 CHANGE_ALL_ROLES: Final = frozenset({"admin"})
 
 
@@ -37,6 +39,14 @@ ARROWS: Final[dict[Status, frozenset[Status]]] = {
     Status.DELIVERED: frozenset(),
     Status.CANCELLED: frozenset(),
 }
+
+
+class Paid(StrEnum):
+    """Whether an order is paid, which is apart from where its goods are."""
+
+    UNPAID = "unpaid"
+    PAID = "paid"
+    FAILED = "failed"
 
 
 class OrderError(Exception):
@@ -67,6 +77,24 @@ class WrongStateError(OrderError):
     reason = "wrong_state"
 
 
+class AlreadyPaidError(OrderError):
+    """Nobody pays twice."""
+
+    reason = "already_paid"
+
+
+class UnknownPaymentError(OrderError):
+    """A webhook tells of a payment that nobody here has asked for, or not yet."""
+
+    reason = "unknown_payment"
+
+
+class PaymentMismatchError(OrderError):
+    """A webhook tells of another amount, currency or order than was asked for."""
+
+    reason = "payment_mismatch"
+
+
 class UnknownProductError(OrderError):
     """An order names a product that is not in the catalogue."""
 
@@ -77,6 +105,12 @@ class OutOfStockError(OrderError):
     """There are not enough pieces left."""
 
     reason = "out_of_stock"
+
+
+class FairShareError(OrderError):
+    """Of what is scarce one customer wants more than the others would like."""
+
+    reason = "fair_share"
 
 
 class MixedCurrenciesError(OrderError):
@@ -93,10 +127,11 @@ class KeyReusedError(OrderError):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: the verified subject of the token and its roles."""
+    """Who asks: the verified subject of the token, its roles and its scopes."""
 
     subject: str
     roles: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -133,6 +168,7 @@ class Order:
     created: str
     updated: str
     items: tuple[Item, ...]
+    payment: Paid = Paid.UNPAID
 
     def become(self, status: Status, now: datetime) -> Order:
         """The order in its next state.
@@ -149,7 +185,7 @@ class Order:
 
 def may_read(customer: str, caller: Caller) -> bool:
     """Whether the caller may see orders of this customer."""
-    return caller.subject == customer or bool(caller.roles & READ_ALL_ROLES)
+    return caller.subject == customer or bool(caller.roles & READ_ALL_ROLES) or READ_ALL_SCOPE in caller.scopes
 
 
 def check_reader(customer: str, caller: Caller) -> None:

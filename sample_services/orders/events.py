@@ -1,14 +1,14 @@
 """What other services are told about orders: an envelope with CloudEvents' names around a few facts.
 
-Events carry what a consumer needs to decide without asking back, and nothing more: no address, no payment
-data. `traceparent` is the trace of the request that caused the event (CloudEvents, Distributed Tracing
+Events carry what a consumer needs to decide, or to count, without asking back, and nothing more: no address, no
+payment data. `traceparent` is the trace of the request that caused the event (CloudEvents, Distributed Tracing
 extension).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
@@ -43,7 +43,8 @@ def envelope(event_type: str, order: Order, stamp: Stamp) -> str:
                 "customer": order.customer,
                 "total": order.total,
                 "currency": order.currency,
-                "items": [{"product_id": item.product_id, "quantity": item.quantity} for item in order.items],
+                "created": order.created,
+                "items": [asdict(item) for item in order.items],
             },
         },
         separators=(",", ":"),

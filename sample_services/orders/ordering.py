@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sample_services.orders import events, outbox, store
+from sample_services.orders import events, fairness, outbox, store
 from sample_services.orders.domain import (
     Caller,
     KeyReusedError,
@@ -38,6 +38,8 @@ class Placing:
     customer: str
     quantities: Mapping[int, int]
     key: str | None = None
+    fairly: bool = True
+    """Whether a customer's share of what is scarce is looked at."""
 
     def fingerprint(self) -> str:
         """Equal for equal wishes, however their items were sorted."""
@@ -56,7 +58,7 @@ def place(connection: sqlite3.Connection, wish: Placing, stamp: Stamp) -> Placed
     """Places the order, or finds that the same request has already placed it.
 
     Raises:
-        UnknownProductError, OutOfStockError, MixedCurrenciesError: it cannot be placed.
+        UnknownProductError, OutOfStockError, MixedCurrenciesError, FairShareError: it cannot be placed.
         KeyReusedError: the key belongs to another wish.
     """
     return _once(connection, wish, stamp, lambda: _place(connection, wish, stamp))
@@ -81,9 +83,10 @@ def cancel(connection: sqlite3.Connection, order_id: int, caller: Caller, stamp:
 
 def _place(connection: sqlite3.Connection, wish: Placing, stamp: Stamp) -> Order:
     now = rfc3339(stamp.now)
-    items, total, currency = price_up(
-        [(product, wish.quantities[product.id]) for product in _products(connection, wish)]
-    )
+    wanted = {product: wish.quantities[product.id] for product in _products(connection, wish)}
+    if wish.fairly:
+        fairness.check(connection, wish.customer, wanted, stamp.now)
+    items, total, currency = price_up(list(wanted.items()))
     for item in items:
         store.take_stock(connection, item.product_id, item.quantity)
     order = store.insert_order(connection, wish.customer, items, total, currency, now)

@@ -31,6 +31,24 @@ CREATE TABLE IF NOT EXISTS purchase_item (
     PRIMARY KEY (purchase_id, position)
 ) STRICT, WITHOUT ROWID;
 
+-- What was asked of the payments provider, which is a third party: its own ids and addresses, checked before they came here.
+CREATE TABLE IF NOT EXISTS payment (
+    provider_id TEXT PRIMARY KEY,
+    purchase_id INTEGER NOT NULL REFERENCES purchase (id),
+    status      TEXT NOT NULL CHECK (status IN ('open', 'paid', 'failed')),
+    pay_url     TEXT NOT NULL,
+    created     TEXT NOT NULL,
+    updated     TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS payment_of_purchase ON payment (purchase_id);
+
+-- Webhooks that were taken, so that one that comes again changes nothing.
+CREATE TABLE IF NOT EXISTS webhook (
+    id       TEXT PRIMARY KEY,
+    received TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS webhook_age ON webhook (received);
+
 -- What a client was answered for its Idempotency-Key, so that a repeated request gets the same answer.
 CREATE TABLE IF NOT EXISTS idempotency_key (
     customer    TEXT NOT NULL,                                 -- one customer's keys never meet another's

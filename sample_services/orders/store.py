@@ -10,10 +10,16 @@ import json
 import sqlite3
 from collections.abc import Iterable
 
-from sample_services.orders.domain import Item, NotFoundError, Order, OutOfStockError, Product, Status
+from sample_services.orders.domain import Item, NotFoundError, Order, OutOfStockError, Paid, Product, Status
 
 _PRODUCT = "SELECT id, name, description, price, currency, stock FROM product"
-_ORDER = "SELECT id, customer, status, total, currency, created, updated FROM purchase"
+_ORDER = """
+    SELECT id, customer, status, total, currency, created, updated, CASE
+        WHEN EXISTS (SELECT 1 FROM payment WHERE purchase_id = purchase.id AND status = 'paid') THEN 'paid'
+        WHEN EXISTS (SELECT 1 FROM payment WHERE purchase_id = purchase.id AND status = 'failed') THEN 'failed'
+        ELSE 'unpaid' END AS payment
+    FROM purchase
+"""
 
 
 def list_products(connection: sqlite3.Connection, after: int, limit: int) -> list[Product]:
@@ -91,6 +97,18 @@ def read_order(connection: sqlite3.Connection, order_id: int) -> Order:
     return found[0]
 
 
+def totals(connection: sqlite3.Connection, from_: str, to: str, currency: str) -> dict[str, int]:
+    """Orders that are not cancelled, placed on these days (UTC, both included): how many, and for how much."""
+    row = connection.execute(
+        """
+        SELECT count(*) AS orders, coalesce(sum(total), 0) AS revenue FROM purchase
+        WHERE status <> ? AND currency = ? AND substr(created, 1, 10) BETWEEN ? AND ?
+        """,
+        (Status.CANCELLED, currency, from_, to),
+    ).fetchone()
+    return dict(row)
+
+
 def insert_order(
     connection: sqlite3.Connection,
     customer: str,
@@ -142,4 +160,10 @@ def _with_items(connection: sqlite3.Connection, orders: list[sqlite3.Row]) -> li
     )
     for purchase_id, *values in rows:
         items[purchase_id].append(Item(*values))
-    return [Order(**{**row, "status": Status(row["status"])}, items=tuple(items[row["id"]])) for row in orders]
+    return [
+        Order(
+            **{**row, "status": Status(row["status"]), "payment": Paid(row["payment"])},
+            items=tuple(items[row["id"]]),
+        )
+        for row in orders
+    ]

@@ -48,16 +48,21 @@ class Fields(Model):
     loyalty_points: Points = 0
 
 
-def _without_defaults(schema: dict[str, Any]) -> None:
+def _some_without_defaults(schema: dict[str, Any]) -> None:
     """A field that is left out stays as it is; to publish a default for it would be wrong."""
+    schema["minProperties"] = 1
     for field in schema["properties"].values():
         field.pop("default", None)
+
+
+def _without_reserved(schema: dict[str, Any]) -> None:
+    schema["properties"]["username"]["not"] = {"enum": sorted(RESERVED)}
 
 
 class Changes(Fields):
     """A partial update: only the fields that were given count, as in a JSON merge patch (RFC 7396)."""
 
-    model_config = ConfigDict(json_schema_extra=_without_defaults)
+    model_config = ConfigDict(json_schema_extra=_some_without_defaults)
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -72,6 +77,8 @@ class Changes(Fields):
 
 class NewProfile(Fields):
     """What it takes to create a profile."""
+
+    model_config = ConfigDict(json_schema_extra=_without_reserved)
 
     username: Username
     full_name: FullName

@@ -36,13 +36,14 @@ def document(public_url: str) -> dict[str, Any]:
 
 
 def _paths() -> dict[str, Any]:
-    many = {"type": "object", "properties": {"profiles": {"type": "array", "items": _ref("Profile")}}}
+    profiles = {"type": "array", "maxItems": 100, "items": _ref("Profile")}
+    many = _closed({"profiles": profiles})
     usernames = {
         "name": "usernames",
         "in": "query",
         "required": True,
         "description": "Up to 100, comma-separated; unknown ones and those not for the caller are left out.",
-        "schema": {"type": "array", "items": {"type": "string"}, "maxItems": 100},
+        "schema": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 100},
         "style": "form",
         "explode": False,
     }
@@ -53,12 +54,13 @@ def _paths() -> dict[str, Any]:
         },
         "/profiles/{username}": {
             "parameters": [_USERNAME],
-            "get": _operation("readProfile", "Read; the ETag is its version", {200: _ref("Profile")}),
+            "get": _operation("readProfile", "Read; the ETag is its version", {200: _ref("Profile"), 304: None}),
             "patch": _operation(
                 "updateProfile",
                 "Change the given fields of the version named by If-Match",
                 {200: _ref("Profile")},
                 body="Changes",
+                body_types=("application/json", "application/merge-patch+json"),
                 parameters=[_if_match(required=True)],
             ),
             "delete": _operation(
@@ -85,6 +87,7 @@ def _operation(
     *,
     body: str | None = None,
     body_required: bool = True,
+    body_types: tuple[str, ...] = ("application/json",),
     parameters: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     responses: dict[str, Any] = {"default": {"$ref": "#/components/responses/Problem"}}
@@ -95,8 +98,8 @@ def _operation(
     if parameters:
         operation["parameters"] = parameters
     if body:
-        content = {"application/json": {"schema": _ref(body)}}
-        operation["requestBody"] = {"required": body_required, "content": content}
+        accepted = {kind: {"schema": _ref(body)} for kind in body_types}
+        operation["requestBody"] = {"required": body_required, "content": accepted}
     return operation
 
 
@@ -110,11 +113,12 @@ def _schemas() -> dict[str, Any]:
 
 
 def _recovered() -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {"profile": _ref("Profile"), "credential_reset": {"const": "pending"}},
-        "required": ["profile", "credential_reset"],
-    }
+    return _closed({"profile": _ref("Profile"), "credential_reset": {"const": "pending"}})
+
+
+def _closed(properties: dict[str, Any]) -> dict[str, Any]:
+    """An object with exactly these fields."""
+    return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
 
 
 def _if_match(*, required: bool) -> dict[str, Any]:
@@ -124,7 +128,8 @@ def _if_match(*, required: bool) -> dict[str, Any]:
 def _problem() -> dict[str, Any]:
     names = {"type": "string", "title": "string", "status": "integer", "detail": "string"}
     names |= {"reason": "string", "trace_id": "string"}
-    schema = {"type": "object", "properties": {name: {"type": kind} for name, kind in names.items()}}
+    properties = {name: {"type": kind} for name, kind in names.items()}
+    schema = {"type": "object", "properties": properties, "required": ["type", "title", "status", "reason"]}
     return {
         "description": "What went wrong (RFC 9457); `reason` is a stable code",
         "content": {"application/problem+json": {"schema": schema}},

@@ -77,7 +77,7 @@ class RestFace:
         version = if_match(request.headers.get("If-Match"))
         if version is None:
             raise Problem(428, "if_match_required", "send the ETag that you last read as If-Match")
-        changes = await json_body(request, Changes)
+        changes = await json_body(request, Changes, also="application/merge-patch+json")
         return _answer(await self._profiles.update(claims, request.match_info["username"], changes, version))
 
     async def drop(self, request: web.Request) -> web.Response:

@@ -1,6 +1,6 @@
 """Be the storefront service: `python -m sample_services.storefront --settings FILE`."""
 
-from sample_services.storefront.application import main
+from sample_services.storefront.application import COMPONENT
 
 if __name__ == "__main__":
-    main()
+    COMPONENT.run()

@@ -10,8 +10,9 @@ from graphql import GraphQLResolveInfo
 from sample_services.kit.auth import Claims
 from sample_services.kit.problems import Problem
 from sample_services.kit.service import Service
+from sample_services.storefront.deputy import DEPUTY
 from sample_services.storefront.loaders import Loaders
-from sample_services.storefront.upstream import OrdersApi, ProfilesApi
+from sample_services.storefront.upstream import OrdersApi, ProfilesApi, RecommendationsApi
 
 
 class Context:
@@ -19,16 +20,19 @@ class Context:
 
     def __init__(self, service: Service, claims: Claims | None) -> None:
         token = claims.token if claims else None
+        if service.weak("one-token-for-all"):  # LAB: confused-deputy
+            token = DEPUTY.token(claims)
         self.db = service.db
         self.telemetry = service.telemetry
         self.claims = claims
         self.orders = OrdersApi(service.http, token)
         self.profiles = ProfilesApi(service.http, token)
+        self.recommendations = RecommendationsApi(service.http)
 
     @cached_property
     def loaders(self) -> Loaders:
         """Batches and remembers what this operation reads."""
-        return Loaders(self.db, self.orders, self.profiles, self.telemetry)
+        return Loaders(self.db, self.orders, self.profiles, self.recommendations, self.telemetry)
 
     def caller(self, scope: str | None = None) -> Claims:
         """The verified caller. The other services check the token again: they never trust this one's word.

@@ -39,6 +39,10 @@ class Limits:
     """Time to execute one operation: more than one upstream time-out, so that a partial answer gets out."""
 
 
+NO_LIMITS: Final = Limits(10**6, 10**6, 10**3, 10**3, 10**5, 10**3, 10**3, 10**99)
+"""What the storefront has when a lesson asks for none; the bound on seconds stays."""
+
+
 class LimitExceededError(GraphQLError):
     """The operation asks for too much; `reason` is a stable code for programs."""
 

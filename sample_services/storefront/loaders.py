@@ -20,7 +20,7 @@ from sample_services.kit.database import Database
 from sample_services.kit.telemetry import Telemetry
 from sample_services.storefront import reviews
 from sample_services.storefront.reviews import Rating, Review
-from sample_services.storefront.upstream import Order, OrdersApi, Product, Profile, ProfilesApi
+from sample_services.storefront.upstream import Order, OrdersApi, Product, Profile, ProfilesApi, RecommendationsApi
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -31,17 +31,26 @@ _NO_REVIEWS = Rating(None, 0)
 class Loaders:
     """One operation's loaders; see the module's docstring."""
 
-    def __init__(self, db: Database, orders: OrdersApi, profiles: ProfilesApi, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        db: Database,
+        orders: OrdersApi,
+        profiles: ProfilesApi,
+        recommendations: RecommendationsApi,
+        telemetry: Telemetry,
+    ) -> None:
         self._db = db
         self._telemetry = telemetry
         self._orders = orders
         self._profiles = profiles
+        self._recommendations = recommendations
         self.products = self._loader("products", self._load_products, OrdersApi.MAX_IDS)
         self.latest_orders = self._loader("latest orders", self._load_latest_orders)
         self.orders = self._loader("orders", self._load_orders, OrdersApi.MAX_IDS)
         self.profiles = self._loader("profiles", self._load_profiles)
         self.reviews = self._loader("reviews", self._load_reviews)
         self.ratings = self._loader("ratings", self._load_ratings)
+        self.also = self._loader("recommendations", self._load_also, RecommendationsApi.MAX_IDS)
 
     def remember(self, products: list[Product]) -> None:
         """Products that came with a list need not be fetched again."""
@@ -78,6 +87,12 @@ class Loaders:
     async def _load_ratings(self, products: list[str]) -> list[Rating]:
         found = await self._db.read(reviews.ratings, products)
         return [found.get(product, _NO_REVIEWS) for product in products]
+
+    async def _load_also(self, keys: list[tuple[str, int]]) -> list[list[str]]:
+        found = await self._recommendations.also(
+            sorted({product for product, _ in keys}), max(length for _, length in keys)
+        )
+        return [found.get(product, [])[:length] for product, length in keys]
 
     def _loader(
         self, name: str, fetch: Callable[[list[Key]], Awaitable[list[Value]]], batch: int | None = None

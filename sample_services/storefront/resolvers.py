@@ -16,6 +16,8 @@ from sample_services.storefront.schema import Resolver
 from sample_services.storefront.upstream import Line, Order, Product, Profile
 
 MAX_FIRST: Final = 50
+MAX_RECOMMENDATIONS: Final = 10
+"""What the service gives at most for one product."""
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 """What may travel as the value of a header."""
 
@@ -77,6 +79,14 @@ async def rating_of_product(source: Product, info: Info) -> Rating:
     return await info.context.loaders.ratings.load(source.id)
 
 
+async def recommendations_of_product(source: Product, info: Info, first: int) -> list[Product]:
+    """What others bought with it; a product that left the catalogue is left out."""
+    loaders = info.context.loaders
+    ids = await loaders.also.load((source.id, min(_bounded(first), MAX_RECOMMENDATIONS)))
+    found = await loaders.products.load_many(ids)
+    return [product for product in found if product is not None]
+
+
 async def add_review(_root: Any, info: Info, product_id: str, stars: int, text: str) -> Review:
     """Writes the caller's review of a product that exists."""
     author = info.context.caller("orders:write").subject
@@ -136,6 +146,10 @@ RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
         "orders": orders_of_caller,
     },
     "OrderItem": {"product": product_of},
-    "Product": {"reviews": reviews_of_product, "rating": rating_of_product},
+    "Product": {
+        "reviews": reviews_of_product,
+        "rating": rating_of_product,
+        "recommendations": recommendations_of_product,
+    },
     "Review": {"product": product_of},
 }

@@ -7,19 +7,26 @@ redirect is followed.
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
 import json
+import re
+import socket
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.cli.call import trace_id_of
-from gateway.cli.console import Misuse
+from gateway.cli.console import Failure, Misuse
 from gateway.cli.wire import Answer, send
 
 MAX_EVIDENCE = 200
 """Requests of one run that are kept; the others are counted."""
+RAW_TIMEOUT_S = 10.0
+MAX_RAW = 1_048_576
+MAX_SHOWN = 60
+"""Characters of a request's method and target."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,13 @@ class Exchange:
     status: int
     reason: str
     policy: str
+    """The line of the gateway that decided; empty when none did, or another did."""
+    local: bool
+    """Whether the gateway answered by itself."""
     trace_id: str
     excerpt: str
+    by: str = ""
+    """Who decided, where no policy of the gateway says it."""
 
     def view(self) -> dict[str, Any]:
         """As JSON."""
@@ -59,16 +71,42 @@ class Client:
         headers: Iterable[tuple[str, str]] = (),
         body: bytes = b"",
         base_url: str = "",
+        source: str = "",
     ) -> Answer:
-        """One request; the answer whatever its status."""
+        """One request; the answer whatever its status. `source` is the address that it comes from."""
         base = base_url or self.base_url
         check_loopback(base)
         path = f"{base}{target}" if self.via else target
-        answer = send(self.via or base, method, path, headers=headers, body=body)
         self.sent += 1
-        if len(self.seen) < MAX_EVIDENCE:
-            self.seen.append(_evidence(who, f"{method} {target}", answer))
+        try:
+            answer = send(self.via or base, method, path, headers=headers, body=body, source=source)
+        except Failure as failure:
+            self._keep(Exchange(who, _shown(f"{method} {target}"), 0, "no answer", "", True, "", str(failure)))
+            raise
+        self._keep(_evidence(who, f"{method} {target}", answer))
         return answer
+
+    def send_raw(self, who: str, said: str, data: bytes, base_url: str) -> Answer:
+        """Bytes that no HTTP library would send, past `via`; `said` is what they are called in the evidence."""
+        check_loopback(base_url)
+        where = urlsplit(base_url)
+        with socket.create_connection((where.hostname, where.port), timeout=RAW_TIMEOUT_S) as connection:
+            connection.sendall(data)
+            came = http.client.HTTPResponse(connection)
+            came.begin()
+            answer = Answer(came.status, came.reason, tuple(came.getheaders()), came.read(MAX_RAW))
+        self.sent += 1
+        self._keep(_evidence(who, said, answer))
+        return answer
+
+    def note(self, one: Exchange) -> None:
+        """Keep evidence of what was tried in other ways."""
+        self.sent += 1
+        self._keep(one)
+
+    def _keep(self, evidence: Exchange) -> None:
+        if len(self.seen) < MAX_EVIDENCE:
+            self.seen.append(evidence)
 
 
 def check_loopback(url: str) -> None:
@@ -87,19 +125,33 @@ def check_loopback(url: str) -> None:
 
 
 def _evidence(who: str, request: str, answer: Answer) -> Exchange:
-    problem = answer.json()
-    told: dict[str, Any] = problem if isinstance(problem, dict) else {}
-    if isinstance(told.get("errors"), list) and told["errors"]:
-        told = told["errors"][0].get("extensions", {}) if isinstance(told["errors"][0], dict) else {}
+    told = _problem(answer)
     return Exchange(
         who=who,
-        request=request,
+        request=_shown(request),
         status=answer.status,
         reason=str(told.get("reason", "")),
         policy=str(told.get("policy", "")),
+        local=str(told.get("type", "")).startswith("urn:gatehouse:") or "policy" in told,
         trace_id=trace_id_of(answer),
         excerpt=answer.body[:160].decode("utf-8", "replace"),
     )
+
+
+def _shown(request: str) -> str:
+    return request if len(request) <= MAX_SHOWN else f"{request[:MAX_SHOWN]}… ({len(request)} characters)"
+
+
+def _problem(answer: Answer) -> dict[str, Any]:
+    """What an error says of itself, in whichever of the shop's three forms."""
+    if answer.body.startswith((b"<", b"\xef\xbb\xbf<")):
+        found = re.findall(rb"<(?:\w+:)?(reason|policy)>([^<]{1,200})<", answer.body[:16_384])
+        return {name.decode(): text.decode("utf-8", "replace") for name, text in found}
+    told = answer.json()
+    if isinstance(told, dict) and isinstance(told.get("errors"), list) and told["errors"]:
+        first = told["errors"][0]
+        told = first.get("extensions", {}) if isinstance(first, dict) else {}
+    return told if isinstance(told, dict) else {}
 
 
 def as_json(value: Any) -> bytes:

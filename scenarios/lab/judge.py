@@ -29,6 +29,7 @@ class Run:
     attack_evidence: list[Exchange]
     benign_evidence: list[Exchange]
     requests: int
+    seconds: float = 0.0
 
     def view(self) -> dict[str, Any]:
         """As JSON."""
@@ -71,21 +72,46 @@ class Verdict:
         }
 
 
-def run_scenario(scenario: Scenario, target: Target) -> Verdict:
-    """Attack without the control, then with it; afterwards the target is defended, whatever happened."""
+def run_scenario(scenario: Scenario, target: Target, elsewhere: Run | None = None) -> Verdict:
+    """Attack without the control, then with it; afterwards the target is defended, whatever happened.
+
+    `elsewhere` is the side without the control, where that is another architecture: see `run_elsewhere`.
+    """
     began = time.monotonic()
-    with weakened(scenario, target):
-        without = attack(scenario, target)
-    defended = attack(scenario, target)
-    verdict = Verdict(scenario, without, defended, time.monotonic() - began)
+    try:
+        without = elsewhere or _run_without(scenario, target)
+        target.defend(scenario)
+        defended = attack(scenario, target)
+    finally:
+        target.restore(scenario)
+    verdict = Verdict(scenario, without, defended, time.monotonic() - began + (elsewhere.seconds if elsewhere else 0))
     verdict.faults = faults(without, defended)
     return verdict
 
 
-@contextmanager
-def weakened(scenario: Scenario, target: Target) -> Iterator[None]:
-    """The control is off inside."""
+def run_elsewhere(scenario: Scenario, target: Target) -> Run:
+    """The side without the control, on an instance of the architecture that lacks it."""
+    began = time.monotonic()
+    try:
+        run = _run_without(scenario, target)
+    finally:
+        target.restore(scenario)
+    run.seconds = time.monotonic() - began
+    return run
+
+
+def _run_without(scenario: Scenario, target: Target) -> Run:
     target.weaken(scenario)
+    return attack(scenario, target)
+
+
+@contextmanager
+def staged(scenario: Scenario, target: Target) -> Iterator[None]:
+    """What the scenario needs is there inside; the instance stays as weak, or as defended, as it is."""
+    if not scenario.stage or scenario.id in target.broken():
+        yield
+        return
+    target.defend(scenario)
     try:
         yield
     finally:

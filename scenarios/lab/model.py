@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from scenarios.lab.target import Target
 
 Architecture = Literal["gateway", "mesh"]
+ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
+"""From the weakest to the strongest."""
+ConfigFile = Literal["gateway", "mesh"]
 Where = Literal["gateway", "mesh", "service"]
 
 
@@ -34,6 +37,8 @@ class Rewrite:
     change: Callable[[dict[str, object], Target], None]
     says: str
     """What it changes, in a line."""
+    file: ConfigFile = "gateway"
+    """Which configuration: the gateway's, or the mesh's."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,33 @@ class Plant:
     name: str
 
 
-Weakness = Remove | Rewrite | Plant
+@dataclass(frozen=True)
+class Option:
+    """A service's own option: somebody else's misbehaviour, or another version."""
+
+    service: str
+    name: str
+    value: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Bypass:
+    """What the gateway's core does always, so that it cannot be configured away: a naive stand-in of the lab's takes
+    its place (scenarios/lab/naive.py), in the attacking process and on loopback."""
+
+    says: str
+    """What stands where, in a line."""
+
+
+@dataclass(frozen=True)
+class Instead:
+    """A weakness that is an architecture: without the control the shop is built like this."""
+
+    architecture: Architecture
+
+
+Weakness = Remove | Rewrite | Plant | Option | Bypass | Instead
 
 
 @dataclass(frozen=True)
@@ -76,6 +107,8 @@ class Outcome:
     """What the attacker has now, in a few words."""
     measures: Mapping[str, str] = field(default_factory=dict)
     """Numbers that tell how bad it was, the same names in both runs."""
+    shows: str = ""
+    """Method and target of the request that tells most, if that is not the first that was answered otherwise."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +133,14 @@ class Scenario:
     questions: tuple[tuple[str, str], ...] = ()
     """For a trainer: questions with their answers."""
     architecture: Architecture = "gateway"
+    stage: tuple[Rewrite | Plant | Option, ...] = ()
+    """What is there both times and afterwards not: what the scenario needs, and is not what it compares."""
 
     def __post_init__(self) -> None:
         if not (1 <= self.difficulty <= 6 and self.hints and self.wrong_fixes and self.weaknesses):
             raise ValueError(f"{self.id} is not complete")
+
+    @property
+    def instead(self) -> Architecture | None:
+        """The architecture of the side without the control, where it is another one."""
+        return next((one.architecture for one in self.weaknesses if isinstance(one, Instead)), None)

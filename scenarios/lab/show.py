@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
 from gateway.cli.console import console, table
 from gateway.cli.text import visible
+from scenarios.lab.blast import JOURNEYS, Cell
 from scenarios.lab.client import Exchange
 from scenarios.lab.judge import Run, Verdict
-from scenarios.lab.model import Plant, Remove, Scenario, Weakness
+from scenarios.lab.model import Bypass, Instead, Option, Plant, Remove, Scenario, Weakness
 
 
 def print_verdict(verdict: Verdict) -> None:
     """Both sides, who decided, the fix, and the verdict."""
     scenario = verdict.scenario
     click.secho(f"{scenario.id} · {scenario.title} · {', '.join(scenario.references)}\n", bold=True)
-    console().print(table(("", "WITHOUT", "WITH"), _rows(verdict)))
+    console().print(table(("", "WITHOUT", "WITH"), rows(verdict)))
     click.echo(f"\nThe control lives in the {scenario.control.where}: {scenario.control.name}")
     for line in scenario.control.lines.splitlines():
         click.secho(f"  + {visible(line)}", fg="green")
@@ -25,19 +26,21 @@ def print_verdict(verdict: Verdict) -> None:
     click.echo(f"Wrong fix: {wrong.idea}. {wrong.why}\n")
     if verdict.passed:
         click.secho("PASS  breached · stopped · honest people served", fg="green", bold=True)
-        click.echo(f"Next: gatehouse lab break {scenario.id}")
+        verb = "attack" if scenario.instead else "break"
+        click.echo(f"Next: gatehouse lab {verb} {scenario.id}")
     else:
         click.secho("FAIL", fg="red", bold=True)
         for fault in verdict.faults:
             click.echo(f"  {visible(fault)}")
 
 
-def _rows(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
+def rows(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
+    """Both sides beside each other: what it is, without the control, with it."""
     without, defended = verdict.without, verdict.defended
     yield "attacker got", without.outcome.got, defended.outcome.got
     for name in without.outcome.measures:
         yield name, without.outcome.measures[name], defended.outcome.measures.get(name, "–")
-    first, second = telling(without), telling(defended)
+    first, second = telling(without, defended)
     if first and second:
         yield f"attack {first.request}", answered(first), answered(second)
         yield "decided by", decider(first), decider(second)
@@ -46,8 +49,27 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
     yield "requests sent", str(without.requests), str(defended.requests)
 
 
-def telling(run: Run) -> Exchange | None:
-    """The request that tells most: one that was refused, else the last."""
+def telling(without: Run, defended: Run) -> tuple[Exchange | None, Exchange | None]:
+    """The request that tells most: the first that was answered otherwise; else in each run one that was refused."""
+    named = _named(without), _named(defended)
+    if all(named):
+        return named
+    pairs = zip(without.attack_evidence, defended.attack_evidence, strict=False)
+    same = [(one, other) for one, other in pairs if one.request == other.request]
+    for one, other in same:
+        if (one.status, one.reason) != (other.status, other.reason):
+            return one, other
+    for one, other in same:
+        if one.excerpt.replace(one.trace_id, "") != other.excerpt.replace(other.trace_id, ""):
+            return one, other
+    return _last(without), _last(defended)
+
+
+def _named(run: Run) -> Exchange | None:
+    return next((one for one in run.attack_evidence if one.request == run.outcome.shows), None)
+
+
+def _last(run: Run) -> Exchange | None:
     refused = [one for one in run.attack_evidence if one.reason]
     known = refused or run.attack_evidence
     return known[-1] if known else None
@@ -60,8 +82,12 @@ def answered(one: Exchange) -> str:
 
 def decider(one: Exchange) -> str:
     """The line that decided, or who else."""
+    if one.by:
+        return one.by
     if one.policy:
         return f"gateway, {visible(one.policy)}"
+    if one.local:
+        return "the gateway"
     return "the service" if one.reason else "nobody"
 
 
@@ -75,7 +101,42 @@ def weakness_text(one: Weakness) -> str:
         return f"gateway: {one.filter} is taken off route {one.route or '(every route)'}"
     if isinstance(one, Plant):
         return f"service {one.service}: left out: {one.name}"
-    return f"gateway: {one.says}"
+    if isinstance(one, Option):
+        return f"service {one.service}: {one.says}"
+    if isinstance(one, Bypass):
+        return f"the lab: {one.says}"
+    if isinstance(one, Instead):
+        return f"architecture {one.architecture}, without what comes after it"
+    return f"{one.file}: {one.says}"
+
+
+MEASURES = ("services", "operations", "records", "databases")
+HEAT = ("green", "yellow", "dark_orange", "red")
+"""From nothing to as much as anywhere in the table."""
+
+
+def print_radius(cells: Sequence[Cell]) -> None:
+    """One row for each foothold, the architectures beside each other; the darker, the farther."""
+    from rich.table import Table
+    from rich.text import Text
+
+    architectures = list(dict.fromkeys(one.architecture for one in cells))
+    drawn = Table(box=None, header_style="bold", pad_edge=False)
+    drawn.add_column("FOOTHOLD")
+    for architecture in architectures:
+        for measure in (*MEASURES, "journeys"):
+            drawn.add_column(f"{architecture.upper()}\n{measure}" if measure == MEASURES[0] else f"\n{measure}")
+    most = {measure: max(getattr(one, measure) for one in cells) or 1 for measure in MEASURES}
+    for foothold in dict.fromkeys(one.foothold for one in cells):
+        row: list[str | Text] = [foothold]
+        for one in (one for one in cells if one.foothold == foothold):
+            for measure in MEASURES:
+                count = getattr(one, measure)
+                row.append(Text(f"{count}", style=HEAT[-(-count * (len(HEAT) - 1) // most[measure])]))
+            row.append(f"{one.journeys} of {len(JOURNEYS)}")
+        drawn.add_row(*row)
+    console().print(drawn)
+    click.echo("services, operations: of others, usable from there · records: readable · journeys: what people can do")
 
 
 def print_story(scenario: Scenario) -> None:
@@ -90,6 +151,8 @@ def print_story(scenario: Scenario) -> None:
     )
     click.echo(" · ".join(facts) + "\n")
     click.echo(f"{scenario.story}\n")
+    for staged in scenario.stage:
+        click.echo(f"There for the lesson, both times: {weakness_text(staged)}")
     click.echo("Without the control:")
     for one in scenario.weaknesses:
         click.echo(f"  {weakness_text(one)}")

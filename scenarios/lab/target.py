@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +21,23 @@ import yaml
 from gateway.cli.console import Failure
 from gateway.cli.instance import Instance, problem_text
 from gateway.cli.tokens import token_for
-from gateway.cli.wire import Answer
+from gateway.cli.wire import Answer, send
 from gateway.control.supervisor.state_dir import write_private
+from gateway.mesh.identity import identity_of
 from scenarios.lab.client import Client, as_json
-from scenarios.lab.model import Plant, Remove, Rewrite, Scenario, Weakness
+from scenarios.lab.model import Architecture, ConfigFile, Option, Plant, Remove, Rewrite, Scenario, Weakness
 
 HEAD = """\
 # A copy of the configuration, weakened for the scenario {id}. Mend it here, then: gatehouse lab check {id}
 """
+COPIES: Mapping[ConfigFile, str] = {"gateway": "config.yaml", "mesh": "mesh.yaml"}
+OVERRIDES: Mapping[ConfigFile, str] = {"gateway": "/override", "mesh": "/mesh/override"}
+"""Where the control process is asked to let a copy stand in for a file."""
 NOTES = "lab.json"
 """In the state directory: what the lab has weakened."""
+
+
+LAB_PASSWORD = "of-the-lab-alone"  # noqa: S105 (accounts that own nothing, on loopback)
 
 
 class Target:
@@ -37,6 +46,12 @@ class Target:
     def __init__(self, instance: Instance, *, via: str | None = None) -> None:
         self.instance = instance
         self.client = Client(instance.public_url, via)
+        self._tokens: dict[str, str] = {}
+
+    @property
+    def architecture(self) -> Architecture:
+        """What runs."""
+        return "mesh" if self.instance.authority_socket else "gateway"
 
     # -- what people do --------------------------------------------------------------------------------------
 
@@ -50,17 +65,59 @@ class Target:
         headers: Iterable[tuple[str, str]] = (),
         body: bytes = b"",
         base_url: str = "",
+        source: str = "",
     ) -> Answer:
         """A request of a user of the shop (`alice`, `bob`, `carol`, `admin`, `partner`), or of `nobody`."""
         sent = [] if who == "nobody" else [("Authorization", f"Bearer {self.token(who)}")]
         if json is not None:
             sent.append(("Content-Type", "application/json"))
             body = as_json(json)
-        return self.client.send(who, method, target, headers=[*sent, *headers], body=body, base_url=base_url)
+        return self.client.send(
+            who, method, target, headers=[*sent, *headers], body=body, base_url=base_url, source=source
+        )
 
     def token(self, who: str) -> str:
         """An access token of a user."""
-        return token_for(self.instance, who)
+        return self._tokens.get(who) or token_for(self.instance, who)
+
+    def login(self, username: str, password: str, source: str = "") -> Answer:
+        """A login with a password; who succeeds is known to `call` from then on."""
+        asked = {"username": username, "password": password}
+        answer = self.call("nobody", "POST", "/auth/login", json=asked, source=source)
+        if answer.status == 200:
+            self._tokens[username] = answer.json()["access_token"]
+        return answer
+
+    def become(self, username: str) -> None:
+        """Log a customer of the lab's own in, so that `call` knows them.
+
+        Raises:
+            Failure: identity or the gateway refuses.
+        """
+        if username in self._tokens:
+            return
+        self.have_user(username, LAB_PASSWORD)
+        if self.login(username, LAB_PASSWORD).status != 200:
+            raise Failure(f"The lab's user {username} could not log in.", "Too many logins? Wait a minute.")
+
+    def have_user(self, username: str, password: str) -> None:
+        """A customer of the lab's own, who may lose everything. Made past the gateway, by the administrator.
+
+        Raises:
+            Failure: identity refuses.
+        """
+        asked = {"username": username, "password": password}
+        headers = [("Authorization", f"Bearer {self.token('admin')}"), ("Content-Type", "application/json")]
+        made = send(self.service_url("identity"), "POST", "/users", headers=headers, body=as_json(asked))
+        if made.status not in (201, 409):  # 409: there since an earlier run
+            raise Failure(f"The lab's user {username} was not made: {problem_text(made)}")
+
+    def tidy(self, who: str, method: str, target: str, **options: Any) -> Answer:
+        """As `call`, for what puts things back after an attack: it is no evidence."""
+        seen, sent = list(self.client.seen), self.client.sent
+        answer = self.call(who, method, target, **options)
+        self.client.seen, self.client.sent = seen, sent
+        return answer
 
     def graphql(self, who: str, query: str, **variables: Any) -> Answer:
         """A GraphQL operation."""
@@ -70,34 +127,60 @@ class Target:
         """Where a service listens, past the gateway."""
         return f"http://127.0.0.1:{self.instance.ports[service]}"
 
+    def address_of(self, service: str) -> str:
+        """Where the gateway finds a service: its sidecar's address in the mesh, else its own."""
+        endpoints: list[str] = self.instance.admin("GET", "/config")["endpoints"][service]
+        return endpoints[0]
+
+    def log(self, service: str) -> str:
+        """What a service has written to its log. Trainers look there; attackers cannot."""
+        return (self.instance.state_dir / "logs" / f"{service}.log").read_text("utf-8", "replace")
+
     # -- what the lab does -----------------------------------------------------------------------------------
 
     def weaken(self, scenario: Scenario) -> None:
         """Take the control away."""
-        self._note([*self.broken(), scenario.id])
-        config = [one for one in scenario.weaknesses if not isinstance(one, Plant)]
-        planted = [one for one in scenario.weaknesses if isinstance(one, Plant)]
-        if config:
-            self._override(config, scenario.id)
-        for service in sorted({one.service for one in planted}):
-            self._plant(service, [one.name for one in planted if one.service == service])
+        self._enforce(scenario, (*scenario.stage, *scenario.weaknesses), broken=True)
+
+    def defend(self, scenario: Scenario) -> None:
+        """Put the control back, and leave there what the scenario needs both times."""
+        self._enforce(scenario, scenario.stage, broken=False)
 
     def restore(self, scenario: Scenario) -> None:
-        """Put the control back."""
-        if any(not isinstance(one, Plant) for one in scenario.weaknesses):
-            self.instance.admin("DELETE", "/override")
-        for service in sorted({one.service for one in scenario.weaknesses if isinstance(one, Plant)}):
-            self._plant(service, [])
-        self._note([one for one in self.broken() if one != scenario.id])
+        """Put the control back, and take away whatever was there for the lesson."""
+        self._enforce(scenario, (), broken=False)
+
+    def _enforce(self, scenario: Scenario, force: Sequence[Weakness], *, broken: bool) -> None:
+        """Have exactly these changes in force, of all that the scenario may make; noted before they are made."""
+        notes, every = self._notes(), (*scenario.stage, *scenario.weaknesses)
+        self._note(replace(notes, broken=_with(notes.broken, scenario.id, broken), touched=scenario.id))
+        for file in sorted({file_of(one) for one in every if isinstance(one, Remove | Rewrite)}):
+            config = [one for one in force if isinstance(one, Remove | Rewrite) and file_of(one) == file]
+            if config:
+                self._override(config, scenario.id, file)
+            else:
+                self.instance.admin("DELETE", OVERRIDES[file])
+                self.copy_of(file).unlink(missing_ok=True)
+        for service in sorted({one.service for one in every if isinstance(one, Plant | Option)}):
+            self._settle(service, force, options=any(isinstance(one, Option) for one in every))
+        if not force:
+            self._note(replace(self._notes(), touched=""))
 
     def broken(self) -> list[str]:
         """The scenarios whose weaknesses are in force."""
-        path = self._notes
-        return list(json.loads(path.read_text())["broken"]) if path.exists() else []
+        return self._notes().broken
+
+    def is_weak(self, scenario: str) -> bool:
+        """Whether a scenario's weaknesses are in force."""
+        return scenario in self.broken()
 
     def restore_all(self, catalogue: Mapping[str, Scenario]) -> list[str]:
-        """Take back whatever the lab has weakened; what that was."""
-        broken = self.broken()
+        """Take back whatever the lab has weakened or staged; what that was."""
+        notes = self._notes()
+        self._undo()
+        if notes.rerouted:
+            self._route_back()
+        broken = sorted({*notes.broken, *filter(None, [notes.touched])})
         for name in broken:
             if name in catalogue:
                 self.restore(catalogue[name])
@@ -109,46 +192,134 @@ class Target:
         for kept in (self.instance.state_dir / "tokens").glob("*.json"):
             kept.unlink()
 
-    def _plant(self, service: str, names: list[str]) -> None:
-        self.instance.supervisor({"do": "reconfigure", "name": service, "settings": {"weaknesses": names}})
+    def _settle(self, service: str, force: Sequence[Weakness], *, options: bool) -> None:
+        """Start a service again with what is planted there, unless it runs with just that."""
+        names = sorted(one.name for one in force if isinstance(one, Plant) and one.service == service)
+        chosen = {one.name: one.value for one in force if isinstance(one, Option) and one.service == service}
+        wanted = [*names, *(f"{name}={value}" for name, value in sorted(chosen.items()))]
+        notes = self._notes()
+        if notes.planted.get(service, []) == wanted:
+            return
+        self._note(replace(notes, planted={**notes.planted, service: wanted}))
+        settings = {"weaknesses": names} | ({"options": chosen} if options else {})
+        self.instance.supervisor({"do": "reconfigure", "name": service, "settings": settings})
 
-    def _override(self, weaknesses: Sequence[Weakness], why: str) -> None:
-        document = copy.deepcopy(self.configuration())
+    @contextmanager
+    def for_now(self, do: dict[str, Any], undo: dict[str, Any]) -> Iterator[None]:
+        """Something that the supervisor does and takes back; noted before it is done, for `lab reset`."""
+        self._note(replace(self._notes(), undo=undo))
+        try:
+            self.instance.supervisor(do)
+            yield
+        finally:
+            self._undo()
+
+    def _undo(self) -> None:
+        if undo := self._notes().undo:
+            self.instance.supervisor(undo)
+            self._note(replace(self._notes(), undo={}))
+
+    @contextmanager
+    def rerouted(self, cluster: str, address: str) -> Iterator[None]:
+        """The gateway finds a cluster somewhere else, as it is configured now otherwise; in the mesh it still wants
+        the service's identity there. Noted before it is done, for `lab reset`."""
+        document = yaml.safe_load(self.copy.read_text()) if self.copy.exists() else self.configuration()
+        one = next(one for one in document["clusters"] if one["name"] == cluster)
+        one["endpoints"] = [address]
+        if (service := one.pop("service", None)) and self.architecture == "mesh":
+            one["tls"] = {"identity": identity_of(service)}
+        self._note(replace(self._notes(), rerouted=True))
+        try:
+            self._put("gateway", yaml.safe_dump(document), f"a tap on the way to {cluster}")
+            yield
+        finally:
+            self._route_back()
+
+    def _route_back(self) -> None:
+        if self.copy.exists():
+            self._load("gateway", "weakened before")
+        else:
+            self.instance.admin("DELETE", OVERRIDES["gateway"])
+        self._note(replace(self._notes(), rerouted=False))
+
+    def _override(self, weaknesses: Sequence[Remove | Rewrite], why: str, file: ConfigFile) -> None:
+        document = copy.deepcopy(self.configuration(file))
         for one in weaknesses:
             if isinstance(one, Remove):
                 remove(document, one)
-            elif isinstance(one, Rewrite):
+            else:
                 one.change(document, self)
-        self.copy.parent.mkdir(mode=0o700, exist_ok=True)
-        self.copy.write_text(HEAD.format(id=why) + yaml.safe_dump(document, sort_keys=False, width=200))
-        self.load_copy(why)
+        self.copy_of(file).parent.mkdir(mode=0o700, exist_ok=True)
+        self.copy_of(file).write_text(HEAD.format(id=why) + yaml.safe_dump(document, sort_keys=False, width=200))
+        self._load(file, why)
 
-    def load_copy(self, why: str) -> None:
-        """Put the copy in force as it is now: weakened, or mended by a learner.
+    def load_copies(self, why: str) -> None:
+        """Put the copies in force as they are now: weakened, or mended by a learner.
 
         Raises:
-            Failure: it is rejected, with every mistake and its line.
+            Failure: one is rejected, with every mistake and its line.
         """
-        answer = self.instance.admin_answer("PUT", "/override", {"text": self.copy.read_text(), "why": why})
+        for file in OVERRIDES:
+            if self.copy_of(file).exists():
+                self._load(file, why)
+
+    def _load(self, file: ConfigFile, why: str) -> None:
+        self._put(file, self.copy_of(file).read_text(), why)
+
+    def _put(self, file: ConfigFile, text: str, why: str) -> None:
+        answer = self.instance.admin_answer("PUT", OVERRIDES[file], {"text": text, "why": why})
         if not answer.ok:
             raise Failure(f"The changed configuration was rejected: {problem_text(answer)}")
 
+    def copy_of(self, file: ConfigFile) -> Path:
+        """The changed copy of a configuration."""
+        return self.instance.state_dir / "lab" / COPIES[file]
+
     @property
     def copy(self) -> Path:
-        """The changed copy of the configuration."""
-        return self.instance.state_dir / "lab" / "config.yaml"
+        """The changed copy of the gateway's configuration."""
+        return self.copy_of("gateway")
 
-    def configuration(self) -> dict[str, Any]:
-        """The file that the instance runs, as plain data."""
-        document: dict[str, Any] = yaml.safe_load(Path(self.instance.config).read_text())
+    def in_force(self) -> dict[str, Any]:
+        """The gateway's configuration that a scenario has changed, as plain data."""
+        document: dict[str, Any] = yaml.safe_load(self.copy.read_text())
         return document
 
-    @property
-    def _notes(self) -> Path:
-        return self.instance.state_dir / NOTES
+    def configuration(self, file: ConfigFile = "gateway") -> dict[str, Any]:
+        """A file that the instance runs, as plain data."""
+        path = self.instance.config if file == "gateway" else self.instance.admin("GET", "/mesh")["file"]
+        document: dict[str, Any] = yaml.safe_load(Path(path).read_text())
+        return document
 
-    def _note(self, broken: list[str]) -> None:
-        write_private(self._notes, {"broken": sorted(set(broken))})
+    def _notes(self) -> Notes:
+        path = self.instance.state_dir / NOTES
+        return Notes(**json.loads(path.read_text())) if path.exists() else Notes()
+
+    def _note(self, notes: Notes) -> None:
+        write_private(self.instance.state_dir / NOTES, asdict(notes))
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What the lab has done to an instance."""
+
+    broken: list[str] = field(default_factory=list)
+    touched: str = ""
+    """The scenario that has changed something, staged things included."""
+    planted: dict[str, list[str]] = field(default_factory=dict)
+    undo: dict[str, Any] = field(default_factory=dict)
+    """What the supervisor is asked, so that a process runs again."""
+    rerouted: bool = False
+    """An attack has put something on a way; `Target.rerouted`."""
+
+
+def _with(names: list[str], name: str, there: bool) -> list[str]:
+    return sorted({*names, name} if there else {*names} - {name})
+
+
+def file_of(weakness: Remove | Rewrite) -> ConfigFile:
+    """Which configuration it changes."""
+    return weakness.file if isinstance(weakness, Rewrite) else "gateway"
 
 
 def remove(document: dict[str, Any], weakness: Remove) -> None:

@@ -21,7 +21,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,16 +176,21 @@ def widened(text: str) -> str:
     return text
 
 
-@pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """The shop, on a free block of ports, in a directory of its own."""
-    root = tmp_path_factory.mktemp("shop")
+@contextmanager
+def running(root: Path, *words: str) -> Iterator[Shop]:
+    """A shop on a free block of ports, in a directory of its own, started with these words besides."""
     config = root / "shop.yaml"
     config.write_text(widened((ROOT / "config" / "shop.yaml").read_text()))
-    for named in ("profiles.wsdl", "storefront.graphql", "front.graphql"):  # by it, relative to its folder
+    for named in (
+        "profiles.wsdl",
+        "storefront.graphql",
+        "front.graphql",
+        "orders.openapi.yaml",
+        "profiles.openapi.yaml",
+    ):  # by it, relative to its folder
         shutil.copy(ROOT / "config" / named, root)
     state = root / "s"
-    gatehouse("up", "--detach", "--port-base", "0", "--state-dir", str(state), "--config", str(config))
+    gatehouse("up", "--detach", "--port-base", "0", "--state-dir", str(state), "--config", str(config), *words)
     try:
         yield Shop(state, config)
     finally:
@@ -197,6 +202,22 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         if "Traceback (most recent call last)" in line
     ]
     assert not tracebacks, "\n".join(tracebacks)
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The shop that nearly all tests share."""
+    with running(tmp_path_factory.mktemp("shop")) as one:
+        yield one
+
+
+StartShop = Callable[..., AbstractContextManager[Shop]]
+
+
+@pytest.fixture(scope="session")
+def start_shop(tmp_path_factory: pytest.TempPathFactory) -> StartShop:
+    """start_shop("--mesh"): another shop, for tests that need one that was started in another way."""
+    return lambda *words: running(tmp_path_factory.mktemp("shop"), *words)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_a_services_refusal_is_told_from_the_gateways(shop: Any, until: Until, c
     found = explained(shop, until, problem["trace_id"], services=1)
     (told,) = found["explanations"]
     assert (told["outcome"], told["decided_by"], told["status"]) == ("service_refused", "orders", problem["status"])
-    assert [step["verdict"] for step in told["steps"]] == ["pass"] * 5
+    assert [step["verdict"] for step in told["steps"]] == ["pass"] * 6
     assert (found["services"][0]["service"], found["services"][0]["reason"]) == ("orders", problem["reason"])
     printed = shop.gatehouse("explain", "--trace", problem["trace_id"], code=1)
     assert f"SERVICE orders: refused with {problem['status']}, reason {problem['reason']}" in printed

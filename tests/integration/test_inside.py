@@ -67,7 +67,8 @@ def test_no_spelling_of_a_path_leads_inside(shop: Any, trick: str) -> None:
             target = trick.format(path)
             status, told = ask(shop, target, method=method)
             if (method, target.partition("?")[0]) in (("POST", "/auth/login"), ("GET", "/products/1")):
-                assert told.get("reason") == "unsupported_media_type" or told["id"] == 1  # the rest is a query
+                # the rest is a query, which the description does not know, or the service does not
+                assert told.get("reason") in ("unsupported_media_type", "parameter_invalid") or told["id"] == 1
             else:
                 assert status in (400, 404), (target, told)
                 assert told["reason"] in ("no_route", "path_encoded_slash", "malformed_target"), (target, told)

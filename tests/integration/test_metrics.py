@@ -56,7 +56,9 @@ def test_the_format_is_right(shop: Any) -> None:
     assert all(len(one.labels["trace_id"]) == 32 for one in exemplars)
 
 
-@pytest.mark.parametrize("service", ["identity", "orders", "profiles", "storefront", "alerts"])
+@pytest.mark.parametrize(
+    "service", ["identity", "orders", "profiles", "storefront", "alerts", "reports", "recommendations", "payments"]
+)
 def test_every_service_has_its_own(shop: Any, service: str) -> None:
     for path in ("/healthz", "/readyz", "/metrics"):
         answer = shop.send("GET", path, port=shop.ports[service])

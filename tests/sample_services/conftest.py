@@ -68,7 +68,9 @@ class StartService(Protocol):
         secrets: Mapping[str, Any] | None = None,
         redis: Mapping[str, str] | None = None,
         public_url: str | None = None,
+        gateway_issuer: str | None = None,
         otlp: Mapping[str, Any] | None = None,
+        options: Mapping[str, str] | None = None,
         data_dir: Path | None = None,
         port: int = 0,
         lifeline_fd: int | None = None,
@@ -143,9 +145,11 @@ def _spawn(
 ) -> subprocess.Popen[bytes]:
     read_end, write_end = os.pipe()
     target = [str(module)] if isinstance(module, Path) else ["-m", module]
+    python = [sys.executable, "-W", "error"]
+    program = ["node"] if isinstance(module, Path) and module.suffix == ".mjs" else python
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", *target, "--settings-fd", str(read_end)],
+            [*program, *target, "--settings-fd", str(read_end)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -46,11 +46,15 @@ def test_it_says_all_that_a_trainer_needs(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("scenario", ALL, ids=lambda one: one.id)
 def test_what_it_plants_stands_in_one_marked_place(scenario: Scenario) -> None:
-    for one in scenario.weaknesses:
+    for one in (*scenario.stage, *scenario.weaknesses):
         if isinstance(one, Plant):
-            code = "".join(file.read_text() for file in (ROOT / "sample_services" / one.service).rglob("*.py"))
+            code = "".join(
+                file.read_text()
+                for folder in (one.service, "kit")
+                for file in (ROOT / "sample_services" / folder).rglob("*.py")
+            )
             assert f'"{one.name}"' in code, "the weakness is planted nowhere"
-            assert f"LAB: {scenario.id}" in code, "the place is not marked"
+            assert re.search(rf'"{one.name}"\).*# LAB: ', code), "the place is not marked"
 
 
 @pytest.mark.parametrize("scenario", ALL, ids=lambda one: one.id)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from gateway.cli.console import Failure
 from gateway.cli.instance import Instance
 from scenarios.catalogue import catalogue
 from scenarios.cli import lab
-from scenarios.lab import judge
-from scenarios.lab.model import Outcome, Scenario
+from scenarios.lab import blast, judge, tap
+from scenarios.lab.model import Outcome, Rewrite, Scenario
 from scenarios.lab.private import private_instance
 from scenarios.lab.target import Target
 
@@ -23,11 +25,18 @@ def instance() -> Iterator[Instance]:
         yield one
 
 
+@pytest.fixture(scope="module")
+def mesh() -> Iterator[Instance]:
+    with private_instance("mesh") as one:
+        yield one
+
+
 def run(instance: Instance, *words: str) -> tuple[int, str]:
     done = CliRunner().invoke(lab, [*words, "--state-dir", str(instance.state_dir)])
     return done.exit_code, done.output
 
 
+IN_THE_MESH = [one for one in catalogue().values() if one.architecture == "mesh"]
 AT_THE_GATEWAY = [one for one in catalogue().values() if one.architecture == "gateway"]
 
 
@@ -35,7 +44,62 @@ AT_THE_GATEWAY = [one for one in catalogue().values() if one.architecture == "ga
 def test_breached_without_stopped_with_honest_people_served(scenario: Scenario, instance: Instance) -> None:
     verdict = judge.run_scenario(scenario, Target(instance))
     assert verdict.faults == []
-    assert Target(instance).broken() == []
+    nothing_is_left(instance)
+
+
+@pytest.mark.parametrize("scenario", IN_THE_MESH, ids=lambda one: one.id)
+def test_what_the_mesh_stops(scenario: Scenario, instance: Instance, mesh: Instance) -> None:
+    elsewhere = judge.run_elsewhere(scenario, Target(instance)) if scenario.instead == "gateway" else None
+    verdict = judge.run_scenario(scenario, Target(mesh), elsewhere)
+    assert verdict.faults == []
+    for one in (instance, mesh):
+        nothing_is_left(one)
+
+
+def nothing_is_left(instance: Instance) -> None:
+    notes = json.loads((instance.state_dir / "lab.json").read_text())
+    assert (notes["broken"], notes["touched"], notes["rerouted"]) == ([], "", False)
+    assert not any(notes["planted"].values())
+    assert instance.admin("GET", "/config")["override"] is None
+
+
+def test_the_mesh_is_weakened_and_mended_by_a_copy_of_its_file(mesh: Instance) -> None:
+    target = Target(mesh)
+
+    def only_the_gateway(document: dict[str, Any], _: Target) -> None:
+        for one in document["services"]:
+            one["filters"] = [{"type": "AuthorizationPolicy", "allow": [{"name": "all", "principals": ["gateway"]}]}]
+
+    scenario = Scenario(**{
+        **vars(catalogue()["rogue-service"]),
+        "weaknesses": (Rewrite(only_the_gateway, "nobody but the gateway calls anybody", file="mesh"),),
+        "stage": (),
+    })  # fmt: skip
+    target.weaken(scenario)
+    assert mesh.admin("GET", "/config")["override"]["why"] == "rogue-service"
+    assert target.copy_of("mesh").exists()
+    assert target.graphql("alice", "{ me { orders { id } } }").json()["data"]["me"]["orders"] is None
+    target.copy_of("mesh").write_text("services: [{name: orders, filter: []}]")
+    with pytest.raises(Failure, match=r"mesh.yaml:1"):
+        target.load_copies("rogue-service")
+    target.restore(scenario)
+    assert not target.copy_of("mesh").exists()
+    assert target.graphql("alice", "{ me { orders { id } } }").json()["data"]["me"]["orders"]
+    nothing_is_left(mesh)
+
+
+def test_what_only_the_mesh_stops_is_told(instance: Instance, mesh: Instance) -> None:
+    code, said = run(instance, "attack", "rogue-service")
+    assert (code, "has no control for it: gatehouse up --mesh" in said) == (1, True)
+    assert run(mesh, "attack", "rogue-service")[0] == 0
+    assert run(instance, "break", "rogue-service")[0] == 2
+    told = CliRunner().invoke(lab, ["list"]).output
+    assert "Only the mesh stops rogue-service" in told
+
+
+def test_a_mesh_that_is_not_there_is_not_weakened(instance: Instance) -> None:
+    answer = instance.admin_answer("PUT", "/mesh/override", {"text": "services: []", "why": "a test"})
+    assert (answer.status, answer.json()["reason"]) == (404, "no_mesh")
 
 
 def test_break_attack_mend_check(instance: Instance) -> None:
@@ -105,6 +169,42 @@ def test_data_begins_again(instance: Instance) -> None:
     assert run(instance, "reset", "--data")[0] == 0
     assert target.call("alice", "GET", f"/orders/{placed}").status == 404
     assert target.call("alice", "GET", "/orders/1001").status == 200
+
+
+FOOTHOLDS = ("a stolen token", "what the edge sends on", "database of orders", "orders crashed")
+
+
+def test_how_far_footholds_reach_is_counted(instance: Instance, mesh: Instance) -> None:
+    flat = {cell.foothold: cell for cell in blast.radius(Target(instance), FOOTHOLDS)}
+    meshed = {cell.foothold: cell for cell in blast.radius(Target(mesh), FOOTHOLDS)}
+    edge = "what the edge sends on"
+    assert flat[edge].services > 2
+    assert flat[edge].records > flat["a stolen token"].records > 0
+    assert (meshed[edge].services, meshed[edge].operations, meshed[edge].records) == (0, 0, 0)
+    assert meshed["a stolen token"].operations == flat["a stolen token"].operations > 0
+    for cells in (flat, meshed):
+        assert cells["database of orders"].records > 0
+        assert 0 < cells["orders crashed"].journeys < cells[edge].journeys == len(blast.JOURNEYS)
+    for one in (instance, mesh):
+        nothing_is_left(one)
+
+
+def test_an_interrupted_tap_is_taken_back(instance: Instance) -> None:
+    target = Target(instance)
+    before = instance.admin("GET", "/config")["spec"]
+    seen = []
+
+    def interrupted() -> None:
+        with tap.on_the_way_to(target, "orders") as wire:
+            assert target.call("alice", "GET", "/orders").status == 200
+            seen.extend(wire.tokens)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert len(seen) == 1
+    assert instance.admin("GET", "/config")["spec"] == before
+    nothing_is_left(instance)
 
 
 def test_what_is_told_to_programs(instance: Instance) -> None:

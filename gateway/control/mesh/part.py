@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import random
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.compile.load import load_mesh_file
 from gateway.control.channel import Worker
 from gateway.control.mesh.channel import SidecarChannel
+from gateway.control.mesh.members import members_of
+from gateway.control.mesh.metrics import STRANGERS, SidecarMetrics, own
 from gateway.control.mesh.plane import MeshPlane
 from gateway.control.mesh.registry import Registry
+from gateway.control.mesh.topology import Topology, denials
 from gateway.control.messages import Ack, Explanations, Stats
 from gateway.control.settings import MeshSettings
 from gateway.control.watch import watch
 from gateway.mesh.enrolment import Enrolment
 from gateway.mesh.enrolment import MeshSettings as EnrolmentSettings
 from gateway.mesh.identity import identity_of
-from gateway.spec.mesh import Members
+from gateway.spec.models import Spec
 from gateway.upstream.workload import Workload
 
 if TYPE_CHECKING:
     from gateway.control.plane import ControlPlane
 
 log = logging.getLogger(__name__)
+
+GATEWAY = "gateway"
 
 
 class MeshPart:
@@ -46,12 +51,17 @@ class MeshPart:
         told = EnrolmentSettings(**settings.enrolment.model_dump())
         self._control = control
         self._enrolment = Enrolment(Workload(told.identity), told, random.Random(os.urandom(16)))  # noqa: S311
-        identities = {name: identity_of(name) for name in (*settings.peers, "gateway", "control")}
-        self.identities = {name: identities[name] for name in settings.peers}
-        members = Members(settings.peers, identities)
-        load = partial(load_mesh_file, variables=variables, members=members)
+        members = members_of(settings.peers)
+        self.identities = {name: members.identities[name] for name in settings.peers}
+
+        def load(path: Path, text: str | None) -> dict[str, Spec]:
+            return load_mesh_file(path, variables, members, text)
+
         self.registry = Registry(time.monotonic, state_dir / "mesh-registry.json")
         listening = socket.socket(fileno=os.dup(settings.listen_fd))
+        self.metrics = SidecarMetrics()
+        control.book.beside = self.metrics.shared
+        self.topology = Topology()
         self.channel = SidecarChannel(listening, self._enrolment.workload, self)
         self.plane = MeshPlane(settings.config, load, self.registry, lambda: self.channel.workers, endpoints_changed)
 
@@ -67,10 +77,15 @@ class MeshPart:
 
     def jobs(self) -> tuple[Callable[[], Awaitable[None]], ...]:
         """What runs for as long as control does."""
-        return (self._enrolment.run, self.plane.run, self._watch)
+        return (self._enrolment.run, self.plane.run, self._watch, self._sweep)
 
     async def _watch(self) -> None:
         await watch(self.plane.file, self.plane.reload)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self.channel.sweep(time.time())
 
     def status(self) -> dict[str, Any]:
         """Who is there, with which version and certificate; what the file would have."""
@@ -93,18 +108,48 @@ class MeshPart:
             "file": str(self.plane.file),
             "version": state.version,
             "errors": list(state.errors),
+            "override": self.plane.override.view() if self.plane.override else None,
             "ready": self.plane.ready(),
             "services": sorted(state.specs),
             "sidecars": sidecars,
         }
+
+    def seen(self) -> dict[str, Any]:
+        """Who called whom within the last minute, who was refused, and how long identities are good."""
+        expiries: dict[str, list[float]] = {}
+        for one in (*self._control.channel.workers, *self.channel.workers):
+            if one.certificate_expires is not None:
+                expiries.setdefault(one.service or GATEWAY, []).append(one.certificate_expires)
+        nodes = [
+            {
+                "name": name,
+                "identity": identity_of(name),
+                "processes": len(expiries.get(name, ())),
+                "certificate_expires": min(expiries.get(name, ()), default=None),
+                "turned_away": self._turned_away(name),
+            }
+            for name in (GATEWAY, *self.identities)
+        ]
+        return {
+            "seconds": self.topology.seconds,
+            "nodes": nodes,
+            "edges": self.topology.edges(),
+            "denials": list(denials(self.metrics.shared())),
+        }
+
+    def _turned_away(self, service: str) -> dict[str, float]:
+        """Who came to its sidecars without being one of the mesh: connections, by reason."""
+        found = self.metrics.of(service, STRANGERS)
+        counts = ((dict(labels)["result"], value) for (_, labels), (value, _) in found.samples.items()) if found else ()
+        return {result: value for result, value in counts if result != "complete"}
 
     # -- what sidecars say (gateway.control.channel.Events) ---------------------------------------------------
 
     def hello(self, worker: Worker) -> None:
         """Register it, and give it its configuration."""
         log.info("sidecar connected", extra={"worker": worker.name, "worker_pid": worker.pid})
-        self._control.book.hello(worker.name, worker.pid)
         self._control.canaries.hello(worker)
+        self.metrics.hello(worker)
         self.plane.came(worker)
 
     def ack(self, worker: Worker, ack: Ack) -> None:
@@ -115,7 +160,8 @@ class MeshPart:
     def stats(self, worker: Worker, stats: Stats) -> None:
         """Merge its numbers."""
         worker.certificate_expires = stats.certificate_expires
-        self._control.book.stats(worker.name, stats.families)
+        self.metrics.stats(worker, stats)
+        self.topology.report(worker.source, [own(one, worker.service) for one in stats.families])
         if stats.canaries:
             self._control.canary_counts(worker, stats)
 
@@ -124,13 +170,15 @@ class MeshPart:
         self._control.requests(worker, [one for one in records if one.get("reason")])
 
     def explanations(self, worker: Worker, told: Explanations) -> None:
-        """Keep what happened to them."""
-        self._control.explanations(worker, told)
+        """Keep what a sidecar decided itself; what it only passed on, others tell."""
+        decided = [one for one in told.explanations if one.reason]
+        self._control.explanations(worker, told.model_copy(update={"explanations": decided}))
 
     def gone(self, worker: Worker) -> None:
         """Its lease begins."""
         log.info("sidecar gone", extra={"worker": worker.name, "worker_pid": worker.pid})
-        self._control.book.gone(worker.name, worker.pid)
+        self.metrics.gone(worker)
+        self.topology.forget(worker.source)
         self._control.canaries.gone(worker.source)
         self.plane.went(worker)
 

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,8 +22,10 @@ from gateway.control.channel import Worker
 from gateway.control.mesh.registry import Registry
 from gateway.control.messages import encode
 from gateway.control.placement import Trial, shape
+from gateway.control.reload import Override
 from gateway.spec.errors import SpecErrors
 from gateway.spec.models import Spec
+from gateway.spec.restore import sent
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +34,11 @@ LOOK_AGAIN: Final = 0.01
 SETTLE: Final = 0.02
 """Seconds in which several sidecars that come at once make one change of the endpoints."""
 
-Load = Callable[[Path], dict[str, Spec]]
-"""Reads a mesh's file: the spec of each service's sidecar."""
+SERVED_WITHIN: Final = 5.0
+"""Seconds that sidecars may take to serve what stands in for the file."""
+
+Load = Callable[[Path, str | None], dict[str, Spec]]
+"""Reads a mesh's file, or the text in its place: the spec of each service's sidecar."""
 
 
 @dataclass
@@ -65,6 +71,7 @@ class MeshPlane:
         self.state = MeshState()
         self.trials: Mapping[str, Trial] = {}
         """Versions that are tried, by service: calls between services get their share of them, too."""
+        self.override: Override | None = None
         self._sidecars = sidecars
         self._endpoints_changed = endpoints_changed
         self._change = asyncio.Event()
@@ -82,18 +89,33 @@ class MeshPlane:
     async def reload(self) -> bool:
         """Read the file and send what it means; False when it is broken and everything stays as it was."""
         try:
-            specs = await asyncio.to_thread(self._load, self.file)
+            specs = await asyncio.to_thread(self._load, self.file, self.override.text if self.override else None)
         except (SpecErrors, OSError) as error:
             self.state.errors = tuple(describe(error)) if isinstance(error, SpecErrors) else (str(error),)
             log.error("the mesh's file is broken: what was in force stays", extra={"errors": self.state.errors})
             return False
-        fresh = {name: spec.model_dump(mode="json", by_alias=True) for name, spec in specs.items()}
+        fresh = {name: sent(spec) for name, spec in specs.items()}
         self.state.errors = ()
         if fresh != self.state.specs:
             self.state.specs = fresh
             self.state.loaded = time.time()
             self._send_all()
         return True
+
+    async def replace(self, override: Override | None) -> tuple[str, ...]:
+        """Let a text stand in for the file, or the file hold again, and wait until sidecars serve it.
+
+        Returns what is wrong with it; then nothing is changed.
+        """
+        before, told, self.override = self.override, self.state.errors, override
+        if not await self.reload():
+            wrong, self.state.errors, self.override = self.state.errors, told, before
+            return wrong
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SERVED_WITHIN):
+                while not self.ready():
+                    await asyncio.sleep(SETTLE)
+        return ()
 
     def came(self, worker: Worker) -> None:
         """A sidecar has connected.

@@ -26,17 +26,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.control.supervisor import ports
+from gateway.control.supervisor.architecture import architecture_of
 from gateway.control.supervisor.control_client import ControlClient, NoControl
 from gateway.control.supervisor.copies import MOST, Canary, Copies, Copy, Wanted
 from gateway.control.supervisor.fleet import Fleet
 from gateway.control.supervisor.keeper import Keeper
 from gateway.control.supervisor.manifest import ServiceEntry, parse_version
-from gateway.control.supervisor.mesh_plan import sidecar_name
+from gateway.control.supervisor.mesh_plan import inbound_at, sidecar_name
 from gateway.control.supervisor.mesh_site import bind_sidecar
 from gateway.control.supervisor.peers import PEER_SECONDS, write_peers
-from gateway.control.supervisor.plan import LOOPBACK, Site, placement
+from gateway.control.supervisor.plan import Site, copy_at, placement
 from gateway.control.supervisor.socket_api import Refused
-from gateway.spec.mesh_names import INBOUND
 
 READY_WITHIN = 12.0
 """Seconds in which a new copy must become ready."""
@@ -291,13 +291,10 @@ class Deployer:
 
     async def _emptied(self, copy: Copy) -> None:
         """Wait until nobody has a request there; not longer than the gateway itself may take to drain."""
-        site = self._site
-        mesh_address = (
-            site.mesh.sidecars[copy.name].listeners[INBOUND].address
-            if self._in_mesh(copy.service) and site.mesh
-            else ""
-        )
-        address, left = mesh_address or f"{LOOPBACK}:{copy.port}", 0
+        site, left = self._site, 0
+        address = copy_at(site, copy)
+        if site.mesh is not None and self._in_mesh(copy.service):
+            address = inbound_at(site, site.mesh, copy)
         end = time.monotonic() + site.drain_timeout
         while time.monotonic() < end:
             try:
@@ -332,6 +329,8 @@ class Deployer:
         except KeyError:
             names = ", ".join(one.name for one in self._site.manifest.services if one.port)
             raise Refused(f"no service {service!r}; there are: {names or 'none'}") from None
+        if not architecture_of(self._site.options).gateway:
+            raise Refused("nobody in front shares requests among copies: this instance runs without a gateway")
         if not entry.port:
             raise Refused(f"{service} serves nothing, so there is nothing to share among copies")
         return entry

@@ -27,6 +27,10 @@ ORDER: tuple[Callable[[ProcessPlan], bool], ...] = (
 )
 
 
+NOT_CONFINED = "none"
+"""Of a process that needs what its user may: nothing was asked of the operating system."""
+
+
 class UnknownProcess(Exception):
     """No process of that name."""
 
@@ -148,6 +152,11 @@ class Fleet:
         known = {keeper.plan.name: keeper for keeper in self.keepers}
         return [known[name] for name in names if name in known]
 
+    def memory(self) -> list[int | None]:
+        """Of all children that run now: their proportional share in bytes, where it is told."""
+        sizes = [memory.proportional(keeper.pid, keeper.memory_fd) for keeper in self.keepers if keeper.pid]
+        return [*sizes, memory.proportional(self.guard.pid) if self.guard.pid else None]
+
     def pids(self) -> list[int]:
         """Of all children that run now."""
         children = [keeper.pid for keeper in self.keepers]
@@ -183,7 +192,8 @@ def _row(keeper: Keeper) -> dict[str, Any]:
         "last_exit": keeper.last_exit,
         "uptime_s": round(keeper.uptime, 1),
         "rss_bytes": memory.resident(pid) if pid else None,
-        "pss_bytes": memory.proportional(pid) if pid else None,
+        "pss_bytes": memory.proportional(pid, keeper.memory_fd) if pid else None,
+        "isolation": keeper.isolation or (None if plan.rules else NOT_CONFINED),
         "port": plan.port,
         "service": plan.service or None,
         "version": plan.version or None,

@@ -25,6 +25,8 @@ class Life:
     spawned: float
     """When it was started, by the machine's monotonic clock, which all its processes share."""
     restarts: int = 0
+    isolation: str = ""
+    """What it said of its own isolation, once it has."""
 
     def words(self) -> str:
         """For one line."""

@@ -7,6 +7,7 @@ there never changes.
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from gateway.control.supervisor.errors import CannotStart
+from gateway.control.supervisor.partner_keys import draw_key
 from gateway.control.supervisor.state_dir import write_private
 
 
@@ -24,6 +26,9 @@ class Installation:
     users: dict[str, str] = field(default_factory=dict, repr=False)
     clients: dict[str, str] = field(default_factory=dict, repr=False)
     redis: dict[str, str] = field(default_factory=dict, repr=False)
+    shared: dict[str, str] = field(default_factory=dict, repr=False)
+    webhooks: dict[str, str] = field(default_factory=dict, repr=False)
+    api_keys: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def open_installation(
@@ -32,6 +37,9 @@ def open_installation(
     users: Iterable[str],
     clients: Iterable[str],
     redis: Iterable[str],
+    shared: Iterable[str] = (),
+    webhooks: Iterable[str] = (),
+    api_keys: Iterable[str] = (),
     make: Callable[[], str] = lambda: secrets.token_urlsafe(24),
 ) -> Installation:
     """Read the file, add what is missing, and write it back if anything was added.
@@ -44,6 +52,9 @@ def open_installation(
         users=_with(known.users, users, make),
         clients=_with(known.clients, clients, make),
         redis=_with(known.redis, redis, make),
+        shared=_with(known.shared, shared, make),
+        webhooks=_with(known.webhooks, webhooks, _webhook_secret),
+        api_keys=_with(known.api_keys, api_keys, draw_key),
     )
     if complete != known:
         write_private(path, asdict(complete))
@@ -54,10 +65,17 @@ def _with(known: dict[str, str], names: Iterable[str], make: Callable[[], str]) 
     return known | {name: make() for name in names if name not in known}
 
 
+def _webhook_secret() -> str:
+    """As Standard Webhooks writes one: 256 bits."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
 def _read(path: Path) -> Installation:
     try:
         document = json.loads(path.read_text())
-        return Installation(**{kind: dict(document[kind]) for kind in ("users", "clients", "redis")})
+        known = {kind: dict(document[kind]) for kind in ("users", "clients", "redis")}
+        newer = {kind: dict(document.get(kind, {})) for kind in ("shared", "webhooks", "api_keys")}
+        return Installation(**known, **newer)
     except FileNotFoundError:
         return Installation()
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -30,6 +30,7 @@ EXITS_BEFORE_GIVING_UP = 3
 """So many early ends in a row are reported as a failed start, while restarts go on."""
 SETTLED = 2.0
 """Seconds of health after which an end is no longer an early one."""
+UNHEARD = "unknown: it told a supervisor that was killed"
 log = logging.getLogger(__name__)
 
 
@@ -56,6 +57,8 @@ class Keeper:
         self.state: State = "stopped"
         self.restarts = 0
         self.last_exit: str | None = None
+        self.isolation: str = ""
+        """What the process itself says of it; empty until it has, and of one that is not confined."""
         self._lifeline, self._environ, self._roll, self._report = lifeline, environ, roll, report
         self._backoff = Backoff()
         self._child: Child | None = None
@@ -77,6 +80,11 @@ class Keeper:
         return self._child.pid if self._child else None
 
     @property
+    def memory_fd(self) -> int | None:
+        """On which to read how much memory it uses, if it has closed that to others."""
+        return self._child.memory_fd if self._child else None
+
+    @property
     def uptime(self) -> float:
         """Seconds since the process was started."""
         return time.monotonic() - self._spawned if self._child else 0.0
@@ -95,6 +103,7 @@ class Keeper:
     def take_over(self, life: Life) -> None:
         """Keep alive what a predecessor of ours had started."""
         self.restarts, self._inherited = life.restarts, life
+        self.isolation = life.isolation or (UNHEARD if self.plan.rules else "")
         self.start()
 
     async def stop(self) -> None:
@@ -145,8 +154,8 @@ class Keeper:
         except OSError as error:
             self.last_exit = f"cannot be started: {error}"
             return
-        self._roll.started(Life(self._child.pid, self.plan.name, self._spawned, self.restarts))
-        probing = asyncio.create_task(self._probe(adopted))
+        self._enrol(self._child)
+        probing = asyncio.create_task(self._probe(self._child, adopted))
         try:
             self.last_exit = await self._end_or_stop(self._child)
         finally:
@@ -154,8 +163,11 @@ class Keeper:
             with contextlib.suppress(asyncio.CancelledError):
                 await probing
             self._roll.ended(self._child.pid)
-            self._child = None
+            self._child, self.isolation = None, ""
             self._ready.clear()
+
+    def _enrol(self, child: Child) -> None:
+        self._roll.started(Life(child.pid, self.plan.name, self._spawned, self.restarts, self.isolation))
 
     async def _begin(self) -> Child:
         inherited, self._inherited = self._inherited, None
@@ -181,7 +193,10 @@ class Keeper:
             await child.end(self.plan.grace)
         return await ended
 
-    async def _probe(self, adopted: bool) -> None:
+    async def _probe(self, child: Child, adopted: bool) -> None:
+        if isolation := await child.isolation():
+            self.isolation = isolation
+            self._enrol(child)  # once more: a successor shall know it, too
         if self.plan.probe:
             await until_ready(self.plan.probe)
         else:

@@ -7,13 +7,19 @@ set size (PSS) divides each shared page among its users, and may be added up
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def proportional(pid: int) -> int | None:
-    """PSS in bytes; None where the system does not tell."""
+def proportional(pid: int, opened: int | None = None) -> int | None:
+    """PSS in bytes; None where the system does not tell.
+
+    `opened` is a descriptor of that file which the process itself had opened, before it closed its memory to others.
+    """
     try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        rollup = Path(f"/proc/{pid}/smaps_rollup")
+        text = rollup.read_text() if opened is None else os.pread(opened, 4_096, 0).decode()
     except OSError:
         return None
     for line in text.splitlines():
@@ -45,7 +51,7 @@ def _resident_linux(pid: int) -> int | None:
     return None
 
 
-def total_mib(pids: list[int]) -> float | None:
-    """PSS of all in MiB; None unless it is known for at least one."""
-    sizes = [size for pid in pids if (size := proportional(pid)) is not None]
-    return round(sum(sizes) / 1_048_576, 1) if sizes else None
+def total_mib(sizes: Iterable[int | None]) -> float | None:
+    """The sum in MiB of those that are known; None unless one is."""
+    known = [size for size in sizes if size is not None]
+    return round(sum(known) / 1_048_576, 1) if known else None

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gateway.control.supervisor.confinement import calling, sidecar_rules
 from gateway.control.supervisor.copies import Copy
 from gateway.control.supervisor.mesh_site import MeshSite
-from gateway.control.supervisor.program import GATEWAY, Enrolment, ProcessPlan, python_module
+from gateway.control.supervisor.program import Enrolment, ProcessPlan, python_module
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
 from gateway.mesh.identity import identity_of
 from gateway.spec.mesh_names import INBOUND, outbound
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.control.supervisor.plan import Site
 
 AUTHORITY = "authority"
+SIDECAR_LAST_GOOD = "last-good.json"
 
 
 def root_program(folder: str, *, rotate: bool = False) -> tuple[str, ...]:
@@ -33,6 +35,12 @@ def mesh_plans(site: Site, mesh: MeshSite) -> tuple[ProcessPlan, ...]:
 def sidecar_name(copy: str) -> str:
     """What the sidecar of a copy is called."""
     return f"{copy}-sidecar"
+
+
+def inbound_at(site: Site, mesh: MeshSite, copy: Copy) -> str:
+    """The `host:port` at which others find a copy's sidecar; of the first, what somebody has put in between."""
+    own = mesh.sidecars[copy.name].listeners[INBOUND].address
+    return site.options.via.get(copy.service, own) if copy.number == 1 else own
 
 
 def _authority(site: Site, mesh: MeshSite) -> ProcessPlan:
@@ -61,25 +69,27 @@ def _authority(site: Site, mesh: MeshSite) -> ProcessPlan:
 def _sidecar(site: Site, mesh: MeshSite, copy: Copy) -> ProcessPlan:
     one, service = mesh.sidecars[copy.name], copy.service
     name = sidecar_name(copy.name)
+    folder = site.state.data(name)
     settings = {
         "worker": name,
         "listeners": {listener: bound.fd for listener, bound in one.listeners.items()},
-        "last_good": str(site.state.mesh / f"{name}.json"),
-        "state_dir": str(site.state.root),
+        "last_good": str(folder / SIDECAR_LAST_GOOD),
+        "state_dir": str(folder),
         "otlp": dict(site.otlp),
         "mesh": enrolment(mesh, service),
         "service": service,
         "app": f"127.0.0.1:{copy.port}",
         "app_secret": one.secret,
         "control": mesh.control.address,
-        "inbound": one.listeners[INBOUND].address,
+        "inbound": inbound_at(site, mesh, copy),
     }
     return ProcessPlan(
         name=name,
         kind="sidecar",
         argv=python_module("gateway.roles.sidecar"),
-        cwd=site.state.root,
+        cwd=folder,
         log=site.state.log(name),
+        rules=sidecar_rules(site, folder),
         settings=settings,
         enrolment=Enrolment(mesh.token_key, identity_of(service)),
         keep_fds=tuple(bound.fd for bound in one.listeners.values()),
@@ -122,9 +132,13 @@ def _service(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
     assert plan.settings is not None
     one = mesh.sidecars[plan.name]
     called = {peer: f"http://{one.listeners[outbound(peer)].address}" for peer in mesh.peers[plan.service]}
-    keys = {name: url for name, url in plan.settings["peers"].items() if name == GATEWAY}  # public ones: by no sidecar
+    # The gateway, for its public keys, and third parties: they have no sidecar.
+    outside = {name: url for name, url in plan.settings["peers"].items() if name not in mesh.sidecars}
     secrets = {**plan.settings["secrets"], "sidecar": one.secret}
-    return replace(plan, settings={**plan.settings, "peers": called | keys, "secrets": secrets})
+    told = outside | called
+    rules = calling(plan.rules, plan.settings["peers"], told) if plan.rules else None
+    settings = {**plan.settings, "peers": told, "meshed": list(called), "secrets": secrets}
+    return replace(plan, settings=settings, rules=rules)
 
 
 def enrolment(mesh: MeshSite, name: str) -> dict[str, str]:

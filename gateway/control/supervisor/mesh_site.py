@@ -23,8 +23,6 @@ from gateway.mesh.lines import as_line, read_line
 from gateway.spec.mesh_names import INBOUND, outbound
 
 LOOPBACK = "127.0.0.1"
-CERTIFICATE_LIFE = 600.0
-"""Seconds for which a workload's certificate is good."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,8 @@ class MeshSite:
     """For those who command the authority."""
     intermediate: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What the authority signs with; see gateway.mesh.authority.root."""
-    life: float = CERTIFICATE_LIFE
+    life: float = 600.0
+    """Seconds for which a workload's certificate is good."""
 
     def descriptors(self) -> list[int]:
         """Every socket, for a successor."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,14 @@ class Options:
     port_base: int | None = None
     """Number the ports from here; 0 finds a free block; None takes the documented default ports."""
     redis: bool = True
+    architecture: str = "gateway"
+    """By name; see architecture.py."""
     mesh: str | None = None
     """The mesh's file; None: there is none."""
+    via: Mapping[str, str] = field(default_factory=dict)
+    """By service: the `host:port` at which others reach it in place of its own, because something stands in between."""
+    service_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Options of services, by service: see Manifest."""
     started: float | None = None
     """When the person asked (seconds since the epoch), so that "ready in" counts all they waited for."""
     events_fd: int | None = None
@@ -63,15 +69,10 @@ def parse_options(document: Mapping[str, Any]) -> Options:
     Raises:
         ValueError: an unknown key, or no state directory.
     """
-    unknown = set(document) - {field.name for field in fields(Options)}
+    unknown = [key for key in document if key not in {one.name for one in fields(Options)}]
     if unknown or "state_dir" not in document:
         raise ValueError(f"unknown options {sorted(unknown)}" if unknown else "no state_dir given")
     return Options(**document)
-
-
-def default_config() -> Path:
-    """The shop's configuration."""
-    return ready_config("shop.yaml")
 
 
 def default_mesh() -> Path:

@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from gateway.control.supervisor import ports
-from gateway.control.supervisor.copies import Copies, Copy, Version
+from gateway.control.supervisor.architecture import architecture_of
+from gateway.control.supervisor.confinement import Code, find_code, service_rules
+from gateway.control.supervisor.copies import MOST, Copies, Copy, Version
 from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, ServiceEntry
 from gateway.control.supervisor.mesh_plan import in_mesh, mesh_plans
 from gateway.control.supervisor.mesh_site import MeshSite
+from gateway.control.supervisor.node import program_of
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.program import GATEWAY, ProcessPlan, Program, python_module
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
 from gateway.control.supervisor.resp import parse_url
 from gateway.control.supervisor.state_dir import StateDir
+from gateway.mesh.isolation.rules import Rules
 
 LOOPBACK = "127.0.0.1"
 
@@ -43,10 +47,15 @@ class Site:
     drain_timeout: float
     admin_secret: str = field(repr=False)
     otlp_secret: str = field(repr=False)
+    control_secret: str = field(repr=False)
+    """What workers tell control, since whoever runs as this user can open a Unix socket."""
     otlp: Mapping[str, Any] = field(repr=False)
     """Where spans go: endpoint and headers."""
     redis_url: str | None = None
     redis_user_prefix: str = ""
+    code: Code = field(default_factory=Code)
+    """The services'."""
+    sidecar_code: Code = field(default_factory=Code)
     internal_url: str | None = None
     """The listener `internal`, where services find the gateway's keys."""
     internal_secret: str = field(default="", repr=False)
@@ -111,6 +120,11 @@ def base_url(site: Site, service: str) -> str:
     return f"http://{LOOPBACK}:{site.ports[service]}"
 
 
+def reached_at(site: Site, service: str) -> str:
+    """The `host:port` at which others find a service: its own, or that of what somebody has put in between."""
+    return site.options.via.get(service, f"{LOOPBACK}:{site.ports[service]}")
+
+
 def _control(site: Site) -> ProcessPlan:
     port, state = site.ports["admin"], site.state
     serving = [entry for entry in site.manifest.services if entry.port]
@@ -120,6 +134,8 @@ def _control(site: Site) -> ProcessPlan:
         "variables": dict(site.variables),
         "endpoints": {},
         "placement": placement(site),
+        "architecture": architecture_of(site.options).name,
+        "gateway": architecture_of(site.options).gateway,
         "services": [
             {"name": entry.name, "url": base_url(site, entry.name), "about": entry.about, "public": entry.public}
             for entry in serving
@@ -128,6 +144,7 @@ def _control(site: Site) -> ProcessPlan:
         "collector": {"host": LOOPBACK, "port": site.ports["collector"]},
         "admin_secret": site.admin_secret,
         "otlp_secret": site.otlp_secret,
+        "control_secret": site.control_secret,
         "control_socket": str(state.control_socket),
         "supervisor_socket": str(state.supervisor_socket),
     }
@@ -145,6 +162,7 @@ def _worker(site: Site, name: str) -> ProcessPlan:
         "worker": name,
         "listeners": dict(site.listeners),
         "control_socket": str(state.control_socket),
+        "control_secret": site.control_secret,
         "last_good": str(state.last_good),
         "state_dir": str(state.root),
         "otlp": dict(site.otlp),
@@ -167,6 +185,7 @@ def _worker(site: Site, name: str) -> ProcessPlan:
 def _service(site: Site, entry: ServiceEntry, copy: Copy) -> ProcessPlan:
     port = copy.port if entry.port else None
     version = site.copies.version(entry, copy.version) or Version(copy.version)
+    peers, argv = _peers(site, entry), program_of(entry, site.options, version.module)
     settings = {
         **site.manifest.settings,
         **version.settings,
@@ -176,20 +195,22 @@ def _service(site: Site, entry: ServiceEntry, copy: Copy) -> ProcessPlan:
         "host": LOOPBACK,
         "port": port or 0,
         "data_dir": str(site.state.data(entry.name)),
-        "peers": _peers(site, entry),
+        "peers": peers,
         "public_url": site.public_url,
         "redis": _redis(site, entry),
-        "otlp": dict(site.otlp),
+        "otlp": None if entry.outside else dict(site.otlp),
         "secrets": _secrets(site.installation, entry),
+        "options": {**entry.options, **version.settings.get("options", {})},
     }
     if peers_file(site, entry):
         settings["peers_file"] = str(peers_file(site, entry))
     return ProcessPlan(
         name=copy.name,
         kind="service",
-        argv=python_module(version.module or entry.module),
+        argv=argv,
         cwd=site.state.data(entry.name),
         log=site.state.log(copy.name),
+        rules=_rules(site, copy, version, peers, argv),
         path=version.path,
         service=entry.name,
         version=copy.version,
@@ -210,7 +231,7 @@ def placement(site: Site) -> dict[str, Any]:
                 {
                     "name": copy.name,
                     "version": copy.version,
-                    "address": f"{LOOPBACK}:{copy.port}",
+                    "address": copy_at(site, copy),
                     "serving": copy.place == "in",
                     "canary": copy.canary,
                 }
@@ -231,10 +252,28 @@ def peers_file(site: Site, entry: ServiceEntry) -> Path | None:
     return site.state.data(entry.name) / "peers.json" if entry.peers and site.mesh is None else None
 
 
+def copy_at(site: Site, copy: Copy) -> str:
+    """The `host:port` at which others find a copy of a service that has no sidecar."""
+    return reached_at(site, copy.service) if copy.number == 1 else f"{LOOPBACK}:{copy.port}"
+
+
+def _rules(site: Site, copy: Copy, version: Version, peers: Mapping[str, str], argv: tuple[str, ...]) -> Rules:
+    """What a copy may do: what its service may, at its own port, and call the copies that its peers may ever have."""
+    entry = site.entry(copy.service)
+    rules = service_rules(site, entry, peers, argv)
+    code = find_code({version.module}, {}).read if version.module and not version.path else ()
+    read = (*rules.read, *code, *filter(None, [version.path]))
+    if peers_file(site, entry):
+        numbers = range(2, MOST + 2)
+        later = {site.copy_port(peer, number) for peer in entry.peers for number in numbers}
+        rules = replace(rules, connect=tuple(sorted({*(rules.connect or ()), *(port for port in later if port)})))
+    return replace(rules, read=read, bind=(copy.port,) if entry.port else ())
+
+
 def peer_addresses(site: Site, entry: ServiceEntry) -> dict[str, list[str]]:
     """What that file says; versions that are tried get no calls of peers, only of the gateway's routes."""
     copies = {
-        peer: [f"http://{LOOPBACK}:{one.port}" for one in site.copies_of(peer) if one.place == "in" and not one.canary]
+        peer: [f"http://{copy_at(site, one)}" for one in site.copies_of(peer) if one.place == "in" and not one.canary]
         for peer in entry.peers
     }
     return {name: [url] for name, url in _peers(site, entry).items()} | copies
@@ -242,8 +281,8 @@ def peer_addresses(site: Site, entry: ServiceEntry) -> dict[str, list[str]]:
 
 def _peers(site: Site, entry: ServiceEntry) -> dict[str, str]:
     """Whom it may ask, and where: the listed services, and the gateway for its keys."""
-    gateway = {GATEWAY: site.internal_url} if site.internal_url else {}
-    return {peer: base_url(site, peer) for peer in entry.peers} | gateway
+    gateway = {GATEWAY: site.internal_url} if site.internal_url and not entry.outside else {}
+    return {peer: f"http://{reached_at(site, peer)}" for peer in entry.peers} | gateway
 
 
 def _redis(site: Site, entry: ServiceEntry) -> dict[str, str] | None:
@@ -268,6 +307,14 @@ def _gateway_account(site: Site) -> dict[str, Any] | None:
     }
 
 
+def _named_secrets(installation: Installation) -> tuple[tuple[str, Mapping[str, str]], ...]:
+    return (
+        ("shared", installation.shared),
+        ("webhooks", installation.webhooks),
+        ("api_keys", installation.api_keys),
+    )
+
+
 def _secrets(installation: Installation, entry: ServiceEntry) -> dict[str, Any]:
     """What this service must know and nothing more (least privilege)."""
     given: dict[str, Any] = {}
@@ -279,4 +326,7 @@ def _secrets(installation: Installation, entry: ServiceEntry) -> dict[str, Any]:
     elif clients:
         names = installation.clients if clients == "all" else clients
         given["clients"] = {name: installation.clients[name] for name in names}
+    for kind, known in _named_secrets(installation):
+        if named := entry.secrets.get(kind):
+            given[kind] = {name: known[name] for name in named}
     return given

@@ -21,12 +21,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.control.supervisor import logs, ports, redis_server, state_dir
+from gateway.control.supervisor.architecture import architecture_of, arranged, without_gateway
+from gateway.control.supervisor.confinement import Code, compile_programs, find_code, sidecar_modules
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.installation import Installation, open_installation
-from gateway.control.supervisor.manifest import Manifest, load_manifest
-from gateway.control.supervisor.mesh_plan import root_program
+from gateway.control.supervisor.manifest import Manifest, load_manifest, with_options
+from gateway.control.supervisor.mesh_plan import SIDECAR_LAST_GOOD, root_program
 from gateway.control.supervisor.mesh_site import MeshSite, bind_mesh, fresh_intermediate
-from gateway.control.supervisor.options import Options, default_config
+from gateway.control.supervisor.node import without_node
+from gateway.control.supervisor.options import Options, ready_config
+from gateway.control.supervisor.partner_keys import keep_keys
 from gateway.control.supervisor.plan import LOOPBACK, Site, make_plan
 from gateway.control.supervisor.ports import Need
 from gateway.control.supervisor.process import reduced_environment
@@ -77,20 +81,33 @@ async def prepare(
     lock_fd = state_dir.take_lock(state)
     stack.callback(os.close, lock_fd)
     logs.log_to(state.log("supervisor"))
-    manifest = load_manifest(Path(options.manifest)) if options.manifest else Manifest()
+    architecture = architecture_of(options)
+    manifest = with_options(
+        load_manifest(Path(options.manifest)) if options.manifest else Manifest(), options.service_options
+    )
+    manifest, missing = without_node(arranged(manifest, architecture))
+    if strangers := set(options.via) - {entry.name for entry in manifest.services if entry.port}:
+        raise CannotStart(f"nothing can stand before {min(strangers)!r}: there is no such service")
     numbers = _assign_ports(options, manifest)
-    variables = {**config_variables(environ), **_port_variables(numbers)}
-    config = Path(options.config) if options.config else default_config()
+    installation = _installation(state, manifest)
+    variables = {**config_variables(environ), **_port_variables(numbers), **_secret_variables(installation)}
+    variables |= _partner_keys(state, manifest, installation)
+    config = Path(options.config) if options.config else ready_config(architecture.config)
     mesh = bind_mesh(Path(options.mesh), manifest, stack) if options.mesh else None
     await meanwhile(state, mesh)
-    spec, intermediate = await asyncio.gather(read_summary(config, variables), _intermediate(state, mesh))
+    modules = {entry.module for entry in manifest.services if entry.module}
+    compiling = asyncio.create_task(asyncio.to_thread(compile_programs, modules))
+    try:
+        spec, intermediate = await asyncio.gather(read_summary(config, variables, mesh), _intermediate(state, mesh))
+    finally:
+        await compiling
+    spec = without_gateway(spec, architecture)
     redis = choose_redis(options.redis or spec.redis, environ)
     await _check_ports(state, _needs(spec, numbers, manifest, redis))
     # Of an earlier instance, perhaps of another file (`run` and `up` share a directory): a worker that starts before
     # control would open its listeners with the policies of that one.
-    for left in (state.last_good, state.registry, *state.mesh.glob("*-sidecar.json")):
+    for left in (state.last_good, state.registry, *state.data("").glob(f"*/{SIDECAR_LAST_GOOD}")):
         left.unlink(missing_ok=True)
-    installation = _installation(state, manifest)
     if redis.foreign:
         await adopt(redis.foreign, manifest, installation, stack)
     sockets = _listen(spec, stack)
@@ -103,21 +120,24 @@ async def prepare(
         manifest=manifest,
         installation=installation,
         listeners={name: bound.fileno() for name, bound in sockets.items()},
-        public_url=_url(spec, sockets, "public") or _url(spec, sockets, spec.listeners[0].name) or "",
+        public_url=_public_url(spec, sockets) or f"http://{LOOPBACK}:{numbers['public']}",
         workers=spec.workers,
         drain_timeout=spec.drain_timeout,
         admin_secret=secrets.token_urlsafe(32),
         otlp_secret=(otlp_secret := secrets.token_urlsafe(32)),
+        control_secret=secrets.token_urlsafe(32),
         otlp=otlp_target(environ, numbers["collector"], otlp_secret),
         redis_url=redis_url(redis, numbers),
         redis_user_prefix=FOREIGN_USER_PREFIX if redis.foreign else "",
+        code=find_code(modules, environ),
+        sidecar_code=find_code(sidecar_modules(), environ) if mesh else Code(),
         internal_url=_url(spec, sockets, "internal"),
         internal_secret=secrets.token_urlsafe(32),
-        mesh=replace(mesh, intermediate=intermediate) if mesh else None,
+        mesh=replace(mesh, intermediate=intermediate, life=spec.certificate_life) if mesh else None,
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
     ports_used = bound | _used_ports(site, redis)
-    return Prepared(site, _plans(site, redis), notes(redis), ports_used, lock_fd, redis.foreign)
+    return Prepared(site, _plans(site, redis), (*notes(redis), *missing), ports_used, lock_fd, redis.foreign)
 
 
 async def _intermediate(state: state_dir.StateDir, mesh: MeshSite | None) -> dict[str, str]:
@@ -131,7 +151,8 @@ def _assign_ports(options: Options, manifest: Manifest) -> dict[str, int]:
     base = options.port_base
     if base == 0:
         base = ports.find_block(random.SystemRandom(), ports.is_free, ports.ephemeral_range())
-    return ports.assign(names, base)
+    numbers = ports.assign(names, base)
+    return numbers | {entry.name: numbers["public"] for entry in manifest.services if entry.modules}
 
 
 def config_variables(environ: Mapping[str, str]) -> dict[str, str]:
@@ -152,7 +173,20 @@ def _port_variables(numbers: Mapping[str, int]) -> dict[str, str]:
     return {f"GATEHOUSE_{name.upper()}_PORT": str(numbers[name]) for name in ("public", "internal")}
 
 
-async def read_summary(config: Path, variables: Mapping[str, str]) -> SpecSummary:
+def _secret_variables(installation: Installation) -> dict[str, str]:
+    """What a configuration may say as `${GATEHOUSE_WEBHOOK_PAYMENTS}`: it stands in no file of the configuration."""
+    return {f"GATEHOUSE_WEBHOOK_{name.upper()}": secret for name, secret in installation.webhooks.items()}
+
+
+def _partner_keys(state: state_dir.StateDir, manifest: Manifest, installation: Installation) -> dict[str, str]:
+    """The file of API keys, which a configuration names as `${GATEHOUSE_PARTNER_KEYS}`."""
+    if not manifest.api_keys:
+        return {}
+    keep_keys(state.partner_keys, manifest.api_keys, installation.api_keys)
+    return {"GATEHOUSE_PARTNER_KEYS": str(state.partner_keys)}
+
+
+async def read_summary(config: Path, variables: Mapping[str, str], mesh: MeshSite | None) -> SpecSummary:
     """Let a child read the configuration (see read_spec).
 
     Raises:
@@ -163,8 +197,13 @@ async def read_summary(config: Path, variables: Mapping[str, str]) -> SpecSummar
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env=reduced_environment(os.environ),
     )  # fmt: skip
-    question = json.dumps({"path": str(config), "variables": dict(variables)})
-    out, err = await child.communicate(question.encode())
+    question: dict[str, Any] = {"path": str(config), "variables": dict(variables), "mesh": None}
+    if mesh is not None:
+        question["mesh"] = {
+            "path": str(mesh.config),
+            "peers": {one: list(called) for one, called in mesh.peers.items()},
+        }
+    out, err = await child.communicate(json.dumps(question).encode())
     if child.returncode:
         raise CannotStart(f"the configuration could not be read:\n{err.decode('utf-8', 'replace')[-2_000:]}")
     answer: dict[str, Any] = json.loads(out)
@@ -198,6 +237,9 @@ def _installation(state: state_dir.StateDir, manifest: Manifest) -> Installation
         state.installation,
         users=manifest.users,
         clients=(*manifest.clients, *manifest.own_clients),
+        shared=manifest.shared,
+        webhooks=manifest.webhooks,
+        api_keys=[one.owner for one in manifest.api_keys],
         redis=("supervisor", *(entry.name for entry in redis_server.clients(manifest.services))),
     )
 
@@ -212,6 +254,12 @@ def _listen(spec: SpecSummary, stack: AsyncExitStack) -> dict[str, socket.socket
             raise CannotStart(f"port {place.port} (listener {place.name}): {error.strerror}") from error
         stack.callback(sockets[place.name].close)
     return sockets
+
+
+def _public_url(spec: SpecSummary, sockets: Mapping[str, socket.socket]) -> str | None:
+    """Of the listener `public`, else of the first; None: there is no gateway."""
+    names = [place.name for place in spec.listeners]
+    return _url(spec, sockets, "public" if "public" in names else names[0]) if names else None
 
 
 def _url(spec: SpecSummary, sockets: Mapping[str, socket.socket], listener: str) -> str | None:
@@ -249,5 +297,6 @@ def _plans(site: Site, redis: RedisChoice) -> tuple[ProcessPlan, ...]:
 
 
 def _used_ports(site: Site, redis: RedisChoice) -> dict[str, int]:
-    unused = {"public", "internal"} | (set() if redis.binary else {"redis"})
+    whole = any(entry.modules for entry in site.manifest.services)
+    unused = {"internal"} | (set() if whole else {"public"}) | (set() if redis.binary else {"redis"})
     return {name: port for name, port in site.ports.items() if name not in unused}

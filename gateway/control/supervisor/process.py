@@ -14,8 +14,10 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
+from gateway.control.supervisor.confined_line import Line, open_line
 from gateway.control.supervisor.guard_program import send
 from gateway.control.supervisor.logs import open_log
 from gateway.control.supervisor.program import ProcessPlan, Program
@@ -51,14 +53,26 @@ class Lifeline:
 class Child:
     """A running process; `ended` returns when it is gone, with its exit code if we can know it."""
 
-    def __init__(self, pid: int, ended: Callable[[], Awaitable[int | None]]) -> None:
+    def __init__(self, pid: int, ended: Callable[[], Awaitable[int | None]], line: Line | None = None) -> None:
         self.pid = pid
         self._ended = ended
+        self._line = line
+
+    @property
+    def memory_fd(self) -> int | None:
+        """On which to read how much memory it uses, if it has closed that to others."""
+        return self._line.memory_fd if self._line else None
+
+    async def isolation(self) -> str:
+        """What it says of its isolation, as soon as it says it; empty if nobody asked it to confine itself."""
+        return await self._line.report() if self._line else ""
 
     async def wait(self) -> str:
         """How it ended, in words; grandchildren left in its group are ended, too."""
         code = await self._ended()
         send(self.pid, signal.SIGKILL)
+        if self._line:
+            self._line.close()
         return describe(code)
 
     def kill(self) -> None:
@@ -91,14 +105,16 @@ def describe(code: int | None) -> str:
 class Seedling:
     """A process that runs and has not got its settings yet: it loads its libraries in the meantime."""
 
-    def __init__(self, process: asyncio.subprocess.Process, settings_fd: int, lifeline: Lifeline) -> None:
-        self._process, self._settings_fd, self._lifeline = process, settings_fd, lifeline
+    def __init__(
+        self, process: asyncio.subprocess.Process, settings_fd: int, lifeline: Lifeline, line: Line | None = None
+    ) -> None:
+        self._process, self._settings_fd, self._lifeline, self._line = process, settings_fd, lifeline, line
 
     async def settle(self, settings: Mapping[str, Any]) -> Child:
         """Give it its settings."""
         fd, self._settings_fd = self._settings_fd, -1
         await _send_settings(fd, {**settings, "lifeline_fd": self._lifeline.read_fd})
-        return Child(self._process.pid, self._process.wait)
+        return Child(self._process.pid, self._process.wait, self._line)
 
     async def give_up(self) -> None:
         """End it, if it never got any."""
@@ -107,6 +123,8 @@ class Seedling:
             self._settings_fd = -1
             send(self._process.pid, signal.SIGKILL)
             await self._process.wait()
+            if self._line:
+                self._line.close()
 
 
 async def sow(plan: Program, lifeline: Lifeline, environ: Mapping[str, str]) -> Seedling:
@@ -117,7 +135,7 @@ async def sow(plan: Program, lifeline: Lifeline, environ: Mapping[str, str]) -> 
     """
     settings_read, settings_write = os.pipe()
     try:
-        process = await _execute(
+        process, line = await _execute(
             plan, environ, ["--settings-fd", str(settings_read)], [settings_read, lifeline.read_fd]
         )
     except OSError:
@@ -125,7 +143,7 @@ async def sow(plan: Program, lifeline: Lifeline, environ: Mapping[str, str]) -> 
         raise
     finally:
         os.close(settings_read)
-    return Seedling(process, settings_write, lifeline)
+    return Seedling(process, settings_write, lifeline, line)
 
 
 async def spawn(plan: ProcessPlan, lifeline: Lifeline, environ: Mapping[str, str]) -> Child:
@@ -137,23 +155,31 @@ async def spawn(plan: ProcessPlan, lifeline: Lifeline, environ: Mapping[str, str
     settings = plan.settings_for_start(time.time())
     if settings is not None:
         return await (await sow(plan, lifeline, environ)).settle(settings)
-    process = await _execute(plan, environ, [], [])
-    return Child(process.pid, process.wait)
+    process, line = await _execute(plan, environ, [], [])
+    return Child(process.pid, process.wait, line)
 
 
 async def _execute(
     plan: Program, environ: Mapping[str, str], arguments: Sequence[str], inherited: Sequence[int]
-) -> asyncio.subprocess.Process:
+) -> tuple[asyncio.subprocess.Process, Line | None]:
     plan.cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log = open_log(plan.log)
-    try:
-        return await asyncio.create_subprocess_exec(
-            *plan.argv, *arguments, cwd=plan.cwd, env=_environment(plan, environ),
-            pass_fds=[*plan.keep_fds, *inherited],
-            start_new_session=True, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-        )  # fmt: skip
-    finally:
-        os.close(log)
+    with ExitStack() as ours:  # what only the child needs afterwards
+        log = open_log(plan.log)
+        ours.callback(os.close, log)
+        line, command, theirs = open_line(plan)
+        passed = [*plan.keep_fds, *inherited]
+        if theirs is not None:
+            passed.append(ours.enter_context(theirs).fileno())
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command, *arguments, cwd=plan.cwd, env=_environment(plan, environ), pass_fds=passed,
+                start_new_session=True, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+        except OSError:
+            if line:
+                line.close()
+            raise
+    return process, line
 
 
 def _environment(plan: Program, environ: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from gateway.control.supervisor.readiness import Probe
 from gateway.mesh.bootstrap import mint
+from gateway.mesh.isolation.rules import Rules
 
 Kind = Literal["redis", "control", "worker", "service", "authority", "sidecar"]
 GATEWAY = "gateway"
@@ -29,6 +30,8 @@ class Program:
     """Further descriptors it inherits: listening sockets."""
     path: str = ""
     """A folder whose Python modules go before all others."""
+    rules: Rules | None = field(default=None, repr=False)
+    """What the operating system lets it do; None: whatever its user may."""
 
 
 @dataclass(frozen=True)

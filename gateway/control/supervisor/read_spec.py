@@ -3,7 +3,8 @@
 The problem: checking a configuration needs pydantic and the filters, some 20 MiB, and the supervisor stays
 for days. The rule: a short-lived child reads it; the supervisor learns where to listen and what to start.
 
-    python -m gateway.control.supervisor.read_spec < {"path": …, "variables": {…}}  > {"listeners": …} | {"error": …}
+    python -m gateway.control.supervisor.read_spec  < {"path": …, "variables": {…}, "mesh": {"path": …, "peers": …}}
+                                                    > {"listeners": …} | {"error": …}
 """
 
 from __future__ import annotations
@@ -35,9 +36,11 @@ class SpecSummary:
     drain_timeout: float
     redis: bool = False
     """Whether a store of it is the Redis that we run."""
+    certificate_life: float = 0.0
+    """Of a mesh: seconds."""
 
 
-def read(path: Path, variables: Mapping[str, str]) -> dict[str, Any]:
+def read(path: Path, variables: Mapping[str, str], mesh: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The summary as plain data, or the error's text."""
     from gateway.compile.load import load_spec
     from gateway.compile.trial import not_made
@@ -45,6 +48,7 @@ def read(path: Path, variables: Mapping[str, str]) -> dict[str, Any]:
 
     try:
         spec = load_spec(path, variables)
+        life = _read_mesh(mesh, variables) if mesh else 0.0
     except (SpecErrors, OSError) as error:
         return {"error": str(error)}
     if problem := not_made(spec):  # else it would be the workers that fail, one after the other
@@ -58,15 +62,27 @@ def read(path: Path, variables: Mapping[str, str]) -> dict[str, Any]:
         "workers": spec.workers,
         "drain_timeout": spec.drain_timeout,
         "redis": any(store.service for store in spec.stores),
+        "certificate_life": life,
     }
+
+
+def _read_mesh(mesh: Mapping[str, Any], variables: Mapping[str, str]) -> float:
+    """Check a mesh's file as control will; for how long its certificates are good."""
+    from gateway.compile.load import load_certificate_life, load_mesh_file
+    from gateway.control.mesh.members import members_of
+
+    path = Path(mesh["path"])
+    load_mesh_file(path, variables, members_of(mesh["peers"]))
+    return load_certificate_life(path, variables)
 
 
 def parse_summary(document: Mapping[str, Any]) -> SpecSummary:
     """The summary from its plain form."""
     listeners = tuple(ListenerPlace(**listener) for listener in document["listeners"])
-    return SpecSummary(listeners, document["workers"], document["drain_timeout"], document["redis"])
+    told = ("workers", "drain_timeout", "redis", "certificate_life")
+    return SpecSummary(listeners, *(document[name] for name in told))
 
 
 if __name__ == "__main__":
     question = json.load(sys.stdin)
-    json.dump(read(Path(question["path"]), question["variables"]), sys.stdout)
+    json.dump(read(Path(question["path"]), question["variables"], question["mesh"]), sys.stdout)

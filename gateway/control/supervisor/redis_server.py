@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.control.supervisor.confinement import redis_rules
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.manifest import ServiceEntry
 from gateway.control.supervisor.program import GATEWAY, ProcessPlan
@@ -150,6 +151,7 @@ def redis_plan(
         argv=(binary.path, str(config)),
         cwd=state.redis,
         log=state.log("redis"),
+        rules=redis_rules(binary.path, state.redis, port),
         port=port,
         probe=RedisProbe(RedisAddress("127.0.0.1", port, "supervisor", passwords["supervisor"])),
     )

@@ -1,12 +1,16 @@
 """supervisor.sock: one JSON line in, one JSON line out, then the connection is closed.
 
-Whoever can open the socket may stop everything, so it lies in the private state directory with mode 0600.
+Whoever is answered may stop everything. So the socket lies in the private state directory with mode 0600; and since
+the kernel lets every process of this user connect, wherever it may read and write (landlock(7) does not ask about
+Unix sockets with a path), each question brings the secret of this start, from a file that confined processes cannot
+read. Who somebody is by its process id would not do: that changes with a fork.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 import json
 import logging
 import os
@@ -25,10 +29,12 @@ class Refused(Exception):
 
 
 class SocketApi:
-    """Serves `answer` on a Unix socket."""
+    """Serves `answer` on a Unix socket, to those who know the secret."""
 
-    def __init__(self, path: Path, answer: Answerer) -> None:
-        self._path, self._answer = path, answer
+    def __init__(self, path: Path, answer: Answerer, secret: str) -> None:
+        self._path, self._answer, self._secret = path, answer, secret.encode()
+        self.strangers = 0
+        """Questions without the secret."""
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -62,6 +68,10 @@ class SocketApi:
             question = json.loads(line)
             if not isinstance(question, dict):
                 return {"error": "expected a JSON object"}
+            if not hmac.compare_digest(str(question.pop("secret", "")).encode(), self._secret):
+                self.strangers += 1
+                log.warning("a question without the secret of this start", extra={"strangers": self.strangers})
+                return {"error": "this question needs the secret of this start, which instance.json holds"}
             return await self._answer(question)
         except Refused as refused:
             return {"error": str(refused)}

@@ -35,6 +35,11 @@ class StateDir:
         return self.root / "instance.json"
 
     @property
+    def partner_keys(self) -> Path:
+        """API keys of partners, hashed."""
+        return self.root / "partner-keys.json"
+
+    @property
     def installation(self) -> Path:
         """Generated passwords and secrets."""
         return self.root / "installation.json"
@@ -61,7 +66,7 @@ class StateDir:
 
     @property
     def mesh(self) -> Path:
-        """The mesh's root, who is shut out, and what each sidecar serves."""
+        """The mesh's root, and who is shut out."""
         return self.root / "mesh"
 
     @property
@@ -80,7 +85,7 @@ class StateDir:
         return self.root / "redis"
 
     def data(self, service: str) -> Path:
-        """A service's own directory."""
+        """A service's own directory, or its sidecar's."""
         return self.root / "data" / service
 
     def log(self, process: str) -> Path:

@@ -25,10 +25,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.control.supervisor import handover, logs, memory
+from gateway.control.supervisor.architecture import architecture_of
 from gateway.control.supervisor.deploying import Deployer
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.events import Events
-from gateway.control.supervisor.fleet import Fleet, UnknownProcess
+from gateway.control.supervisor.fleet import NOT_CONFINED, Fleet, UnknownProcess
 from gateway.control.supervisor.guard import Guard, Life
 from gateway.control.supervisor.handover import Handover
 from gateway.control.supervisor.limits import limit_resources
@@ -74,6 +75,7 @@ class Supervisor:
         self._rotation: asyncio.Task[None] | None = None
         self._settling: asyncio.Task[None] | None = None
         self._deployer = Deployer(self)
+        self._api: SocketApi | None = None
 
     async def up(self) -> None:
         """Start everything and return when it is ready.
@@ -140,7 +142,7 @@ class Supervisor:
         self._stop.when_repeated = fleet.hurry
         self._stack.callback(state.control_socket.unlink, missing_ok=True)
         self._stack.push_async_callback(fleet.stop)
-        api = SocketApi(state.supervisor_socket, self.answer)
+        api = self._api = SocketApi(state.supervisor_socket, self.answer, prepared.site.admin_secret)
         await api.start()
         self._stack.callback(api.close)
         self._rotation = asyncio.create_task(self._rotate(prepared), name="log rotation")
@@ -158,6 +160,7 @@ class Supervisor:
         document = {
             "supervisor_pid": os.getpid(),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._began_at)),
+            "architecture": architecture_of(site.options).name,
             "config": str(site.config),
             "admin_url": f"http://{LOOPBACK}:{site.ports['admin']}",
             "admin_secret": site.admin_secret,
@@ -169,7 +172,7 @@ class Supervisor:
             "ports": dict(prepared.ports),
             **_mesh_facts(site),
             "ready_seconds": ready_seconds,
-            "pss_mib": memory.total_mib([os.getpid(), *self._fleet_of().pids()]),
+            "pss_mib": memory.total_mib([memory.proportional(os.getpid()), *self._fleet_of().memory()]),
         }
         self._stack.callback(site.state.instance.unlink, missing_ok=True)
         write_private(site.state.instance, document)
@@ -196,7 +199,9 @@ class Supervisor:
         """
         match question:
             case {"do": "ps"}:
-                return {"processes": [*self._fleet_of().describe(), *self._ourselves()]}
+                name = {"architecture": architecture_of(self._options).name}
+                rows = [row | name for row in self._fleet_of().describe() + self._ourselves()]
+                return {**name, "processes": rows, "strangers": self._api.strangers if self._api else 0}
             case {"do": "down"}:
                 self._stop.set()
                 return {"ok": True, "pid": os.getpid()}
@@ -315,6 +320,7 @@ class Supervisor:
                 "uptime_s": round(time.monotonic() - self._begun, 1),
                 "rss_bytes": memory.resident(pid),
                 "pss_bytes": memory.proportional(pid),
+                "isolation": NOT_CONFINED,
                 "port": None,
                 "log": f"{self._options.state_dir}/logs/supervisor.log",
             }

@@ -33,11 +33,7 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
         return outcome(await plane.reloader.reload("request"))
 
     async def override(request: web.Request) -> web.Response:
-        given = await json_object(request)
-        text, why = given.get("text"), given.get("why")
-        if not isinstance(text, str) or not isinstance(why, str) or not 0 < len(why) <= 200:
-            raise Problem(422, "invalid_override", "give the whole configuration as `text`, and `why` in a few words")
-        return outcome(await plane.reloader.replace(Override(text, why, time.time())))
+        return outcome(await plane.reloader.replace(asked_override(await json_object(request))))
 
     async def restore(_: web.Request) -> web.Response:
         return outcome(await plane.reloader.replace(None))
@@ -61,6 +57,18 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
     ]
 
 
+def asked_override(given: dict[str, Any]) -> Override:
+    """What shall stand in for a file.
+
+    Raises:
+        Problem: `invalid_override`.
+    """
+    text, why = given.get("text"), given.get("why")
+    if not isinstance(text, str) or not isinstance(why, str) or not 0 < len(why) <= 200:
+        raise Problem(422, "invalid_override", "give the whole configuration as `text`, and `why` in a few words")
+    return Override(text, why, time.time())
+
+
 def outcome(result: Result) -> web.Response:
     """How a reload ended, as an answer.
 
@@ -74,9 +82,9 @@ def outcome(result: Result) -> web.Response:
 
 
 def override_document(plane: ControlPlane) -> dict[str, Any] | None:
-    """What stands in for the file, and why; None when the file holds."""
-    override = plane.reloader.override
-    return {"why": override.why, "since": override.since} if override else None
+    """What stands in for the file, the gateway's or the mesh's, and why; None when the files hold."""
+    override = plane.override
+    return override.view() if override else None
 
 
 def _spec(plane: ControlPlane) -> dict[str, Any]:

@@ -16,7 +16,8 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
         return answer({"status": "ok"})
 
     async def readyz(_: web.Request) -> web.Response:
-        if not plane.reloader.ready() or not (plane.mesh is None or plane.mesh.plane.ready()):
+        waiting = plane.settings.gateway and not plane.reloader.ready()
+        if waiting or not (plane.mesh is None or plane.mesh.plane.ready()):
             raise Problem(
                 503,
                 "workers_not_ready",

@@ -17,8 +17,10 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
     async def services(_: web.Request) -> web.Response:
         await plane.services.look()
         document = {
+            "architecture": plane.settings.architecture,
             "services": plane.services.view(),
             "processes": plane.services.processes,
+            "strangers": plane.services.strangers,
             "error": plane.services.supervisor_error,
         }
         return answer(document)

@@ -38,7 +38,7 @@ class Settings:
     life: float
     """Seconds for which a workload's certificate is good."""
     folder: str
-    """Where it remembers who is shut out."""
+    """Where it remembers what it has issued and who is shut out."""
     admin_socket: str
     admin_secret: str = field(repr=False)
     lifeline_fd: int | None = None
@@ -51,7 +51,7 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     if settings.lifeline_fd is not None:
         loop.add_reader(settings.lifeline_fd, stop.set)
-    file = Path(settings.folder) / "shut-out.json"
+    file = Path(settings.folder) / "register.json"
     first = Intermediate.read(settings.intermediate, 1)
     issuer = Issuer(first, bytes.fromhex(settings.token_key), settings.life, time.time, file)
     server = AuthorityServer(issuer, Workload(identity_of("authority")), time.time)

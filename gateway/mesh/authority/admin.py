@@ -58,14 +58,13 @@ class AuthorityAdmin:
         if not hmac.compare_digest(given, self._secret):
             self._authority.results["admin", "wrong_secret"] += 1
             return {"error": "wrong secret"}
-        register = self._authority.issuer.register
         match question:
             case {"do": "list"}:
                 return self._list()
             case {"do": "revoke", "identity": str(identity)}:
                 return {"revoked": self._authority.revoke(identity)}
             case {"do": "allow", "identity": str(identity)}:
-                register.allow(identity)
+                self._authority.allow(identity)
                 return {"allowed": identity}
             case {"do": "adopt", "intermediate": dict(document)}:
                 number = self._authority.issuer.intermediate.number + 1

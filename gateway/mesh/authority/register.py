@@ -2,23 +2,26 @@
 
 The problem: everything here grows with each start and renewal of a workload, and must not grow for ever; and an
 authority that was killed must not forget whom it had shut out. The rule: nothing is remembered longer than it matters,
-which is until the certificate or token in question has expired; what shuts somebody out is on disk before it is said.
+which is until the certificate or token in question has expired; what is out, and what shuts somebody out, is on disk
+before it is said: else an authority that was killed could not revoke what it had issued before.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-MAX_ISSUED: Final = 50_000
+MAX_ISSUED: Final = 5_000
 """Certificates that are good at one time; more are refused rather than forgotten."""
+MAX_HELD: Final = 64
+"""Of one process: whoever renews again and again takes nothing away from others."""
 
 
 class Full(Exception):
-    """More certificates than a mesh of this size can have."""
+    """More certificates than a mesh of this size, or a process of it, can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,15 @@ class Register:
     """The authority's memory."""
 
     def __init__(self, wall: Callable[[], float], file: Path | None = None) -> None:
-        """`file` keeps what shuts somebody out.
+        """`file` keeps all this for an authority that is started again.
 
         Raises:
             ValueError: the file is there and holds something else.
         """
         self._wall, self._file = wall, file
-        self._issued: dict[int, Issued] = {}
         kept = json.loads(file.read_bytes()) if file is not None and file.exists() else {}
+        issued = (Issued(**one) for one in kept.get("issued", ()))
+        self._issued: dict[int, Issued] = {one.serial: replace(one, issuer=0) for one in issued}  # numbers begin anew
         self._revoked: dict[int, float] = {int(serial): ends for serial, ends in kept.get("revoked", {}).items()}
         self._used: dict[str, float] = kept.get("used", {})
         self.barred: set[str] = set(kept.get("barred", ()))
@@ -75,11 +79,13 @@ class Register:
             Full: there are too many.
         """
         self._forget()
-        if len(self._issued) >= MAX_ISSUED:
+        held = [known for known in self._issued.values() if known.holder == one.holder]
+        if len(self._issued) >= MAX_ISSUED or len(held) >= MAX_HELD:
             raise Full
-        for former in [known for known in self._issued.values() if known.holder == one.holder]:
+        for former in held:
             self._issued[former.serial] = replace(former, superseded=True)
         self._issued[one.serial] = one
+        self._save()
 
     def use(self, number: str, expires: float) -> bool:
         """Use a one-time token up; False when it was used before."""
@@ -113,7 +119,9 @@ class Register:
         if self._file is None:
             return
         new = self._file.with_suffix(".new")
-        new.write_text(json.dumps({"revoked": self._revoked, "used": self._used, "barred": sorted(self.barred)}))
+        issued = [asdict(one) for one in self._issued.values()]
+        kept = {"issued": issued, "revoked": self._revoked, "used": self._used, "barred": sorted(self.barred)}
+        new.write_text(json.dumps(kept))
         new.replace(self._file)
 
     def _forget(self) -> None:

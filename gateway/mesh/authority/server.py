@@ -105,15 +105,26 @@ class AuthorityServer:
         self.tell()
         return ended
 
+    def allow(self, identity: str) -> None:
+        """Let an identity in again; what was revoked stays so."""
+        self.issuer.register.allow(identity)
+        self.tell()
+
     def tell(self, *, renew: bool = False) -> None:
         """Send everybody who watches what to believe now."""
-        self._workload.trust(self.issuer.bundle.encode(), self.issuer.register.revoked())
+        register = self.issuer.register
+        self._workload.trust(self.issuer.bundle.encode(), register.revoked(), frozenset(register.barred))
         line = as_line(self._trust() | {"renew": renew})
         for writer in self._watchers:
             writer.write(line)
 
     def _trust(self) -> dict[str, Any]:
-        return {"bundle": self.issuer.bundle, "revoked": sorted(self.issuer.register.revoked())}
+        register = self.issuer.register
+        return {
+            "bundle": self.issuer.bundle,
+            "revoked": sorted(register.revoked()),
+            "barred": sorted(register.barred),
+        }
 
     # -- connections -----------------------------------------------------------------------------------------
 
@@ -139,8 +150,8 @@ class AuthorityServer:
             if message.get("do") == "watch" and peer is not None:
                 self._watchers.add(writer)
                 writer.write(as_line(self._trust() | {"renew": False}))
-                with contextlib.suppress(BadLine):
-                    await read_line(reader)  # until it goes away
+                with contextlib.suppress(BadLine, TimeoutError):  # until it goes away, or comes with its next one
+                    await asyncio.wait_for(read_line(reader), max(0.0, peer.expires - self._wall()))
                 return
             writer.write(as_line(self._answer(message, peer)))
             await writer.drain()
@@ -171,5 +182,7 @@ class AuthorityServer:
             case {"do": "enrol", "token": str(token), "request": str(request)}:
                 return self.issuer.enrol(token, request)
             case {"do": "renew", "request": str(request)} if peer is not None:
+                if self._wall() >= peer.expires:  # it was good when the connection was made
+                    raise Denied("expired")
                 return self.issuer.renew(peer.identity, peer.serial, request)
         raise Denied("not_allowed")

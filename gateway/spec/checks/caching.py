@@ -21,6 +21,7 @@ MAY_STAND_BEHIND: Final = frozenset(
     (
         "ConcurrencyLimit",
         "InternalToken",
+        "OpenApiValidation",
         "Quota",
         "RateLimit",
         "RequestHeaderModifier",

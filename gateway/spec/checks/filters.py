@@ -43,6 +43,7 @@ from gateway.spec.filters import (
 from gateway.spec.guards import GraphQLGuard, SoapGuard
 from gateway.spec.mediation import Mediation
 from gateway.spec.models import FilterSpec, Route, Spec
+from gateway.spec.validation import OpenApiValidation
 from gateway.spec.webhooks import WebhookSignature
 
 
@@ -130,6 +131,12 @@ def _check_chain(
             yield Finding((*path, index), "a CORS filter before it has answered already; a chain has one")
         if verified and isinstance(item, Cors):
             yield Finding((*path, index), "browsers ask without a token: put it before the filter that authenticates")
+        if isinstance(item, OpenApiValidation) and any(
+            isinstance(one, OpenApiValidation) for one in (*before, *filters[:index])
+        ):
+            yield Finding(
+                (*path, index), "an OpenApiValidation before it holds requests to a document already; a chain has one"
+            )
         verified = verified or item.type in authenticating
         exchanged = any(isinstance(one, InternalToken) for one in (*before, *filters[:index]))
         if exchanged and isinstance(item, InternalToken):

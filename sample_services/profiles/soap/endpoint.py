@@ -22,6 +22,7 @@ from sample_services.kit.observe import ROUTE
 from sample_services.kit.problems import Problem
 from sample_services.kit.propagation import current_trace_id, current_traceparent
 from sample_services.kit.service import Service
+from sample_services.profiles import planted
 from sample_services.profiles.model import Changes, NewProfile, RecoveryRequest
 from sample_services.profiles.operations import Profiles
 from sample_services.profiles.soap import envelope, messages, parsing
@@ -40,6 +41,8 @@ class SoapFace:
         self._auth = service.auth
         self._log = service.log
         self._unexpected = service.metrics.unexpected_errors
+        self._weak = service.weak
+        self._service = service
         self._profiles = profiles
         self._contract = Contract(service.settings.public_url)
         self._operations: Mapping[str, Callable[[Claims, Values], Awaitable[etree._Element]]] = {
@@ -72,11 +75,21 @@ class SoapFace:
         if request.method != "POST":
             raise Problem(405, "method_not_allowed", "POST a SOAP message, or GET ?wsdl", headers={"Allow": "POST"})
         claims = await self._auth.require(request)
-        body = envelope.content(parsing.parse(await _read(request)))
-        operation = self._contract.operation(body, request.headers.get("SOAPAction"))
+        body = envelope.content(self._parse(await _read(request)))
+        if self._weak("leaves-rights-to-the-gateway"):  # LAB: soap-action-spoof
+            operation, claims = planted.operation_of(body), planted.allowed_everything(claims)
+        else:
+            operation = self._contract.operation(body, request.headers.get("SOAPAction"))
         request[ROUTE] = f"/profiles/soap {operation}"  # metrics and traces tell the operations apart
         self._contract.check(body)
         return await self._operations[operation](claims, messages.values(body))
+
+    def _parse(self, data: bytes) -> etree._Element:
+        if self._weak("reads-files"):  # LAB: soap-xxe
+            return planted.parse_reading_files(data, self._service.settings.data_dir / "canaries")
+        if self._weak("expands-entities"):  # LAB: soap-bomb
+            return planted.parse_expanding(data)
+        return parsing.parse(data)
 
     async def _create(self, claims: Claims, values: Values) -> etree._Element:
         profile = await self._profiles.create(claims, _valid(NewProfile, values))
@@ -98,6 +111,10 @@ class SoapFace:
     async def _recover(self, claims: Claims, values: Values) -> etree._Element:
         username = values.pop("username")
         reason = _valid(RecoveryRequest, values).reason
+        if self._weak("recovers-for-anybody"):  # LAB: soap-recover
+            db, http = self._service.db, self._service.http
+            profile, reset = await planted.recover_at_once(db, http, claims, username)
+            return messages.answer("RecoverProfile", messages.profile_element(profile), build("credentialReset", reset))
         profile = await self._profiles.recover(claims, username, reason, current_traceparent())
         return messages.answer("RecoverProfile", messages.profile_element(profile), build("credentialReset", "pending"))
 

@@ -149,6 +149,16 @@ def test_limit_by_header(told: Any) -> None:
     assert told("limit-by-header", public()) == []
 
 
+def test_unenforced_schema(told: Any, tmp_path: Path) -> None:
+    document = tmp_path / "api.yaml"
+    document.write_text("openapi: 3.1.0\npaths: {/a: {get: {}}}")
+    held = f"{{type: OpenApiValidation, document: {document}}}"
+    assert told("unenforced-schema", public(more=f"filters: [{held}]")) == []
+    loose = held.replace("}", ", undocumented: report, request: {body: off}}")
+    (found,) = told("unenforced-schema", public(more=f"filters: [{loose}]"))
+    assert found.endswith("operations and bodies that its document does not describe pass")
+
+
 def test_shadow_limit(look: Any, system: Any, told: Any) -> None:
     shadow = "{type: RateLimit, requests: 5, enforced: false}"
     at = system(closed(filters=f"{JWT}, {shadow}"), head=f"{HEAD}filters: [{shadow.replace('5', '5, name: all')}]\n")
@@ -383,6 +393,19 @@ def test_what_the_gateway_describes_itself_is_not_looked_for_in_the_services_doc
 def test_no_access_log(told: Any) -> None:
     assert told("no-access-log", head=f"{HEAD}accessLog: {{enabled: false}}\n") == ["access log: is switched off"]
     assert told("no-access-log") == []
+
+
+def test_no_isolation(told: Any) -> None:
+    said = {
+        "orders": "enforced (Landlock 7)",
+        "alerts": "partial (Landlock 5): open are signals to any process of this user",
+        "identity": "not enforced on this host: the kernel has no Landlock",
+    }
+    assert told("no-isolation", running=Running(isolation=said)) == [
+        "process alerts: partial (Landlock 5): open are signals to any process of this user",
+        "process identity: not enforced on this host: the kernel has no Landlock",
+    ]
+    assert told("no-isolation", running=Running()) == []
 
 
 def test_refused_reload(told: Any) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from gateway.audit.openapi import MAX_OPERATIONS, Operation, read_operations
+from gateway.audit.openapi import Operation, read_operations
 from gateway.audit.reach import reaches, upstream_path
 from gateway.spec.models import Route
+from gateway.spec.openapi.paths import MAX_OPERATIONS
 
 API = 'path: {type: RegularExpression, value: "/api/orders/.*"}'
 CANCEL = Operation("POST", "/orders/{id}/cancel")

@@ -89,6 +89,8 @@ def running(installation: Any, file: Path, **config: Any) -> None:
     installation.reply("GET", "/config", answer)
     cluster = {"name": "shop", "endpoints": [{"address": address}]}
     installation.reply("GET", "/clusters", {"clusters": [cluster]})
+    said = [{"name": "shop", "isolation": "not enforced on this host: why"}, {"name": "control", "isolation": "none"}]
+    installation.reply("GET", "/services", {"processes": said})
     record = {"route": "everything", "method": "GET", "upstream_cluster": "shop", "decided_by": "shop", "status": 200}
     denied = {"route": "", "method": "GET", "path": "/x\x1b[2J", "decided_by": "gateway", "status": 404}
     requests = [record | {"path": "/orders"}, record | {"path": "/secret"}, denied]
@@ -110,7 +112,7 @@ def test_what_runs_is_looked_at_with_its_traffic(installation: Any, file: Path) 
         "Note: traffic: the latest 3 requests; tokens: the latest 1 verified",
     ):
         assert expected in lines, result.output
-    asked = [one.target for one in installation.received if not one.target.startswith(("/c", "/r", "/ex"))]
+    asked = [one.target for one in installation.received if not one.target.startswith(("/c", "/r", "/ex", "/services"))]
     assert asked == ["/openapi.json"]
 
 
@@ -142,6 +144,13 @@ def test_a_service_that_is_gone_does_not_stop_the_audit(installation: Any, file:
     running(installation, file)
     installation.reply("GET", "/clusters", {"clusters": [{"name": "shop", "endpoints": [{"address": "127.0.0.1:9"}]}]})
     assert "no OpenAPI document read from shop" in installation.run("audit").output
+
+
+def test_a_process_that_is_not_confined_is_told(installation: Any, file: Path) -> None:
+    running(installation, file)
+    said = installation.run("audit").output
+    assert "process shop: not enforced on this host: why" in said
+    assert "process control" not in said
 
 
 def test_a_file_that_has_changed_or_was_refused_is_told(installation: Any, file: Path) -> None:

@@ -93,6 +93,18 @@ def test_the_printed_trace_command_finds_this_installation(shop: Any) -> None:
     assert f"--state-dir {shop.state_dir}" in shop.run("call", "nobody", "GET", "/orders/1001").output
 
 
+def test_the_internal_listener_is_asked_when_told(shop: Any) -> None:
+    instance = shop.state_dir / "instance.json"
+    told = json.loads(instance.read_text())
+    result = shop.run("call", "nobody", "--internal", "GET", "/orders/1001")
+    assert "no listener named internal" in result.output
+    assert shop.received == []
+    port = int(told["public_url"].rpartition(":")[2])
+    elsewhere = {**told, "public_url": "http://127.0.0.1:9", "ports": {**told["ports"], "internal": port}}
+    instance.write_text(json.dumps(elsewhere))
+    assert shop.run("call", "nobody", "--internal", "GET", "/orders/1001").exit_code == 0
+
+
 def test_nobody_has_no_token(shop: Any) -> None:
     shop.run("call", "nobody", "GET", "/orders/1001")
     assert "authorization" not in shop.received[0].headers

@@ -10,8 +10,17 @@ from gateway.cli.processes import wait_until
 ORDERS = {
     "name": "orders", "kind": "service", "pid": 4242, "state": "running", "restarts": 1, "uptime_s": 75.0,
     "rss_bytes": 60 * 1_048_576, "pss_bytes": 48 * 1_048_576, "port": 8102, "log": "/x",
+    "isolation": "enforced (Landlock 7)",
 }  # fmt: skip
-STOPPED = {**ORDERS, "name": "alerts", "pid": None, "state": "stopped", "pss_bytes": None, "rss_bytes": None}
+STOPPED = {
+    **ORDERS,
+    "name": "alerts",
+    "pid": None,
+    "state": "stopped",
+    "pss_bytes": None,
+    "rss_bytes": None,
+    "isolation": None,
+}
 
 
 def test_ps_lists_what_runs_and_gives_a_console_link(installation: Any) -> None:
@@ -20,9 +29,38 @@ def test_ps_lists_what_runs_and_gives_a_console_link(installation: Any) -> None:
     result = installation.run("ps")
     assert result.exit_code == 0
     rows = [line.split() for line in result.output.splitlines()]
-    assert ["orders", "service", "–", "4242", "running", "1", "1", "min", "15", "s", "48", "MiB", "8102"] in rows
-    assert ["alerts", "service", "–", "–", "stopped", "1", "–", "–", "8102"] in rows
+    assert [
+        "orders",
+        "service",
+        "–",
+        "4242",
+        "running",
+        "1",
+        "1",
+        "min",
+        "15",
+        "s",
+        "48",
+        "MiB",
+        "8102",
+        "enforced",
+    ] in rows
+    assert ["alerts", "service", "–", "–", "stopped", "1", "–", "–", "8102", "–"] in rows
     assert f"{installation.url}/?key=once" in result.output
+
+
+def test_ps_says_of_whom_isolation_holds_and_of_whom_not(installation: Any) -> None:
+    reason = "not enforced on this host: the kernel has no Landlock"
+    rows = [
+        ORDERS,
+        {**ORDERS, "name": "alerts", "isolation": reason},
+        {**ORDERS, "name": "control", "isolation": "none"},
+    ]
+    installation.answers.append({"processes": rows})
+    said = installation.run("ps").output
+    assert "8102  not enforced on this host\n" in said
+    assert "Isolation enforced (Landlock 7): orders (docs/isolation.md).\n" in said
+    assert f"Isolation {reason}: alerts (docs/isolation.md).\n" in said
 
 
 def test_ps_falls_back_to_the_resident_size(installation: Any) -> None:
@@ -50,7 +88,7 @@ def test_changes_are_asked_of_the_supervisor(installation: Any, action: str, sai
     installation.answers.append({"ok": True, "state": "running"})
     result = installation.run(action, "orders")
     assert (result.exit_code, result.output.strip()) == (0, said)
-    assert installation.questions == [{"do": action, "name": "orders"}]
+    assert installation.questions == [{"do": action, "name": "orders", "secret": "the-secret-of-this-start"}]
 
 
 def test_an_unknown_process_is_a_failure_in_the_supervisors_words(installation: Any) -> None:
@@ -64,7 +102,8 @@ def test_traffic_is_a_process(installation: Any) -> None:
     installation.answers += [{"ok": True}, {"ok": True}]
     assert "Traffic flows" in installation.run("traffic", "start").output
     assert installation.run("traffic", "stop").exit_code == 0
-    assert installation.questions == [{"do": "start", "name": "traffic"}, {"do": "stop", "name": "traffic"}]
+    asked = [(question["do"], question["name"]) for question in installation.questions]
+    assert asked == [("start", "traffic"), ("stop", "traffic")]
 
 
 @pytest.mark.parametrize("command", ["ps", "down", "routes", "reload"])

@@ -21,6 +21,7 @@ from gateway.spec.models import FilterSpec, Spec
 
 SECRET = "admin-secret-of-this-start"
 OTLP_SECRET = "collector-secret-of-this-start"
+CONTROL_SECRET = "the-secret-of-the-workers"
 
 CONFIG = """\
 listeners:
@@ -60,7 +61,9 @@ class FakeWorker:
     async def connect(self, path: Path) -> None:
         """Say hello and answer from then on."""
         self.reader, self.writer = await asyncio.open_unix_connection(path, limit=2**24)
-        self.send(type="hello", role="edge", worker=self.name, pid=self.pid, version=self.version)
+        self.send(
+            type="hello", role="edge", worker=self.name, pid=self.pid, version=self.version, secret=CONTROL_SECRET
+        )
         self.task = asyncio.create_task(self._listen())
 
     def send(self, **message: Any) -> None:
@@ -173,6 +176,7 @@ def settings(state_dir: Path, config: Path) -> ControlSettings:
         "admin_secret": SECRET,
         "otlp_secret": OTLP_SECRET,
         "control_socket": state_dir / "control.sock",
+        "control_secret": CONTROL_SECRET,
         "supervisor_socket": state_dir / "supervisor.sock",
     }
     return ControlSettings.model_validate(document)
@@ -201,9 +205,13 @@ class FakeSupervisor:
     def __init__(self) -> None:
         self.answer = json.dumps({"processes": PROCESSES})
         self.asked: list[dict[str, Any]] = []
+        self.secrets: list[str] = []
+        """What each of them brought."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.asked.append(json.loads(await reader.readline()))
+        question = json.loads(await reader.readline())
+        self.secrets.append(question.pop("secret"))
+        self.asked.append(question)
         writer.write(self.answer.encode() + b"\n")
         writer.close()
 

@@ -15,10 +15,12 @@ import pytest
 
 from gateway.control.settings import ControlSettings, read_settings
 
+SECRETS = ("admin_secret", "otlp_secret", "control_secret")
+
 
 def document(settings: ControlSettings, **more: Any) -> dict[str, Any]:
     plain = settings.model_dump(mode="json")
-    secrets = {name: getattr(settings, name).get_secret_value() for name in ("admin_secret", "otlp_secret")}
+    secrets = {name: getattr(settings, name).get_secret_value() for name in SECRETS}
     return {**plain, **secrets, **more}
 
 

@@ -65,7 +65,7 @@ async def test_what_cannot_be_read_is_an_error(service: tuple[str, dict[str, Any
 
 async def test_a_service_that_is_away_is_unknown(settings: ControlSettings, supervisor: Any) -> None:
     known = (Service(name="orders", url="http://127.0.0.1:1", about="orders"),)
-    services = Services(known, SupervisorClient(settings.supervisor_socket))
+    services = Services(known, SupervisorClient(settings.supervisor_socket, "secret"))
     await services.look()
     async with aiohttp.ClientSession() as session:
         await services.scrape(session, known[0], "orders", "http://127.0.0.1:1")
@@ -87,6 +87,7 @@ async def test_actions_are_passed_on(instance: Any, supervisor: Any) -> None:
     await instance.post("/traffic", {"action": "start"})
     await instance.post("/services/traffic/restart")
     assert supervisor.asked == [{"do": "start", "name": "traffic"}, {"do": "restart", "name": "traffic"}]
+    assert set(supervisor.secrets) == {instance.settings.admin_secret.get_secret_value()}
     assert (await instance.post("/services/postgres/stop", status=404))["reason"] == "no_such_service"
     assert (await instance.post("/services/traffic/kill", status=404))["reason"] == "no_such_action"
     supervisor.answer = '{"error": "no such process"}'
@@ -97,4 +98,4 @@ async def test_actions_are_passed_on(instance: Any, supervisor: Any) -> None:
 async def test_odd_answers_of_the_supervisor(settings: ControlSettings, supervisor: Any, answer: str) -> None:
     supervisor.answer = answer
     with pytest.raises(SupervisorError):
-        await SupervisorClient(settings.supervisor_socket).ask(do="ps")
+        await SupervisorClient(settings.supervisor_socket, "secret").ask(do="ps")

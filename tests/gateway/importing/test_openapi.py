@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ def test_golden(document: Path, tmp_path: Path) -> None:
     if os.environ.get("GOLDEN") == "write":
         expected.write_text(made, "utf-8")
     assert made == expected.read_text("utf-8")
+    shutil.copy(document, tmp_path)
     loaded(made, tmp_path)
 
 
@@ -263,12 +265,51 @@ def test_it_writes_a_good_configuration_and_the_file_of_keys(tmp_path: Path) -> 
     result = run(str(GOLDEN / "petstore.yaml"), "-o", str(made), "--cluster", "127.0.0.1:9000", "--listener", "9088",
                  "--issuer", "http://127.0.0.1:8101")  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert f"Written: {made}, 9 routes, 2 lines marked LOOK." in result.output
+    assert f"Written: {made}, 9 routes, 3 lines marked LOOK." in result.output
+    assert "Nothing is held to the document: petstore.yaml:29: path parameter 'petId'" in result.output
     assert "api-keys.json, without a key yet" in result.output
     spec = load_spec(made, {})
     assert (spec.listeners[0].port, spec.providers[0].issuer) == (9088, "http://127.0.0.1:8101")
     assert [cluster.listed for cluster in spec.clusters] == [("127.0.0.1:9000",), ("127.0.0.1:8101",)]
     assert CliRunner().invoke(cli, ["check", str(made)]).exit_code == 0
+
+
+def test_what_is_written_elsewhere_holds_requests_to_the_document(gatehouse: Gatehouse, tmp_path: Path) -> None:
+    document, made = tmp_path / "apis" / "orders.yaml", tmp_path / "gateway" / "made.yaml"
+    document.parent.mkdir()
+    made.parent.mkdir()
+    shutil.copy(ORDERS, document)
+    assert run(str(document), "-o", str(made)).exit_code == 0
+    assert 'document: "../apis/orders.yaml"' in made.read_text()
+    service, issuer = gatehouse.upstream(), gatehouse.issuer()
+    gateway = gatehouse(made, clusters={"orders": service}, issuers={"issuer": issuer})
+    token = issuer.token(scopes=["orders:write"])
+    gateway.get("/products?limit=1000000").assert_refused("parameter_invalid", 400)
+    gateway.post("/orders", token=token, json={"items": [], "price": 1}).assert_refused("body_invalid", 400)
+    gateway.get("/products?limit=10").assert_passed()  # the answer is none of the document, and only reported
+    assert [got.path for got in service.received] == ["/products"]
+
+
+FILES = """
+openapi: 3.1.0
+info: {title: files, version: "1"}
+security: []
+paths:
+  /file:
+    put:
+      requestBody: {content: {application/octet-stream: {}}}
+      responses: {"204": {description: stored}}
+"""
+
+
+def test_files_stream_past(gatehouse: Gatehouse, tmp_path: Path) -> None:
+    (tmp_path / "files.yaml").write_text(FILES)
+    made = tmp_path / "made.yaml"
+    made.write_text(configuration(read_openapi(tmp_path / "files.yaml"), Wishes()).text)
+    gateway = gatehouse(made, clusters={"files": gatehouse.upstream()})
+    big = {"data": b"x" * 2_000_000, "headers": {"Content-Type": "application/octet-stream"}}
+    gateway.put("/file", **big).assert_passed()
+    gateway.put("/file?more=1", **big).assert_refused("parameter_invalid", 400)
 
 
 def test_it_replaces_nothing(tmp_path: Path) -> None:

@@ -200,6 +200,7 @@ async def test_everybody_hears_of_a_revocation_and_the_revoked_gets_nothing_more
     await until(lambda: len(server._watchers) == 2)
     assert server.revoke(ORDERS) == 1
     await until(lambda: len(other.workload.revoked) == 1)
+    assert other.workload.barred == {ORDERS}
     await until(lambda: server.results["renew", "revoked"] > 0 or server.results["connect", "revoked"] > 0)
     assert one.workload.generation == 1
     with pytest.raises(NotEnrolled, match="barred"):
@@ -222,6 +223,27 @@ async def test_the_roots_change_and_everybody_follows(place: Place, stack: Async
     newcomer = place.enrolment(bundle=document["bundle"])
     await newcomer.first()
     assert newcomer.workload.generation == 1
+
+
+async def test_a_line_is_worth_no_more_than_the_certificate_that_it_was_made_with(
+    place: Place, stack: AsyncExitStack
+) -> None:
+    place.life = 1.5
+    server = await place.start(stack)
+    one = place.enrolment()
+    await one.first()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    one.workload.equip(context)
+    watching, asking = [await asyncio.open_connection("127.0.0.1", place.port, ssl=context) for _ in range(2)]
+    watching[1].write(as_line({"do": "watch"}))
+    assert await read_line(watching[0])
+    assert await asyncio.wait_for(read_line(watching[0]), 10) is None  # the authority ends it
+    assert time.time() >= one.workload.expires
+    asking[1].write(as_line({"do": "renew", "request": new_request().request}))
+    assert await read_line(asking[0]) == {"error": "expired"}
+    assert server.results["renew", "expired"] == 1
+    for _, writer in (watching, asking):
+        writer.close()
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def clock() -> Clock:
 @pytest.fixture
 def issuer(tmp_path: Path, clock: Clock) -> Issuer:
     document = fresh_intermediate(tmp_path / "root", clock(), rotate=False)
-    return Issuer(Intermediate.read(document, 1), KEY, 600.0, clock, tmp_path / "shut-out.json")
+    return Issuer(Intermediate.read(document, 1), KEY, 600.0, clock, tmp_path / "register.json")
 
 
 def enrol(issuer: Issuer, clock: Clock, identity: str = ORDERS, holder: str = "") -> x509.Certificate:
@@ -143,13 +143,37 @@ def test_an_authority_that_was_killed_has_forgotten_nobody(issuer: Issuer, clock
     issuer.enrol(token, new_request().request)
     one = enrol(issuer, clock)
     issuer.register.revoke(ORDERS)
-    again = Issuer(issuer.intermediate, KEY, 600.0, clock, tmp_path / "shut-out.json")
+    again = Issuer(issuer.intermediate, KEY, 600.0, clock, tmp_path / "register.json")
     assert again.register.revoked() == {one.serial_number}
     with refused("barred"):
         enrol(again, clock)
     with refused("token_used"):
         again.enrol(token, new_request().request)
-    assert ORDERS in json.loads((tmp_path / "shut-out.json").read_text())["barred"]
+    assert ORDERS in json.loads((tmp_path / "register.json").read_text())["barred"]
+
+
+def test_nor_what_it_had_issued(issuer: Issuer, clock: Clock, tmp_path: Path) -> None:
+    one = enrol(issuer, clock, holder="orders-1")
+    again = Issuer(issuer.intermediate, KEY, 600.0, clock, tmp_path / "register.json")
+    assert again.register.revoke(ORDERS) == 1
+    assert again.register.revoked() == {one.serial_number}
+    other = Issuer(issuer.intermediate, KEY, 600.0, clock, tmp_path / "register.json")
+    other.register.allow(ORDERS)
+    other.adopt(Intermediate.read(fresh_intermediate(tmp_path / "root", clock(), rotate=True), 2))
+    assert other.settle()  # who was revoked holds nothing up
+    enrol(other, clock, holder="orders-1")
+    late = Issuer(other.intermediate, KEY, 600.0, clock, tmp_path / "register.json")
+    late.adopt(Intermediate.read(fresh_intermediate(tmp_path / "root", clock(), rotate=True), 2))
+    assert not late.settle()  # numbers begin anew, and what was there before is older than any
+
+
+def test_who_renews_again_and_again_takes_nothing_away_from_others(issuer: Issuer, clock: Clock) -> None:
+    certificate = enrol(issuer, clock)
+    with refused("too_many"):
+        for _ in range(100):
+            issuer.renew(ORDERS, certificate.serial_number, new_request().request)
+    assert len(issuer.register.issued()) < 100
+    enrol(issuer, clock, identity_of("profiles"))
 
 
 def test_both_roots_are_believed_until_everybody_has_renewed(issuer: Issuer, clock: Clock, tmp_path: Path) -> None:

@@ -225,6 +225,21 @@ async def test_revocation_of_a_service_ends_kept_connections_to_it(mesh: Mesh, p
     assert (await outbound.raw(CLOSE)).endswith(b"ok")
 
 
+async def test_who_is_shut_out_is_cut_off_on_connections_older_than_any_certificate_that_is_known(
+    mesh: Mesh, pair: Any
+) -> None:
+    """A stream may outlive its certificate, and who revokes does not know that one any more."""
+    server, client = mesh.workload("orders"), mesh.workload("storefront")
+    _, inbound, outbound = await pair(server, client)
+    assert (await outbound.raw(CLOSE)).endswith(b"ok")
+    server.trust(server.bundle, frozenset(), frozenset({client.identity}))
+    await until(lambda: connections(inbound) == 0)
+    mesh.certify(client)
+    assert (await outbound.raw(CLOSE)).startswith(b"HTTP/1.1 502")
+    server.trust(server.bundle, frozenset())
+    assert (await outbound.raw(CLOSE)).endswith(b"ok")
+
+
 async def test_authorities_change_hands_without_a_failure(mesh: Mesh, pair: Any, tmp_path: Any) -> None:
     """Both are believed until everybody has a certificate of the new one."""
     server, client = mesh.workload("orders"), mesh.workload("storefront")

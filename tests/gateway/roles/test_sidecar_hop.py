@@ -51,3 +51,41 @@ async def test_the_service_is_told_the_secret_and_no_client_can_say_it(gateway: 
 async def test_who_is_no_sidecar_has_no_such_filter(gateway: Any) -> None:
     with pytest.raises(ValueError, match="no sidecar"):
         await gateway(CONFIG.format(app="127.0.0.1:1", filters="{type: SidecarSecret}", passes="true"))
+
+
+SERVICE = CONFIG.replace("{filters}", "{{type: ServiceSecret}}")
+
+
+async def test_a_call_of_the_service_itself_goes_out_and_the_secret_does_not(gateway: Any, upstream: Any) -> None:
+    peer = await upstream(OK)
+    sidecar = await gateway(SERVICE.format(app=peer.address, passes="true"), app_secret="s3cret")
+    assert (await sidecar.raw(ask("X-Gatehouse-Service: s3cret"))).endswith(b"ok")
+    assert b"s3cret" not in peer.seen[0]
+    assert b"x-gatehouse-service" not in peer.seen[0].lower()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (),
+        ("X-Gatehouse-Service: guess",),
+        ("X-Gatehouse-Service: ",),
+        ("X-Gatehouse-Service: s3cret", "X-Gatehouse-Service: s3cret"),
+        ("X-Gatehouse-Service: s3cret, s3cret",),
+        ("X-Gatehouse-Sidecar: s3cret",),
+    ],
+)
+async def test_nobody_else_speaks_with_its_identity(gateway: Any, upstream: Any, fields: tuple[str, ...]) -> None:
+    peer = await upstream(OK)
+    sidecar = await gateway(SERVICE.format(app=peer.address, passes="true"), app_secret="s3cret")
+    answer = await sidecar.raw(ask(*fields))
+    assert answer.startswith(b"HTTP/1.1 403")
+    assert b'"reason":"not_from_service"' in answer
+    assert b"s3cret" not in answer
+    assert peer.seen == []
+    assert sidecar.total("gateway_local_replies_total", reason="not_from_service") == 1
+
+
+async def test_a_secret_that_was_told_is_never_empty(gateway: Any) -> None:
+    with pytest.raises(ValueError, match="no sidecar"):
+        await gateway(SERVICE.format(app="127.0.0.1:1", passes="true"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spec import caching, filters, guards, mediation, webhooks
+from gateway.spec import caching, filters, guards, mediation, validation, webhooks
 from gateway.spec.loader import load
 from gateway.spec.models import FilterSpec, Spec
 
@@ -37,6 +37,7 @@ _MODELS = (
     filters.RequestRedirect,
     guards.GraphQLGuard,
     guards.SoapGuard,
+    validation.OpenApiValidation,
     mediation.SoapToRest,
     mediation.GraphQLToRest,
     caching.Cache,

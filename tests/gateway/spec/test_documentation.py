@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from gateway.spec import api_keys, caching, endpoints, filters, guards, mediation, models, tries, webhooks
+from gateway.spec import api_keys, caching, endpoints, filters, guards, mediation, models, tries, validation, webhooks
 from gateway.spec.fields import parse_duration
 from gateway.spec.models import Model, Spec
 
@@ -97,6 +97,9 @@ SECTIONS: dict[str, type[Model]] = {
     "`rootFields[]` of `type: GraphQLGuard`": guards.RootField,
     "`type: SoapGuard`": guards.SoapGuard,
     "`operations[]` of `type: SoapGuard`": guards.SoapOperation,
+    "`type: OpenApiValidation`": validation.OpenApiValidation,
+    "`request` of `type: OpenApiValidation`": validation.RequestRules,
+    "`response` of `type: OpenApiValidation`": validation.ResponseRules,
     "`type: SoapToRest`": mediation.SoapToRest,
     "`operations[]` of `type: SoapToRest`": mediation.RestOperation,
     "`faults[]` of `type: SoapToRest`": mediation.FaultRule,
@@ -143,9 +146,8 @@ _FROM_FILE: Any = _FromFile()
 def test_every_key_is_documented_with_its_default(heading: str) -> None:
     model = SECTIONS[heading]
     table = table_below(heading)
-    fields = {
-        field.alias or name: field for name, field in model.model_fields.items() if name not in ("where", "digest")
-    }
+    written = {name: field for name, field in model.model_fields.items() if name not in models.FILLED_IN}
+    fields = {field.alias or name: field for name, field in written.items()}
     assert list(table) == list(fields)
     for key, field in fields.items():
         documented, meaning = table[key]

@@ -11,7 +11,7 @@ from gateway.compile.table import answering_types, authenticating_types, filter_
 from gateway.control.supervisor.manifest import load_manifest
 from gateway.spec.errors import SpecErrors
 from gateway.spec.filters import AuthorizationPolicy
-from gateway.spec.mesh import Members, load_mesh
+from gateway.spec.mesh import Members, certificate_life, load_mesh
 from gateway.spec.models import FilterSpec, Spec
 from gateway.spec.restore import restore
 
@@ -69,6 +69,7 @@ def test_a_sidecar_lets_in_what_the_file_says_and_tells_its_service() -> None:
     orders = load(GOOD)["orders"]
     into = orders.routes[0]
     assert [one.type for one in into.filters] == ["RateLimit", "AuthorizationPolicy", "SidecarSecret"]
+    assert [one.type for one in orders.routes[1].filters] == ["ServiceSecret"]
     assert (into.name, into.listeners, into.backend_refs[0].cluster) == ("into-orders", ("inbound",), "app")
     assert into.timeouts.request == 9.0
     assert not into.public
@@ -135,13 +136,15 @@ def test_mistakes_are_told_with_their_lines() -> None:
         calls:
           - {to: identity, timeouts: {request: soon}}
           - {to: storefront}
-          - {to: identity}
+          - to: identity
+            filters:
+              - {type: URLRewrite, hostname: []}
     clusters:
       - {name: identity, loadBalancing: fastest}
       - {name: identty}
     """
     found = mistakes(text)
-    assert [line.partition(":")[0] for line in found] == ["5", "6", "7", "9", "10", "11", "13", "14"]
+    assert [line.partition(":")[0] for line in found] == ["5", "6", "7", "9", "10", "11", "15", "16"]
     assert "must be a peer" in found[4]
     assert "already" in found[5]
     assert "somebody calls" in found[7]
@@ -161,9 +164,68 @@ def test_what_several_sidecars_share_is_told_once() -> None:
         ("services: [5]", "must be a service of the mesh"),
         ("services: []\nroutes: []", 'unknown key "routes"'),
         ("services: [{name: orders, calls: 5}]", "expected a list"),
+        ("services: [{name: orders, calls: [{to: identity, filters: 5}]}]", "filters"),
         ("services: [{name: orders, calls: [5]}]", "must be a peer: identity"),
         ("services: [{name: orders, public: true}]", "public"),
     ],
 )
 def test_what_is_no_mesh_is_said_so(text: str, message: str) -> None:
     assert message in " ".join(mistakes(text))
+
+
+def test_a_filter_of_a_call_has_its_own_line() -> None:
+    text = """
+    services:
+      - name: orders
+        calls:
+          - to: identity
+            filters:
+              - {type: RequestHeaderModifier, remove: [a]}
+              - {type: URLRewrite, hostname: []}
+    """
+    assert [line.partition(":")[0] for line in mistakes(text)] == ["8"]
+    good = load(text.replace("hostname: []", "hostname: a"))["orders"].routes[1]
+    assert [one.type for one in good.filters] == ["ServiceSecret", "RequestHeaderModifier", "URLRewrite"]
+    assert [one.where for one in good.filters[1:]] == ["mesh.yaml:7", "mesh.yaml:8"]
+
+
+@pytest.mark.parametrize("side", ["deny", "allow"])
+@pytest.mark.parametrize("inside", ["principals: [storefornt]", "unless: {principals: [storefornt]}"])
+def test_a_name_of_nobody_is_a_mistake(side: str, inside: str) -> None:
+    rule = f"{side}: [{{name: a, {inside}}}]"
+    found = mistakes(f"services:\n  - name: orders\n    filters: [{{type: AuthorizationPolicy, {rule}}}]")
+    assert [one for one in found if "neither a service" in one and one.startswith("3: ")]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    ["deny: [{name: a, principals: [alerts]}]", "enforced: false, allow: [{name: a, principals: [alerts]}]"],
+    ids=["only denies", "only counts"],
+)
+def test_what_says_of_nobody_that_it_may_come_opens_nothing(policy: str) -> None:
+    text = f"services: [{{name: orders, filters: [{{type: AuthorizationPolicy, {policy}}}]}}]"
+    *_, last = (one for one in load(text)["orders"].routes[0].filters if isinstance(one, AuthorizationPolicy))
+    assert last.proves_identity
+    assert not set(last.allow[0].principals) & set(MEMBERS.identities.values())
+
+
+def test_a_rule_that_names_nobody_means_everybody_of_the_mesh_and_nobody_else() -> None:
+    rule = "{name: a, paths: [/public]}, {name: b, principals: [alerts]}"
+    text = f"services: [{{name: orders, filters: [{{type: AuthorizationPolicy, allow: [{rule}]}}]}}]"
+    rules = policy(load(text)["orders"].routes[0].filters)
+    assert [one.principals for one in rules.allow] == [(PREFIX + "*",), (PREFIX + "alerts",)]
+
+
+@pytest.mark.parametrize(
+    ("said", "life"), [("", 600.0), ("certificateLife: 4s\n", 4.0), ("certificateLife: 1h\n", 3600.0)]
+)
+def test_for_how_long_a_certificate_is_good(said: str, life: float) -> None:
+    assert certificate_life(f"{said}services: []", "mesh.yaml", {}) == life
+    assert load(f"{said}services: []")
+
+
+@pytest.mark.parametrize("said", ["5", "1s", "25h", "soon", "-4s", "[]", "null"])
+def test_what_is_no_life_for_a_certificate(said: str) -> None:
+    (found,) = mistakes(f"certificateLife: {said}\nservices: []")
+    assert found.startswith("1: ")
+    assert "from 2s to 24h" in found

@@ -38,6 +38,17 @@ routes:
     backendRefs: [{cluster: shop}]
 """
 SHOP = Path(__file__).parents[3] / "config" / "shop.yaml"
+ORDER = {
+    "id": 1001,
+    "customer": "alice",
+    "status": "placed",
+    "total": 1990,
+    "currency": "EUR",
+    **dict.fromkeys(("created", "updated"), "2026-01-17T21:39:00.000Z"),
+    "items": [{"product_id": 13, "name": "Door mat", "quantity": 1, "unit_price": 1990}],
+    "payment": "paid",
+}
+"""An answer of the shop's orders, which answers are held to (config/orders.openapi.yaml)."""
 
 
 @pytest.fixture
@@ -113,6 +124,7 @@ def test_tokens_expire_when_the_clock_says_so(
 
 def test_the_real_configuration_with_other_services(gatehouse: Gatehouse, upstream: Upstream, issuer: Issuer) -> None:
     gateway = gatehouse(SHOP, clusters={"orders": upstream}, issuers={"shop": issuer})
+    upstream.answer(json=ORDER)
     token = issuer.token("alice", scopes=["orders:read"])
     gateway.get("/orders/1001", token=token).assert_passed()
     gateway.post("/orders", json={}, token=token).assert_refused("insufficient_scope", 403)

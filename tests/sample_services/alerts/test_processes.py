@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from redis import Redis
 
-from sample_services.alerts.inbox import DEAD, GROUP, STREAM
+from sample_services.alerts.worker import GROUP
+from sample_services.kit.inbox import DEAD, STREAM
 
 EVENTS = 800
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"

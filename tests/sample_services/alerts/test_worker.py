@@ -14,9 +14,10 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from sample_services.alerts import store
-from sample_services.alerts.inbox import DEAD, GROUP, STREAM, Delivery, Inbox
-from sample_services.alerts.worker import MAX_DELIVERIES, Worker, WorkerMetrics
+from sample_services.alerts.worker import GROUP, Worker, WorkerMetrics
+from sample_services.kit.consumer import MAX_DELIVERIES
 from sample_services.kit.database import Database
+from sample_services.kit.inbox import DEAD, STREAM, Delivery, Inbox
 from sample_services.kit.metrics import Metrics
 from sample_services.kit.settings import Settings
 from sample_services.kit.telemetry import Telemetry
@@ -66,7 +67,7 @@ async def bench(tmp_path: Path, redis_server: Any, schema: str) -> AsyncIterator
     async def pause(seconds: float) -> None:
         made.pauses.append(seconds)
 
-    inbox = Inbox(redis, "alerts-1", stale_ms=0)
+    inbox = Inbox(redis, GROUP, "alerts-1", stale_ms=0)
     log = logging.getLogger("alerts")
     worker = Worker(inbox, db, telemetry, WorkerMetrics(registry), log, lambda: 1769947200.0, pause)
     made = Bench(worker, redis, db, registry)
@@ -152,7 +153,7 @@ async def test_entries_of_a_dead_consumer_are_taken_over(bench: Bench, event: An
 async def test_entries_are_left_to_a_consumer_that_is_still_at_it(bench: Bench, event: Any) -> None:
     await bench.add(event(1))
     await bench.redis.xreadgroup(GROUP, "busy-consumer", {STREAM: ">"})
-    assert await Inbox(bench.redis, "alerts-1", stale_ms=60_000).stale() == []
+    assert await Inbox(bench.redis, GROUP, "alerts-1", stale_ms=60_000).stale() == []
 
 
 async def test_after_a_restart_our_own_entries_come_first(

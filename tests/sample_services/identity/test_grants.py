@@ -24,7 +24,17 @@ def test_never_more_than_granted(asked: str, expected: set[str] | None) -> None:
 def test_who_may_do_the_dangerous_things() -> None:
     holders = {
         scope: {role for role, scopes in (ROLE_SCOPES | CLIENT_SCOPES).items() if scope in scopes}
-        for scope in ("keys:rotate", "products:write", "profiles:recover", "credentials:reset", "orders:write")
+        for scope in (
+            "keys:rotate",
+            "products:write",
+            "profiles:recover",
+            "credentials:reset",
+            "orders:write",
+            "orders:read-all",
+            "reports:read",
+            "reports:rebuild",
+            "shipping:write",
+        )
     }
     assert holders == {
         "keys:rotate": {"admin"},
@@ -32,4 +42,8 @@ def test_who_may_do_the_dangerous_things() -> None:
         "profiles:recover": {"support", "admin"},
         "credentials:reset": {"profiles"},
         "orders:write": {"customer", "admin"},
+        "orders:read-all": {"reports"},
+        "reports:read": {"support", "admin"},
+        "reports:rebuild": {"admin"},
+        "shipping:write": {"support", "admin"},
     }

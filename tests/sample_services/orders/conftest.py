@@ -24,6 +24,7 @@ from referencing.jsonschema import DRAFT202012
 from sample_services.kit.service import Service
 from sample_services.kit.settings import Settings
 from sample_services.orders.api import Api
+from sample_services.orders.api_payments import PaymentApi
 from sample_services.orders.contract import contract
 from sample_services.orders.seed import seed
 
@@ -96,6 +97,9 @@ class Answer:
     body: Any
 
 
+BUYERS = tuple(f"buyer{number}" for number in range(10))
+
+
 class Shop:
     """A client of the service under test. Every answer that it gets must be one that the contract promises."""
 
@@ -109,7 +113,9 @@ class Shop:
             "bob": issuer.token("bob", CUSTOMER, "customer"),
             "carol": issuer.token("carol", "orders:read", "support"),
             "admin": issuer.token("admin", CUSTOMER, "admin"),
+            "reports": issuer.token("reports", "orders:read orders:read-all"),
             "partner": issuer.token("partner", "orders:read"),
+            **{name: issuer.token(name, CUSTOMER, "customer") for name in BUYERS},
         }
 
     async def call(
@@ -179,6 +185,7 @@ async def shop(tmp_path: Path, issuer: Issuer, identity_url: str) -> AsyncIterat
     def wake() -> None:
         shop.wakes += 1
 
+    service.app.add_routes(PaymentApi(service).routes())
     service.app.add_routes(Api(service, wake).routes())
     async with client:
         yield shop

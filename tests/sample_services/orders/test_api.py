@@ -143,10 +143,27 @@ async def test_keys_that_are_none(shop: Any, key: str) -> None:
 
 async def test_the_last_pieces_go_to_as_many_buyers_as_there_are(shop: Any) -> None:
     wish = {"items": [{"product_id": 14, "quantity": 4}]}
-    answers = await asyncio.gather(*(shop.call("POST", "/orders", user, json=wish) for user in ("alice", "bob") * 5))
+    buyers = [name for name in shop.tokens if name.startswith("buyer")]
+    answers = await asyncio.gather(*(shop.call("POST", "/orders", user, json=wish) for user in buyers))
     assert sorted(answer.status for answer in answers) == [201] * 6 + [409] * 4
     assert {answer.body["reason"] for answer in answers if answer.status == 409} == {"out_of_stock"}
     assert await stock(shop, 14) == 1
+
+
+async def test_what_is_scarce_is_shared_also_among_orders_at_once(shop: Any) -> None:
+    wish = {"items": [{"product_id": 14, "quantity": 2}]}
+    answers = await asyncio.gather(*(shop.call("POST", "/orders", "buyer0", json=wish) for _ in range(4)))
+    assert sorted(answer.status for answer in answers) == [201, 201, 409, 409]
+    assert {answer.body["reason"] for answer in answers if answer.status == 409} == {"fair_share"}
+    placed = next(answer.body["id"] for answer in answers if answer.status == 201)
+    assert (await shop.call("POST", f"/orders/{placed}/cancel", "buyer0")).status == 200
+    assert (await shop.call("POST", "/orders", "buyer0", json=wish)).status == 201  # what was given back counts no more
+    assert (await shop.call("POST", "/orders", "buyer1", json=wish)).status == 201
+
+
+async def test_of_what_there_is_plenty_one_may_have_many(shop: Any) -> None:
+    wish = {"items": [{"product_id": 7, "quantity": 100}]}
+    assert (await shop.call("POST", "/orders", "buyer0", json=wish)).status == 201
 
 
 @pytest.mark.parametrize(
@@ -192,3 +209,18 @@ async def test_cancelling(shop: Any) -> None:
     assert (again.status, again.body["reason"]) == (409, "wrong_state")
     assert again.body["order_status"] == "cancelled"
     assert (await shop.call("POST", "/orders/1/cancel", "alice")).status == 404
+
+
+async def test_totals_are_for_services_that_count_and_leave_out_what_is_cancelled(shop: Any) -> None:
+    seeded = (await shop.call("GET", "/orders?customer=*&limit=100", "reports")).body["orders"]
+    good = [order for order in seeded if order["status"] != "cancelled"]
+    totals = await shop.call("GET", "/totals", "reports")
+    assert totals.body == {"orders": len(good), "revenue": sum(order["total"] for order in good)}
+    day = good[0]["created"][:10]
+    of_day = [order["total"] for order in good if order["created"].startswith(day)]
+    totals = await shop.call("GET", f"/totals?from={day}&to={day}", "reports")
+    assert totals.body == {"orders": len(of_day), "revenue": sum(of_day)}
+    assert (await shop.call("GET", "/totals?currency=USD", "reports")).body == {"orders": 0, "revenue": 0}
+    assert (await shop.call("GET", "/totals?from=2026-13-01", "reports")).status == 400
+    assert (await shop.call("GET", "/totals", "admin")).status == 403
+    assert (await shop.call("POST", "/orders/1001/cancel", "reports")).status == 403

@@ -64,7 +64,11 @@ def test_placing_reserves_stock_and_leaves_an_event(connection: sqlite3.Connecti
             "customer": "alice",
             "total": 27800,
             "currency": "EUR",
-            "items": [{"product_id": 3, "quantity": 2}, {"product_id": 1, "quantity": 1}],
+            "created": "2026-02-01T12:00:00.000Z",
+            "items": [
+                {"product_id": 3, "name": "Padlock", "quantity": 2, "unit_price": 1450},
+                {"product_id": 1, "name": "Garden gate", "quantity": 1, "unit_price": 24900},
+            ],
         },
     }
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+import yaml
 from openapi_spec_validator import validate
 
+from sample_services.profiles import openapi
 from sample_services.profiles.rest import if_match
 
 Call = Callable[..., Any]
@@ -124,6 +128,12 @@ def test_several_profiles_in_one_call(caller: Call) -> None:
     assert [profile["username"] for profile in own] == ["alice"]
     partner = caller("partner", "partner").send_to("GET", "/profiles?usernames=alice")
     assert _refusal(partner) == (403, "insufficient_scope")
+
+
+def test_the_gateway_holds_to_this_description() -> None:
+    """After a change: `openapi.document("http://127.0.0.1:8088")`, written as YAML into that file."""
+    copy = (Path(__file__).parents[3] / "config" / "profiles.openapi.yaml").read_text("utf-8")
+    assert yaml.safe_load(copy) == json.loads(json.dumps(openapi.document("http://127.0.0.1:8088")))
 
 
 def test_the_description_is_valid_and_complete(caller: Call) -> None:

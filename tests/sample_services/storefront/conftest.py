@@ -72,6 +72,16 @@ class Neighbours:
                 return web.json_response(order(31, status="placed"), status=201)
             case "POST", "/orders/1/cancel":
                 return web.json_response(order(1, status="cancelled"))
+            case "GET", "/recommendations":
+                asked, limit = request.query["products"].split(","), int(request.query["limit"])
+                found = [
+                    {
+                        "product_id": int(one),
+                        "also": [{"product_id": int(one) + step, "score": 0.5} for step in (1, 2, 70)][:limit],
+                    }
+                    for one in asked
+                ]
+                return web.json_response({"model": "m", "recommendations": found})
             case "GET", "/profiles":
                 people = [person(name) for name in request.query["usernames"].split(",") if name != "nobody"]
                 return web.json_response({"profiles": people})
@@ -158,7 +168,7 @@ class Shop:
 
 @pytest.fixture
 async def shop(tmp_path: Path, neighbours: Neighbours) -> AsyncIterator[Shop]:
-    peers = dict.fromkeys(["identity", "orders", "profiles"], neighbours.url)
+    peers = dict.fromkeys(["identity", "orders", "profiles", "recommendations"], neighbours.url)
     settings = Settings(service="storefront", instance="storefront-1", data_dir=tmp_path, peers=peers)
     service = Service(settings, logging.getLogger("storefront"))
     schema = files("sample_services.storefront").joinpath("schema.sql").read_text(encoding="utf-8")

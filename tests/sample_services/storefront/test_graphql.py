@@ -219,3 +219,21 @@ async def test_all_limits_together_bound_the_upstream_calls(shop: Any, neighbour
     assert "errors" not in await shop.ask(f"{{ {fields} }}")
     assert len(neighbours.calls) == 10
     assert reasons(await shop.ask(f"{{ {fields} me {{ username }} }}")) == ["query_too_wide"]
+
+
+async def test_recommendations_of_a_whole_page_are_one_call(shop: Any, neighbours: Any) -> None:
+    asked = await shop.ask("{ products(first: 3) { nodes { id recommendations(first: 3) { id name } } } }")
+    nodes = asked["data"]["products"]["nodes"]
+    assert [[one["id"] for one in node["recommendations"]] for node in nodes] == [["2", "3"], ["3", "4"], ["4", "5"]]
+    assert [call.partition("?")[0] for call in neighbours.calls].count("GET /recommendations") == 1
+
+
+async def test_without_recommendations_the_rest_is_there(shop: Any, neighbours: Any) -> None:
+    neighbours.answers["/recommendations"] = 503, b"{}"
+    asked = await shop.ask("{ product(id: 1) { name recommendations { id } } }")
+    assert asked["data"] == {"product": {"name": "Product 1", "recommendations": None}}
+    assert asked["errors"][0]["extensions"]["reason"] == "peer_unavailable"
+    neighbours.answers["/recommendations"] = 200, b'{"recommendations": [{"product_id": "<script>"}]}'
+    asked = await shop.ask("{ product(id: 1) { name recommendations { id } } }")
+    assert asked["data"]["product"]["recommendations"] is None
+    assert asked["errors"][0]["extensions"]["reason"] == "peer_error"

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import pytest
 
 from gateway.compile.load import load_mesh_file
 from gateway.control.channel import Worker
-from gateway.control.mesh.channel import SidecarChannel
+from gateway.control.mesh.channel import MAX_LINES, SidecarChannel
 from gateway.control.mesh.plane import MeshPlane
 from gateway.control.mesh.registry import Registry
+from gateway.control.reload import Override
 from gateway.mesh.identity import identity_of
 from gateway.spec.mesh import Members
 from gateway.upstream.workload import Workload
@@ -65,7 +67,7 @@ class Control:
         self.lines: list[asyncio.StreamWriter] = []
         self.plane = MeshPlane(
             self.file,
-            lambda path: load_mesh_file(path, {}, MEMBERS),
+            lambda path, text: load_mesh_file(path, {}, MEMBERS, text),
             Registry(lambda: self.now),
             lambda: self.channel.workers,
             self._changed,
@@ -181,9 +183,45 @@ async def test_a_broken_file_changes_nothing_and_is_told_with_its_line(control: 
     assert control.plane.state.errors == ()
 
 
+async def test_a_text_stands_in_for_the_file_until_it_is_taken_away(control: Control) -> None:
+    weak = Override(FILE.replace("orders", "gateway"), "a lesson", 0.0)
+    before = dict(control.plane.state.specs)
+    answering = asyncio.create_task(acknowledge(await control.sidecar("identity"), await control.sidecar("orders")))
+    assert await control.plane.replace(weak) == ()
+    assert control.plane.state.specs != before
+    control.file.write_text(FILE + "\n")
+    assert await control.plane.reload()  # a change of the file waits
+    assert control.plane.state.specs != before
+    wrong = await control.plane.replace(Override(FILE.replace("principals", "principal"), "broken", 0.0))
+    assert "mesh.yaml:4" in wrong[0]
+    assert (control.plane.override, control.plane.state.errors) == (weak, ())
+    assert await control.plane.replace(None) == ()
+    assert control.plane.state.specs == before
+    assert control.plane.ready()
+    answering.cancel()
+
+
+async def acknowledge(*sidecars: Sidecar) -> None:
+    """As sidecars that take whatever they are sent."""
+
+    async def one(sidecar: Sidecar) -> None:
+        while True:
+            sidecar.ack((await sidecar.hear())["version"])
+
+    await asyncio.gather(*map(one, sidecars))
+
+
 @pytest.mark.parametrize(
     "hello",
-    [{"speaks_for": "identity"}, {"role": "edge"}, {"address": ""}, {"address": "evil.example:80"}, {"pid": -1}],
+    [
+        {"speaks_for": "identity"},
+        {"role": "edge"},
+        {"address": ""},
+        {"address": "evil.example:80"},
+        {"pid": -1},
+        {"name": "identity-sidecar"},
+        {"name": "gateway-1"},
+    ],
     ids=str,
 )
 async def test_nobody_speaks_for_another_service(control: Control, hello: dict[str, Any]) -> None:
@@ -193,12 +231,31 @@ async def test_nobody_speaks_for_another_service(control: Control, hello: dict[s
     assert len(control.events.wrong) == 1
 
 
-async def test_a_name_that_is_another_services_cannot_be_taken(control: Control) -> None:
-    await (await control.sidecar("identity")).hear()
-    rogue = await control.sidecar("orders", name="identity-sidecar")
-    assert await rogue.rest() == b""
-    assert {one.service for one in control.plane.registry.entries.values()} == {"identity"}
-    await until(lambda: len(control.channel.workers) == 1)
+async def test_one_service_takes_no_line_away_from_others(control: Control) -> None:
+    for number in range(MAX_LINES):
+        await (await control.sidecar("orders", name=f"orders-{number}")).hear()
+    assert await (await control.sidecar("orders", name="orders-more")).rest() == b""
+    assert await (await control.sidecar("identity")).hear()
+
+
+async def test_a_line_does_not_outlive_the_certificate_that_it_was_made_with(control: Control) -> None:
+    orders = await control.sidecar("orders")
+    await orders.hear()
+    control.channel.sweep(time.time())
+    assert len(control.channel.workers) == 1
+    expires = ssl.cert_time_to_seconds(control.channel.workers[0].writer.get_extra_info("peercert")["notAfter"])
+    control.channel.sweep(expires - 60)
+    await until(lambda: not control.channel.workers)
+    await orders.rest()
+
+
+async def test_who_is_shut_out_is_cut_off_whatever_its_certificate(control: Control) -> None:
+    orders = await control.sidecar("orders")
+    await orders.hear()
+    control.workload.trust(control.workload.bundle, frozenset(), frozenset({identity_of("orders")}))
+    await until(lambda: not control.channel.workers)
+    control.channel.sweep(time.time())
+    assert await (await control.sidecar("orders")).rest() == b""
 
 
 async def test_without_a_certificate_or_from_another_domain_nothing_is_heard(control: Control) -> None:

@@ -30,6 +30,7 @@ workers: 2
 
 
 def ask(state: Path, **question: Any) -> dict[str, Any]:
+    question["secret"] = json.loads((state / "instance.json").read_text())["admin_secret"]
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(15)
         connection.connect(str(state / "supervisor.sock"))

@@ -50,6 +50,7 @@ def site(manifest: Manifest | None = None, **changes: Any) -> Site:
         "drain_timeout": 4.0,
         "admin_secret": "as",
         "otlp_secret": "os",
+        "control_secret": "cs-of-workers",
         "otlp": {"endpoint": "http://127.0.0.1:20002", "headers": {}},
         "redis_url": "redis://127.0.0.1:20003/0",
     }
@@ -95,6 +96,26 @@ def test_each_knows_only_the_secrets_it_needs(plans: dict[str, ProcessPlan]) -> 
     assert "rp-" not in json.dumps([settings(plan) for plan in plans.values() if plan.kind != "worker"])
 
 
+def test_a_third_party_gets_what_it_shares_with_one_service_and_nothing_else() -> None:
+    shop = {
+        "shared": ["pay-key"], "webhooks": ["pay"],
+        "services": [
+            {"name": "orders", "module": "shop.orders", "peers": ["pay"],
+             "secrets": {"shared": ["pay-key"], "webhooks": ["pay"]}},
+            {"name": "pay", "module": "shop.pay", "outside": True, "options": {"misbehave": "none"},
+             "secrets": {"shared": ["pay-key"]}},
+        ],
+    }  # fmt: skip
+    known = replace(INSTALLATION, shared={"pay-key": "sh-1"}, webhooks={"pay": "whsec_1"})
+    numbers = assign(("orders", "pay"), 20_000)
+    plans = {plan.name: plan for plan in make_plan(site(parse_manifest(shop), installation=known, ports=numbers))}
+    pay = settings(plans["pay"])
+    assert (pay["otlp"], pay["redis"], pay["peers"], pay["options"]) == (None, None, {}, {"misbehave": "none"})
+    assert pay["secrets"] == {"shared": {"pay-key": "sh-1"}}
+    assert settings(plans["orders"])["secrets"] == {"shared": {"pay-key": "sh-1"}, "webhooks": {"pay": "whsec_1"}}
+    assert "sh-1" not in json.dumps([settings(plans["gateway-1"]), settings(plans["control"])])
+
+
 def test_workers_are_told_their_own_user_of_our_redis(plans: dict[str, ProcessPlan]) -> None:
     account = {"address": "127.0.0.1:20003", "user": "gateway", "password": "rp-gateway", "database": 0, "tls": False}
     assert settings(plans["gateway-1"])["redis"] == account
@@ -129,6 +150,7 @@ def test_in_a_mesh_they_still_do() -> None:
     )  # fmt: skip
     (orders,) = (plan for plan in make_plan(site(**INTERNAL, mesh=mesh)) if plan.name == "orders")
     assert settings(orders)["peers"] == {"identity": "http://127.0.0.1:30000", "gateway": "http://127.0.0.1:20001"}
+    assert settings(orders)["meshed"] == ["identity"]
 
 
 def test_secrets_are_not_in_arguments_or_printed(plans: dict[str, ProcessPlan]) -> None:
@@ -166,3 +188,19 @@ def test_traffic_waits_to_be_started(plans: dict[str, ProcessPlan]) -> None:
     assert not plans["traffic"].autostart
     assert plans["traffic"].probe is None
     assert settings(plans["traffic"])["port"] == 0
+
+
+def test_whoever_stands_between_is_what_others_reach() -> None:
+    """A proxy that somebody put there; who watches processes still looks at the service itself."""
+    put = site(options=Options(state_dir="/state", via={"identity": "127.0.0.1:9000"}))
+    told = {plan.name: settings(plan) for plan in make_plan(put) if plan.settings}
+    assert told["orders"]["peers"]["identity"] == "http://127.0.0.1:9000"
+    assert Placement.model_validate(told["control"]["placement"]).endpoints()["identity"] == ["127.0.0.1:9000"]
+    assert told["control"]["services"][0]["url"] == f"http://127.0.0.1:{put.ports['identity']}"
+    bound = Bound(7, "127.0.0.1:30000")
+    mesh = MeshSite(
+        Path("/config/mesh.yaml"), bound, bound, {"identity": SidecarSite({INBOUND: bound}, "ss")}, {"identity": ()},
+        b"key", "ms", {"bundle": "", "certificate": "", "key": ""},
+    )  # fmt: skip
+    (sidecar,) = (plan for plan in make_plan(replace(put, mesh=mesh)) if plan.name == "identity-sidecar")
+    assert settings(sidecar)["inbound"] == "127.0.0.1:9000"

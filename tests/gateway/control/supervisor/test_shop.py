@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import time
@@ -17,7 +18,8 @@ from gateway.control.supervisor.options import Options, default_manifest
 from gateway.control.supervisor.ports import is_free
 
 pytestmark = pytest.mark.whole_system
-SERVICES = {"identity", "orders", "profiles", "storefront", "alerts"}
+SERVICES = {"identity", "orders", "profiles", "storefront", "alerts", "reports", "recommendations", "payments"}
+SERVICES |= {"shipping"} if shutil.which("node") else set()
 
 
 class Shop:
@@ -30,6 +32,7 @@ class Shop:
         self.instance = self.launched.until_up(lambda event: None)
 
     def ask(self, **question: Any) -> dict[str, Any]:
+        question["secret"] = json.loads((self.state / "instance.json").read_text())["admin_secret"]
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(20)
             connection.connect(str(self.state / "supervisor.sock"))

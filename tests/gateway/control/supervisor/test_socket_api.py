@@ -1,7 +1,7 @@
 import asyncio
 import json
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,19 @@ async def answer(question: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def path(tmp_path: Path) -> AsyncIterator[Path]:
+def path(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "supervisor.sock"
     path.write_text("left by a killed predecessor")
-    api = SocketApi(path, answer)
-    await api.start()
     yield path
-    api.close()
     assert not path.exists()
+
+
+@pytest.fixture(autouse=True)
+async def api(path: Path) -> AsyncIterator[SocketApi]:
+    api = SocketApi(path, answer, "the secret")
+    await api.start()
+    yield api
+    api.close()
 
 
 async def ask(path: Path, line: bytes) -> Any:
@@ -40,7 +45,15 @@ async def ask(path: Path, line: bytes) -> Any:
 
 
 async def test_one_line_in_one_line_out(path: Path) -> None:
-    assert await ask(path, b'{"do": "ps"}\n') == {"did": "ps"}
+    assert await ask(path, b'{"do": "ps", "secret": "the secret"}\n') == {"did": "ps"}
+
+
+@pytest.mark.parametrize("secret", [b"", b', "secret": ""', b', "secret": "the secre"', b', "secret": ["the secret"]'])
+async def test_without_the_secret_nobody_is_answered_and_it_is_counted(
+    api: SocketApi, path: Path, secret: bytes
+) -> None:
+    assert "needs the secret" in (await ask(path, b'{"do": "ps"' + secret + b"}\n"))["error"]
+    assert api.strangers == 1
 
 
 def test_only_we_may_ask(path: Path) -> None:
@@ -55,5 +68,5 @@ async def test_nonsense_is_answered_with_an_error(path: Path, line: bytes) -> No
 
 
 async def test_a_refusal_says_why_and_a_fault_does_not_tell_its_inside(path: Path) -> None:
-    assert await ask(path, b'{"do": "refuse"}\n') == {"error": "not like that"}
-    assert "inner detail" not in (await ask(path, b'{"do": "fail"}\n'))["error"]
+    assert await ask(path, b'{"do": "refuse", "secret": "the secret"}\n') == {"error": "not like that"}
+    assert "inner detail" not in (await ask(path, b'{"do": "fail", "secret": "the secret"}\n'))["error"]

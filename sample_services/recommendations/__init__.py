@@ -1,0 +1,1 @@
+"""Who buys this also buys that: a function behind an API. It keeps nothing, calls nobody, and knows no customer."""

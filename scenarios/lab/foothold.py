@@ -1,0 +1,167 @@
+"""What an attacker who runs code somewhere tries from there, and counts. The same program everywhere.
+
+It runs as a process of its own, or inside a service's process (`service` is then that service: settings, secrets,
+memory). Only the standard library, since it is sent as text. Nothing it sends changes anything: bodies are empty.
+"""
+
+from __future__ import annotations
+
+import glob
+import http.client
+import json
+import os
+import socket
+import sqlite3
+import ssl
+from typing import Any
+from urllib.parse import urlsplit
+
+REFUSALS = {
+    "not_from_sidecar": "the service: not from its sidecar",
+    "policy_denied": "the sidecar",
+    "policy_not_allowed": "the sidecar",
+    "handshake_refused": "the sidecar: no certificate",
+}
+"""What keeps it out before the service's own code is asked, and who does."""
+CLOSED = (0, 401, 403, 404, 405)
+"""Statuses of an operation that this caller cannot use; a broken body is another matter."""
+SECONDS = 5
+
+
+def look(told: dict[str, Any], service: Any = None) -> dict[str, Any]:
+    """Try everything that `told` names; what it came to, as JSON."""
+    bases = {name: list(urls) for name, urls in told["bases"].items()}
+    tokens = list(told.get("tokens", ()))
+    redis = told.get("redis")
+    if service is not None:
+        settings = service.settings
+        for peer, url in settings.peers.items():
+            bases.setdefault(peer, []).insert(0, url)
+        tokens += remembered(service)
+        redis = settings.redis and (settings.redis.url, settings.redis.username, settings.redis.password)
+    tried = [attempt(bases.get(name, []), name, method, path, tokens) for name, method, path in told["operations"]]
+    let_in = sorted({f"{one['service']} {one['operation']}" for one in tried if one["let_in"]})
+    return {
+        "pid": os.getpid(),
+        "tried": tried,
+        "let_in": let_in,
+        "services": sorted({one.split()[0] for one in let_in}),
+        "opened": sorted({f"{one['service']} {one['operation']}" for one in tried if one["opened"]}),
+        "tokens": len(tokens),
+        "records": records(bases, tokens),
+        "databases": databases(told["state"]),
+        "secrets": readable(os.path.join(told["state"], "installation.json")),  # noqa: PTH118 (it is sent as text)
+        "admin": read_admin(told["admin"]),
+        "redis": ask_redis(*redis) if redis else "not known",
+    }
+
+
+def remembered(service: Any) -> list[str]:
+    """Tokens of users that are in the process' memory."""
+    return [claims.token for _, _, claims in service.auth._verified.values()]
+
+
+def attempt(urls: list[str], service: str, method: str, path: str, tokens: list[str]) -> dict[str, Any]:
+    """One operation at every address that may be the service's; where a token is wanted, with each that is there."""
+    answers = [(*ask(url, method, path), url) for url in urls] or [(0, "nowhere", b"", "")]
+    best = next((one for one in answers if one[0] and one[1] not in REFUSALS), answers[-1])
+    status, reason, _, url = best
+    harmless = method in ("GET", "POST") and not path.endswith(("/recover", "/rotate", "/credential-resets"))
+    with_token = [ask(url, method, path, token)[0] for token in tokens if status == 401 and harmless]
+    opened = next((one for one in with_token if one not in CLOSED), status)
+    return {
+        "service": service,
+        "operation": f"{method} {path}",
+        "status": status,
+        "reason": reason,
+        "by": REFUSALS.get(reason, ""),
+        "opened": opened not in CLOSED,
+        "let_in": bool(status) and reason not in REFUSALS,
+    }
+
+
+def ask(url: str, method: str, path: str, token: str = "") -> tuple[int, str, bytes]:
+    """Status, reason and body; status 0 where nothing of HTTP came back."""
+    where = urlsplit(url)
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    connection: http.client.HTTPConnection
+    if where.scheme == "https":
+        trusting = ssl._create_unverified_context()  # noqa: S323 (an attacker does not mind)
+        connection = http.client.HTTPSConnection(where.hostname or "", where.port, timeout=SECONDS, context=trusting)
+    else:
+        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=SECONDS)
+    try:
+        connection.request(method, path, b"" if method == "GET" else b"{}", headers)
+        answer = connection.getresponse()
+        body = answer.read(1_000_000)
+        return answer.status, reason_of(body), body
+    except (OSError, http.client.HTTPException) as error:
+        return 0, "handshake_refused" if where.scheme == "https" else type(error).__name__, b""
+    finally:
+        connection.close()
+
+
+def reason_of(body: bytes) -> str:
+    """What a problem document says."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return ""
+    return str(told.get("reason", "")) if isinstance(told, dict) else ""
+
+
+def records(bases: dict[str, list[str]], tokens: list[str]) -> dict[str, int]:
+    """Different records that can be read with what was found."""
+    found: dict[str, set[str]] = {"orders": set(), "profiles": set()}
+    for token in tokens:
+        for service, path, key, name in (
+            ("orders", "/orders?limit=100", "id", "orders"),
+            ("profiles", "/profiles?usernames=alice,bob,carol,admin", "username", "profiles"),
+        ):
+            for url in bases.get(service, []):
+                status, _, body = ask(url, "GET", path, token)
+                if status == 200:
+                    found[name] |= {str(one[key]) for one in json.loads(body)[name]}
+                    break
+    return {name: len(keys) for name, keys in found.items()}
+
+
+def databases(state: str) -> list[str]:
+    """Services whose database this process can open and read."""
+    opened = []
+    for path in sorted(glob.glob(f"{state}/data/*/*.db")):  # noqa: PTH207
+        try:
+            with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as one:
+                one.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            opened.append(os.path.basename(path)[:-3])  # noqa: PTH119
+        except sqlite3.Error:
+            continue
+    return opened
+
+
+def readable(path: str) -> bool:
+    """Whether this process can read a file."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return bool(file.read(1))
+    except OSError:
+        return False
+
+
+def read_admin(url: str) -> bool:
+    """Whether the admin API tells this process its configuration."""
+    return ask(url, "GET", "/config")[0] == 200
+
+
+def ask_redis(url: str, user: str, password: str) -> str:
+    """What Redis lets this user do: see every key, or only its own."""
+    where = urlsplit(url)
+    try:
+        with socket.create_connection((where.hostname or "", where.port or 6379), SECONDS) as one:
+            one.sendall(f"AUTH {user} {password}\r\nPING\r\nKEYS *\r\nQUIT\r\n".encode())
+            said = one.makefile("rb").read(100_000)
+    except OSError:
+        return "not reached"
+    if b"+PONG" not in said:
+        return "refused"
+    return "nothing but its own" if b"NOPERM" in said else "every key"

@@ -1,0 +1,31 @@
+"""The table of docs/lab.md tells what the catalogue has: GOLDEN=write renews it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from scenarios.catalogue import catalogue
+
+PAGE = Path(__file__).parents[2] / "docs" / "lab.md"
+BETWEEN = re.compile(r"(<!-- scenarios: [^\n]*-->\n)(.*?)(<!-- end of scenarios -->)", re.DOTALL)
+
+
+def table() -> str:
+    """Every scenario, in the order of the catalogue."""
+    rows = [
+        f"| `{one.id}` | {one.title} | {one.control.name} | {one.control.where} | {', '.join(one.references)} |"
+        for one in catalogue().values()
+    ]
+    head = ["| id | what happens | what stops it | where | references |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *rows]) + "\n"
+
+
+def test_the_page_has_every_scenario() -> None:
+    text = PAGE.read_text()
+    if os.environ.get("GOLDEN") == "write":
+        PAGE.write_text(text := BETWEEN.sub(lambda match: match[1] + table() + match[3], text))
+    found = BETWEEN.search(text)
+    assert found is not None
+    assert found[2] == table(), "GOLDEN=write .venv/bin/python -m pytest -q tests/scenarios/test_docs.py"
