@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,20 @@ def start_gatehouse(work: Work, setup: Setup, core: int) -> tuple[subprocess.Pop
     """One worker process and its port."""
     sock = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = int(sock.getsockname()[1])
+    if setup.hops:
+        return start_hops(work, setup.hops, sock, core), port
     more = {"otlp": {"endpoint": f"http://127.0.0.1:{work.backend_port}"}} if setup.sampled else {}
     return start_worker(work.directory, configuration(work, setup, port), sock, core, **more), port
+
+
+def start_hops(work: Work, kind: str, sock: socket.socket, core: int) -> subprocess.Popen[bytes]:
+    """Two of us, one behind the other (see benchmarks.hops)."""
+    folder = tempfile.mkdtemp(dir=work.directory)
+    told = [kind, str(sock.fileno()), folder, str(work.nginx_port)]
+    command = [sys.executable, "-m", "benchmarks.hops", *told]
+    process = start(command, core, work.directory / "gatehouse.log", pass_fds=(sock.fileno(),))
+    sock.close()
+    return process
 
 
 def start_worker(

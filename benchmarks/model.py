@@ -26,6 +26,8 @@ class Setup:
     sampled: float = 0.0
     """Share of requests that become spans."""
     tls: bool = False
+    hops: str = ""
+    """Two of us, one behind the other: "plain", or "mesh" (see benchmarks.hops)."""
     streaming: bool = False
     """The upstream is our own streaming backend, and the route has no time limit."""
 
@@ -74,6 +76,8 @@ class Site:
     """Requests per second, for loads of a fixed rate."""
     megabytes: int = 1024
     """How much a stream carries, in MiB."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """What each request must say besides."""
 
 
 @dataclass(frozen=True)

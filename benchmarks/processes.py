@@ -55,7 +55,13 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def wait_until_serving(
-    process: subprocess.Popen[bytes], port: int, path: str, token: str, tls: bool = False, expected: int = 200
+    process: subprocess.Popen[bytes],
+    port: int,
+    path: str,
+    token: str,
+    tls: bool = False,
+    expected: int = 200,
+    headers: tuple[tuple[str, str], ...] = (),
 ) -> None:
     """Until `path` is answered as expected.
 
@@ -65,7 +71,7 @@ def wait_until_serving(
     deadline, last = time.monotonic() + START_SECONDS, "no answer"
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            last = f"status {_status(port, path, token, tls)}"
+            last = f"status {_status(port, path, token, tls, headers)}"
         except (OSError, http.client.HTTPException) as error:
             last = type(error).__name__
         if last == f"status {expected}":
@@ -74,14 +80,14 @@ def wait_until_serving(
     raise NotServing(f"{last}, exit code {process.poll()}")
 
 
-def _status(port: int, path: str, token: str, tls: bool) -> int:
+def _status(port: int, path: str, token: str, tls: bool, headers: tuple[tuple[str, str], ...]) -> int:
     connection = (
         http.client.HTTPSConnection("127.0.0.1", port, timeout=2, context=ssl._create_unverified_context())
         if tls
         else http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     )
     try:
-        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}", **dict(headers)})
         answer = connection.getresponse()
         answer.read()
         return answer.status

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import psutil
 
+from benchmarks.hops import HEADERS
 from benchmarks.loads.wrk import Unreadable, Wrk
 from benchmarks.model import Entry, Row, Sample, Site, Workload, median_row
 from benchmarks.peers import Peer
@@ -67,9 +68,10 @@ class Runner:
         site = Site(
             process.pid, port, entry.setup.tls, work.directory, work.token, self.seconds, LOAD_CORE, work.backend_port
         )
-        site = replace(site, rate=rate, megabytes=self.stream_megabytes)
+        headers = HEADERS if entry.setup.hops == "mesh" else ()
+        site = replace(site, rate=rate, megabytes=self.stream_megabytes, headers=headers)
         try:
-            wait_until_serving(process, port, "/orders/1", work.token, entry.setup.tls)
+            wait_until_serving(process, port, "/orders/1", work.token, entry.setup.tls, headers=headers)
             warm_up = workload.warm_up or (workload.load if isinstance(workload.load, Wrk) else Wrk())
             warm_up(replace(site, seconds=WARM_UP_SECONDS))
             return workload.load(site)

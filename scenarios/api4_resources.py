@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scenarios.lab.model import Control, Outcome, Plant, Scenario, WrongFix
+from scenarios.lab.model import Control, Outcome, Plant, Remove, Scenario, WrongFix
 from scenarios.lab.target import Target
 
 TIMES = 4_000
@@ -37,11 +37,14 @@ SCENARIO = Scenario(
     claims=("C17",),
     difficulty=1,
     minutes=5,
-    weaknesses=(Plant("orders", "no-bound"),),
+    weaknesses=(Remove("products-read", "OpenApiValidation"), Plant("orders", "no-bound")),
     control=Control(
-        name="every list of a request has a length",
-        where="service",
-        lines="ids: Annotated[list[Id], Field(min_length=1, max_length=100)]\nlimit: int = Field(20, ge=1, le=100)",
+        name="every list of a request has a length: in the description, held to at the gateway, and in the code",
+        where="gateway",
+        lines=(
+            "- {type: OpenApiValidation, document: orders.openapi.yaml}   # ids: maxItems: 100\n"
+            "# and in the service\nids: Annotated[list[Id], Field(min_length=1, max_length=100)]"
+        ),
         elsewhere=(
             "# Envoy: no schema of queries; a bound on the address is what there is\n"
             "http_connection_manager: {max_request_headers_kb: 16}"
@@ -52,7 +55,7 @@ SCENARIO = Scenario(
     hints=(
         "Which parameters of GET /products decide how much work it is?",
         "Send /products?limit=1000000, then a long list of ids.",
-        "The bound belongs where the parameter is read, and into the OpenAPI document (maxItems).",
+        "The bound belongs into the OpenAPI document (maxItems), and where the parameter is read.",
     ),
     wrong_fixes=(
         WrongFix("a lower rate of requests", "One request is enough; ten a second are forty thousand queries."),

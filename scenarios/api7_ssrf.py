@@ -6,25 +6,30 @@ import json
 from typing import Any
 
 from gateway.cli.wire import Answer
-from scenarios.lab.decoys import free_port, http_server
+from scenarios.lab.decoys import http_server
 from scenarios.lab.model import Control, Outcome, Plant, Rewrite, Scenario, WrongFix
 from scenarios.lab.target import Target
 
 CANARY = "canary-credentials-of-this-machine"
 METADATA = "/latest/meta-data/iam/security-credentials/shop"
+INSIDE, PARTNER = "127.0.0.169", "127.0.0.170"
+"""Of the machine's metadata service, and of the partner. Their port is one to which orders may connect: operating
+systems confine processes by ports (docs/isolation.md), and what is forbidden often has the port of what is not."""
 
 
-def way_out(document: dict[str, Any], _: Target) -> None:
+def way_out(document: dict[str, Any], lab: Target) -> None:
     """Calls of services go out by the internal listener: to one partner, on one port."""
     next(one for one in document["listeners"] if one["name"] == "internal")["forwardProxy"] = {}
-    partner = {"hosts": ["localhost"], "ports": [free_port()]}
-    document["clusters"].append({"name": "partners", "forward": partner, "addresses": {"allow": ["127.0.0.1"]}})
+    hooks = next(one for one in document["routes"] if one["name"] == "orders-write")
+    hooks["filters"] = [one for one in hooks["filters"] if one["type"] != "OpenApiValidation"]  # it is not described
+    forward = {"hosts": [PARTNER], "ports": [_port(lab)]}
+    document["clusters"].append({"name": "partners", "forward": forward, "addresses": {"allow": [PARTNER]}})
     document["routes"].append(
         {
             "name": "partners",
             "listeners": ["internal"],
             "public": True,
-            "hostnames": ["localhost"],
+            "hostnames": [PARTNER, INSIDE],
             "matches": [{"method": "GET"}],
             "backendRefs": [{"cluster": "partners"}],
         }
@@ -32,19 +37,20 @@ def way_out(document: dict[str, Any], _: Target) -> None:
 
 
 def attack(lab: Target) -> Outcome:
-    """Ask for the metadata service by its address, by other spellings of it, and by a partner that redirects there."""
-    with http_server({METADATA: CANARY}) as decoy, http_server({}, redirect_to=decoy.url(METADATA), port=_port(lab)):
+    """Ask for the metadata service by its address, by another spelling of it, and by a partner that redirects there."""
+    port = _port(lab)
+    with http_server({METADATA: CANARY}, (INSIDE, port)) as decoy:
         there = decoy.url(METADATA)
-        tries = (there, there.replace("127.0.0.1", "localhost"), f"http://localhost:{_port(lab)}/go")
-        told = [lab.call("bob", "POST", "/orders/hook-test", json={"url": url}) for url in tries]
-        visits = decoy.visits
+        with http_server({}, (PARTNER, port), redirect_to=there) as partner:
+            tries = (there, there.replace(INSIDE, f"[::ffff:{INSIDE}]"), partner.url("/go"))
+            told = [lab.call("bob", "POST", "/orders/hook-test", json={"url": url}) for url in tries]
     stolen = sum(CANARY in answer.body.decode("utf-8", "replace") for answer in told)
     return Outcome(
         breached=stolen > 0,
         got="the machine's credentials" if stolen else "no byte from inside",
         measures={
             "ways that led there": f"{stolen} of {len(tries)}",
-            "visits of the decoy": str(visits),
+            "visits of the decoy": str(decoy.visits),
             "the way out said": ", ".join(sorted(set(map(_said, told)))),
         },
     )
@@ -60,15 +66,13 @@ def _said(answer: Answer) -> str:
 
 def benign(lab: Target) -> bool:
     """A partner tests its own hook."""
-    with http_server({"/hook": "ready"}, port=_port(lab)):
-        told = lab.call("bob", "POST", "/orders/hook-test", json={"url": f"http://localhost:{_port(lab)}/hook"})
+    with http_server({"/hook": "ready"}, (PARTNER, _port(lab))) as partner:
+        told = lab.call("bob", "POST", "/orders/hook-test", json={"url": partner.url("/hook")})
     return bool(told.status == 200 and told.json() == {"status": 200, "body": "ready"})
 
 
 def _port(lab: Target) -> int:
-    """The partner's, as the configuration in force says."""
-    clusters = lab.in_force()["clusters"]
-    return int(next(one for one in clusters if one["name"] == "partners")["forward"]["ports"][0])
+    return lab.instance.ports["payments"]
 
 
 SCENARIO = Scenario(
@@ -82,7 +86,10 @@ SCENARIO = Scenario(
     claims=("C6", "C13"),
     difficulty=3,
     minutes=10,
-    stage=(Plant("orders", "hook-test"), Rewrite(way_out, "a way out for services, to one partner")),
+    stage=(
+        Plant("orders", "hook-test"),
+        Rewrite(way_out, "a way out for services, to one partner; the hook is in no description"),
+    ),
     weaknesses=(Plant("orders", "fetches-directly"),),
     control=Control(
         name="a way out that judges each call: host, port and the address that is connected to",
@@ -111,7 +118,7 @@ SCENARIO = Scenario(
     questions=(
         (
             "What is real here, and what is not?",
-            "The decoy is on loopback; “localhost” is the partner.",
+            "Both addresses are loopback, decoys of the lab.",
         ),
         (
             "What if the service ignores its proxy?",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gateway.cli.wire import Answer
-from scenarios.lab.model import Control, Outcome, Plant, Scenario, WrongFix
+from scenarios.lab.model import Control, Outcome, Plant, Remove, Scenario, WrongFix
 from scenarios.lab.target import Target
 
 ODD_IDS = ("1001'", "0", "9" * 30, "abc")
@@ -44,6 +44,7 @@ SCENARIO = Scenario(
     claims=("C14",),
     difficulty=1,
     minutes=5,
+    stage=(Remove("orders-read", "OpenApiValidation"),),
     weaknesses=(Plant("orders", "tells-all"),),
     control=Control(
         name="one form of error: a stable reason and a trace id, the rest in the log",
@@ -67,6 +68,10 @@ SCENARIO = Scenario(
         WrongFix("let the gateway replace each 5xx", "The service still sends it, to whoever reaches the service."),
     ),
     questions=(
+        (
+            "Why is the gateway's OpenApiValidation off, both times?",
+            "It would refuse this before the service sees it: a second lock. Here we look at the first.",
+        ),
         ("How does support find the stack then?", "By the trace id in the answer: it stands in the log line, too."),
         ("What else belongs to this entry of the list?", "Open CORS, default passwords, debug routes, old libraries."),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
-from scenarios.lab.model import Control, Outcome, Plant, Scenario, WrongFix
+from scenarios.lab.model import Control, Outcome, Plant, Remove, Scenario, WrongFix
 from scenarios.lab.target import Target
 
 FORGED = {"level": "info", "logger": "orders", "message": "order cancelled", "order_id": 1001, "subject": "alice"}
@@ -53,6 +53,7 @@ SCENARIO = Scenario(
     claims=("C10",),
     difficulty=2,
     minutes=5,
+    stage=(Remove("orders-read", "OpenApiValidation"),),
     weaknesses=(Plant("orders", "plain-log"),),
     control=Control(
         name="structured lines: what strangers say is a value, with its control characters escaped",
@@ -73,6 +74,10 @@ SCENARIO = Scenario(
         WrongFix("do not log what strangers say", "Then nobody sees the attack. Log it, as what it is."),
     ),
     questions=(
+        (
+            "Why is the gateway's OpenApiValidation off, both times?",
+            "It would refuse this before the service sees it: a second lock. Here we look at the first.",
+        ),
         ("Whose words are in an access log?", "The client's, in path, user agent, referer: all of them are escaped."),
         ("Does a valid name protect?", "Here the line is written before the name is refused, as it should be."),
     ),

@@ -99,6 +99,8 @@ class Wrk:
     def _command(self, site: Site) -> list[str]:
         command = ["taskset", "-c", str(site.core), "wrk", "-t1", f"-c{self.connections}", f"-d{site.seconds}s"]
         command += ["--latency", "--timeout", "10s", "-H", f"Authorization: Bearer {site.token}"]
+        for name, value in site.headers:
+            command += ["-H", f"{name}: {value}"]
         if self.script:
             command += ["-s", str(SCRIPTS / self.script)]
         command.append(f"{'https' if site.tls else 'http'}://127.0.0.1:{site.port}{self.path}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from gateway.filters.networks import membership
@@ -16,6 +17,9 @@ from gateway.http.messages import Request
 from gateway.spec.authorization import Conditions
 from gateway.spec.cel import Condition, Undecided, compile_condition
 from gateway.spec.templates import Template, compile_template
+
+Names = tuple[tuple[str, str], ...]
+"""Of a certificate, as kind and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +118,13 @@ def _principals(wanted: tuple[str, ...]) -> Check:
     exact = frozenset(one for one in wanted if not one.endswith("*"))
     prefixes = tuple(one[:-1] for one in wanted if one.endswith("*"))
 
+    @lru_cache(maxsize=256)  # one client's certificate is looked at with each of its requests
+    def match(names: Names) -> bool:
+        return any(name in exact or name.startswith(prefixes) for name in _principals_in(names))
+
     def test(request: Request) -> bool:
-        return any(name in exact or name.startswith(prefixes) for name in principals_of(request))
+        certificate = request.client_certificate
+        return certificate is not None and match(certificate.names)
 
     return Check(test, _wanted("principal", wanted), lambda request: principals_of(request) or "no certificate")
 
@@ -123,9 +132,11 @@ def _principals(wanted: tuple[str, ...]) -> Check:
 def principals_of(request: Request) -> list[str]:
     """The names that a client's verified certificate gives it: URIs (with their scheme) and DNS names (without)."""
     certificate = request.client_certificate
-    if certificate is None:
-        return []
-    return [name for kind, name in certificate.names if (kind, "://" in name) in (("URI", True), ("DNS", False))]
+    return [] if certificate is None else _principals_in(certificate.names)
+
+
+def _principals_in(names: Names) -> list[str]:
+    return [name for kind, name in names if (kind, "://" in name) in (("URI", True), ("DNS", False))]
 
 
 def parameters(templates: tuple[Template, ...], request: Request) -> Mapping[str, str] | None:

@@ -37,9 +37,11 @@ class ServiceSecret(Filter[ServiceSecretSpec]):
 
     def decide(self, request: Request) -> Decision:
         """Pass or 403."""
-        given = request.all(HEADER)
-        known = len(given) == 1 and hmac.compare_digest(given[0], self._secret)
-        return None if known else NOT_FROM_SERVICE
+        given = request.fields.get(HEADER, b"")
+        known = hmac.compare_digest(given, self._secret)
+        if known and (len(request.fields) == len(request.headers) or len(request.all(HEADER)) == 1):
+            return None
+        return NOT_FROM_SERVICE
 
     def explain(self, request: Request, reply: Verdict) -> str:
         """What came, and nothing of its value."""

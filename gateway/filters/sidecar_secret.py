@@ -32,6 +32,7 @@ class SidecarSecret(Filter[SidecarSecretSpec]):
         if not build.app_secret:
             raise ValueError("SidecarSecret stands in a configuration of a process that is no sidecar")
         self._field = (HEADER, build.app_secret.encode("ascii"))
+        self._line = b"%b: %b\r\n" % self._field
 
     def decide(self, request: Request) -> Decision:
         """Everybody may pass: others have decided."""
@@ -39,8 +40,11 @@ class SidecarSecret(Filter[SidecarSecretSpec]):
 
     def commit(self, request: Request) -> None:
         """Say it, in place of whatever a client said."""
-        fields = [field for field in request.headers if field[0] != HEADER]
-        request.replace_headers((*fields, self._field))
+        rendered, before = request.rendered, request.headers
+        plain = rendered is not None and rendered[0] is before and HEADER not in request.fields
+        request.replace_headers((*(field for field in before if field[0] != HEADER), self._field))
+        if plain and rendered is not None and b"connection" not in request.fields:  # nothing to write anew
+            request.rendered = request.headers, rendered[1] + self._line
 
     def explain(self, request: Request, reply: Reply | None) -> str:
         """What goes on."""

@@ -72,7 +72,8 @@ class MeshPeers:
         self._workload: Workload = worker.runtime.workload
         self._metrics = worker.metrics
         self._wall = worker.runtime.wall
-        self._peers: dict[ServerConnection, tuple[Peer, int]] = {}
+        self._peers: dict[ServerConnection, tuple[Peer, int, float]] = {}
+        """Who is there, which certificate of ours it was shown, and until when that holds (seconds since the epoch)."""
         self._workload.watch(self)
 
     def admits(self, connection: ServerConnection) -> bool:
@@ -83,7 +84,8 @@ class MeshPeers:
             self._metrics.handshakes.add(self._listener, stranger.reason)
             log.warning("listener %s: a stranger was turned away: %s", self._listener, stranger.reason)
             return False
-        self._peers[connection] = peer, self._workload.generation
+        workload = self._workload
+        self._peers[connection] = peer, workload.generation, min(peer.leave, workload.leave)
         return True
 
     def peer(self, connection: ServerConnection) -> Peer:
@@ -96,22 +98,23 @@ class MeshPeers:
 
     def notice(self, request: Request, connection: ServerConnection) -> None:
         """Let the answer say goodbye where it is time to part."""
-        if self._overdue(*self._peers[connection]):
+        if self._overdue(connection):
             request.keep_alive = False
 
     def sweep(self) -> None:
         """Let go of connections whose certificates near their end."""
-        for connection, (peer, made) in tuple(self._peers.items()):
-            if self._overdue(peer, made):
+        for connection in tuple(self._peers):
+            if self._overdue(connection):
                 connection.drain(FAREWELL)
 
     def identity_changed(self) -> None:
         """Cut off who was revoked."""
-        for connection, (peer, _) in tuple(self._peers.items()):
+        for connection, (peer, *_) in tuple(self._peers.items()):
             if self._workload.shuts_out(peer) and not connection.transport.is_closing():
                 self._metrics.mesh_revoked.add(self._listener)
                 log.warning("listener %s: %s was revoked: its connection ends", self._listener, peer.identity)
                 connection.transport.abort()
 
-    def _overdue(self, peer: Peer, made: int) -> bool:
-        return made != self._workload.generation or self._wall() >= min(peer.leave, self._workload.leave)
+    def _overdue(self, connection: ServerConnection) -> bool:
+        _, made, until = self._peers[connection]
+        return made != self._workload.generation or self._wall() >= until

@@ -44,7 +44,7 @@ class SidecarSettings(Settings):
     """`host:port` of the service itself."""
     app_secret: str = field(default="", repr=False)
     control: str = ""
-    """`host:port` where control listens for sidecars."""
+    """`host:port` where control listens for sidecars; empty: there is none, and the last good configuration holds."""
     inbound: str = ""
     """`host:port` at which others reach us."""
 
@@ -63,8 +63,10 @@ class Sidecar(Edge):
             (Path(settings.state_dir) / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
         super().__init__(settings)
 
-    def _channel(self) -> Channel:
+    def _channel(self) -> Channel | None:
         told = self.settings
+        if not told.control:
+            return None
         introduction = {"role": "sidecar", "service": told.service, "address": told.inbound}
         return Channel(self._dial, self.worker, self.apply, introduction)
 

@@ -148,7 +148,7 @@ def _problem(answer: Answer) -> dict[str, Any]:
         found = re.findall(rb"<(?:\w+:)?(reason|policy)>([^<]{1,200})<", answer.body[:16_384])
         return {name.decode(): text.decode("utf-8", "replace") for name, text in found}
     told = answer.json()
-    if isinstance(told, dict) and isinstance(told.get("errors"), list) and told["errors"]:
+    if isinstance(told, dict) and "reason" not in told and isinstance(told.get("errors"), list) and told["errors"]:
         first = told["errors"][0]
         told = first.get("extensions", {}) if isinstance(first, dict) else {}
     return told if isinstance(told, dict) else {}

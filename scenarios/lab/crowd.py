@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from typing import Any
 
 from gateway.cli.wire import Answer
 from scenarios.lab.target import Target
+
+PROBLEM = {"type": "about:blank", "title": "It fails", "reason": "internal_error", "detail": "as the lab told it"}
+"""As the contracts of the shop have it: what breaks its contract is another scenario."""
 
 
 class Server(ThreadingHTTPServer):
@@ -35,9 +39,12 @@ class Failing:
                 with lock:
                     counting.hits += 1
                 time.sleep(after)
+                body = json.dumps(PROBLEM | {"status": status}).encode()
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Type", "application/problem+json")
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
+                self.wfile.write(body)
 
             def log_message(self, *_: Any) -> None:
                 pass

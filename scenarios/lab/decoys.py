@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-HOST = "127.0.0.1"
 
 
 class Decoy(ThreadingHTTPServer):
@@ -17,13 +14,14 @@ class Decoy(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, pages: Mapping[str, str], redirect_to: str, port: int) -> None:
-        super().__init__((HOST, port), _Handler)
+    def __init__(self, pages: Mapping[str, str], where: tuple[str, int], redirect_to: str) -> None:
+        super().__init__(where, _Handler)
         self.pages, self.redirect_to, self.visits = pages, redirect_to, 0
 
     def url(self, path: str) -> str:
         """The address of a page."""
-        return f"http://{HOST}:{self.server_address[1]}{path}"
+        host, port = self.socket.getsockname()
+        return f"http://{host}:{port}{path}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -45,9 +43,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def http_server(pages: Mapping[str, str], *, redirect_to: str = "", port: int = 0) -> Iterator[Decoy]:
-    """A decoy that is there inside; `port` 0 takes any free one."""
-    decoy = Decoy(pages, redirect_to, port)
+def http_server(pages: Mapping[str, str], where: tuple[str, int], *, redirect_to: str = "") -> Iterator[Decoy]:
+    """A decoy that is there inside, at an address and port of loopback."""
+    decoy = Decoy(pages, where, redirect_to)
     thread = threading.Thread(target=decoy.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -56,11 +54,3 @@ def http_server(pages: Mapping[str, str], *, redirect_to: str = "", port: int = 
         decoy.shutdown()
         decoy.server_close()
         thread.join()
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -6,7 +6,6 @@ memory). Only the standard library, since it is sent as text. Nothing it sends c
 
 from __future__ import annotations
 
-import glob
 import http.client
 import json
 import os
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 
 REFUSALS = {
     "not_from_sidecar": "the service: not from its sidecar",
+    "not_from_service": "the sidecar: not its service",
     "policy_denied": "the sidecar",
     "policy_not_allowed": "the sidecar",
     "handshake_refused": "the sidecar: no certificate",
@@ -26,6 +26,8 @@ REFUSALS = {
 CLOSED = (0, 401, 403, 404, 405)
 """Statuses of an operation that this caller cannot use; a broken body is another matter."""
 SECONDS = 5
+SECRETS: dict[str, str] = {}
+"""What is said at an address: inside a service, the secret that it shares with its sidecar."""
 
 
 def look(told: dict[str, Any], service: Any = None) -> dict[str, Any]:
@@ -37,6 +39,8 @@ def look(told: dict[str, Any], service: Any = None) -> dict[str, Any]:
         settings = service.settings
         for peer, url in settings.peers.items():
             bases.setdefault(peer, []).insert(0, url)
+        if settings.secrets.sidecar is not None:
+            SECRETS.update({settings.peers[name]: settings.secrets.sidecar for name in settings.meshed})
         tokens += remembered(service)
         redis = settings.redis and (settings.redis.url, settings.redis.username, settings.redis.password)
     tried = [attempt(bases.get(name, []), name, method, path, tokens) for name, method, path in told["operations"]]
@@ -49,7 +53,7 @@ def look(told: dict[str, Any], service: Any = None) -> dict[str, Any]:
         "opened": sorted({f"{one['service']} {one['operation']}" for one in tried if one["opened"]}),
         "tokens": len(tokens),
         "records": records(bases, tokens),
-        "databases": databases(told["state"]),
+        "databases": databases(told["state"], told["files"]),
         "secrets": readable(os.path.join(told["state"], "installation.json")),  # noqa: PTH118 (it is sent as text)
         "admin": read_admin(told["admin"]),
         "redis": ask_redis(*redis) if redis else "not known",
@@ -84,6 +88,8 @@ def ask(url: str, method: str, path: str, token: str = "") -> tuple[int, str, by
     """Status, reason and body; status 0 where nothing of HTTP came back."""
     where = urlsplit(url)
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    if url in SECRETS:
+        headers["X-Gatehouse-Service"] = SECRETS[url]
     connection: http.client.HTTPConnection
     if where.scheme == "https":
         trusting = ssl._create_unverified_context()  # noqa: S323 (an attacker does not mind)
@@ -126,14 +132,14 @@ def records(bases: dict[str, list[str]], tokens: list[str]) -> dict[str, int]:
     return {name: len(keys) for name, keys in found.items()}
 
 
-def databases(state: str) -> list[str]:
+def databases(state: str, names: list[str]) -> list[str]:
     """Services whose database this process can open and read."""
     opened = []
-    for path in sorted(glob.glob(f"{state}/data/*/*.db")):  # noqa: PTH207
+    for name in names:
         try:
-            with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as one:
+            with sqlite3.connect(f"file:{state}/data/{name}/{name}.db?mode=ro", uri=True) as one:
                 one.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            opened.append(os.path.basename(path)[:-3])  # noqa: PTH119
+            opened.append(name)
         except sqlite3.Error:
             continue
     return opened

@@ -133,7 +133,7 @@ class Scenario:
     questions: tuple[tuple[str, str], ...] = ()
     """For a trainer: questions with their answers."""
     architecture: Architecture = "gateway"
-    stage: tuple[Rewrite | Plant | Option, ...] = ()
+    stage: tuple[Remove | Rewrite | Plant | Option, ...] = ()
     """What is there both times and afterwards not: what the scenario needs, and is not what it compares."""
 
     def __post_init__(self) -> None:

@@ -101,6 +101,7 @@ def _told(lab: Target) -> dict[str, Any]:
         "bases": bases,
         "operations": OPERATIONS,
         "state": str(instance.state_dir),
+        "files": sorted(instance.ports),
         "admin": instance.admin_url,
     }
 

@@ -59,7 +59,7 @@ def test_what_it_plants_stands_in_one_marked_place(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("scenario", ALL, ids=lambda one: one.id)
 def test_what_it_takes_away_is_there_and_the_rest_still_loads(scenario: Scenario, shop: dict[str, Any]) -> None:
-    removed = [one for one in scenario.weaknesses if isinstance(one, Remove)]
+    removed = [one for one in (*scenario.stage, *scenario.weaknesses) if isinstance(one, Remove)]
     whole = copy.deepcopy(shop)
     for one in removed:
         remove(shop, one)

@@ -11,6 +11,7 @@ import pytest
 from sample_services.orders import ordering, outbox, store
 from sample_services.orders.domain import (
     Caller,
+    FairShareError,
     KeyReusedError,
     NotOwnerError,
     OutOfStockError,
@@ -74,7 +75,8 @@ def test_placing_reserves_stock_and_leaves_an_event(connection: sqlite3.Connecti
 
 
 @pytest.mark.parametrize(
-    ("quantities", "error"), [({1: 1, 14: 26}, OutOfStockError), ({1: 1, 99: 1}, UnknownProductError)]
+    ("quantities", "error"),
+    [({1: 1, 2: 501}, OutOfStockError), ({1: 1, 14: 6}, FairShareError), ({1: 1, 99: 1}, UnknownProductError)],
 )
 def test_a_refused_order_leaves_nothing_behind(
     connection: sqlite3.Connection, quantities: dict[int, int], error: type[Exception]

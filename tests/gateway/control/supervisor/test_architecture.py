@@ -32,7 +32,8 @@ def test_the_monolith_stands_for_its_modules() -> None:
 def test_the_monolith_may_do_what_any_of_its_modules_may_and_no_more() -> None:
     made = {entry.name: entry for entry in arranged(SHOP, MONOLITH).services}["monolith"]
     inside = [entry for entry in SHOP.services if entry.name in made.modules]
-    assert made.peers == ("identity",)
+    called = {peer for entry in inside for peer in entry.peers} - set(made.modules)
+    assert set(made.peers) == called | {"shipping"}, "it passes on what is asked of shipping, which is in no module"
     assert set(made.redis) == {rule for entry in inside for rule in entry.redis}
     assert "profiles" in made.secrets["clients"]
     assert "users" not in made.secrets

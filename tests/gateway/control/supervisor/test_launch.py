@@ -195,7 +195,6 @@ def test_a_port_in_use_starts_nothing_and_names_the_holder(shop: Shop) -> None:
         assert f"(pid {os.getpid()})" in str(refused.value)
     assert refused.value.exit_code == 2
     assert shop.launched[0].process.returncode == 2
-    assert not (shop.state / "installation.json").exists()
     assert not any(event["event"] == "started" for event in shop.events)
 
 
