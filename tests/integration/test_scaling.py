@@ -291,12 +291,10 @@ def test_what_cannot_be_is_refused(plain: Shop, words: tuple[str, ...], why: str
 def test_a_patched_copy_of_the_code_is_deployed(plain: Shop, tmp_path: Path) -> None:
     code = ROOT / "sample_services"
     shutil.copytree(code, tmp_path / "sample_services", ignore=shutil.ignore_patterns("__pycache__"))
-    seed = tmp_path / "sample_services" / "orders" / "__main__.py"
-    patched = seed.read_text().replace(
-        'run("orders", setup', 'import sys; sys.stderr.write("patched\\n"); run("orders", setup'
-    )
-    assert patched != seed.read_text()
-    seed.write_text(patched)
+    program = tmp_path / "sample_services" / "orders" / "__main__.py"
+    patched = program.read_text().replace("COMPONENT.run()", 'print("patched", flush=True), COMPONENT.run()')
+    assert patched != program.read_text()
+    program.write_text(patched)
     plain.gatehouse("deploy", "orders", "--version", "mine", "--path", str(tmp_path))
     assert versions(plain) == {"orders": "mine"}
     assert "patched" in (plain.state / "logs" / "orders.log").read_text()
