@@ -176,6 +176,20 @@ class Supervisor:
             await asyncio.sleep(ROTATE_EVERY)
             self._fleet_of().rotate_logs()
             logs.rotate(prepared.site.state.log("supervisor"))
+            await self._renew_intermediate()
+
+    async def _renew_intermediate(self) -> None:
+        """An instance may run for longer than an intermediate is good."""
+        mesh = self._shop.prepared.site.mesh
+        if mesh is None or not mesh.is_due(time.time()):
+            return
+        try:
+            async with self._changing:
+                await self._change_intermediate(rotate=False)
+        except Refused as refused:
+            log.error("no other intermediate: %s; tried again soon", refused)
+        else:
+            log.info("the authority signs with another intermediate")
 
     def _fleet_of(self) -> Fleet:
         if self._fleet is None:
@@ -208,22 +222,22 @@ class Supervisor:
                     return await self._forget([str(name) for name in names])
             case {"do": "rotate-root"}:
                 async with self._changing:
-                    return await self._rotate_root()
+                    return await self._change_intermediate(rotate=True)
         raise Refused("ask ps, down, rotate-root; stop, start, restart, reconfigure with a name; forget with names")
 
-    async def _rotate_root(self) -> dict[str, Any]:
-        """A new root for the mesh: the authority adopts it, and whatever starts from now on believes it."""
+    async def _change_intermediate(self, *, rotate: bool) -> dict[str, Any]:
+        """Another intermediate for the mesh, of a new root if `rotate`; what starts from now on believes that."""
         site = self._shop.prepared.site
         if site.mesh is None:
             raise Refused("this instance runs without a mesh")
         try:
             intermediate = await fresh_intermediate(
-                root_program(str(site.state.mesh), rotate=True), reduced_environment(os.environ)
+                root_program(str(site.state.mesh), rotate=rotate), reduced_environment(os.environ)
             )
             await adopt_intermediate(site.state.authority_socket, site.mesh.admin_secret, intermediate)
         except (CannotStart, OSError, ValueError) as error:
-            raise Refused(f"the root was not changed: {error}") from None
-        site = replace(site, mesh=replace(site.mesh, intermediate=intermediate))
+            raise Refused(f"the authority goes on as before: {error}") from None
+        site = replace(site, mesh=replace(site.mesh, intermediate=intermediate, made=time.time()))
         await self._take_up({plan.name: plan for plan in make_plan(site)}, site)
         return {"ok": True}
 
