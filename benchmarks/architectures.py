@@ -36,7 +36,7 @@ from gateway.control.supervisor.options import Options, default_manifest, defaul
 
 T = TypeVar("T")
 RESULTS = Path(__file__).parent / "results"
-MODULES = ("orders", "profiles", "storefront")
+MODULES = ("orders", "profiles", "storefront", "reports", "recommendations")
 QUICK = ("browse", "order", "cancel", "own_orders", "profile_by_rest", "profile_by_soap", "graphql_page", "partner")
 """Those that wait for nothing but answers; a login is mostly a password hash, which is the same everywhere."""
 SLOW = ("log_in", "password_reset", "suspicious_order")

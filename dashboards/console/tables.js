@@ -43,13 +43,23 @@ export function services(message) {
     state.dataset.state = service.state;
     state.title = service.state;
     setText(state.querySelector("i"), service.state === "running" ? "" : ` (${shown(service.state)})`);
+    setText(row.querySelector(".copies"), copies(service));
     fillTraffic(row, service);
   });
 }
 
+// `3 × v1, 1 × v2 (10 %)`: what runs of it; nothing for one copy of one version.
+function copies(service) {
+  const all = service.copies ?? [];
+  if (all.length < 2) return "";
+  const versions = [...new Set(all.map((copy) => copy.version))];
+  const share = (version) => (service.canary?.version === version ? ` (${service.canary.weight} %)` : "");
+  return versions.map((version) => `${all.filter((copy) => copy.version === version).length} × ${shown(version)}${share(version)}`).join(", ");
+}
+
 function serviceHead(service) {
   const name = el("span", { class: "state" }, shown(service.name), el("i"));
-  return el("th", { scope: "row" }, name, el("small", { title: shown(service.about) }, shown(service.about)));
+  return el("th", { scope: "row" }, name, el("small", { class: "copies" }), el("small", { title: shown(service.about) }, shown(service.about)));
 }
 
 function trafficRow(head) {

@@ -41,7 +41,8 @@ TAIL_BYTES = 4 * 1_048_576
 def logs(service: str, follow: bool, lines: int, raw: bool, state_dir: Path | None) -> None:
     """Show what a process logged.
 
-    SERVICE is a process by its name in `gatehouse ps`: orders, redis, control, gateway-1 …
+    SERVICE is a process by its name in `gatehouse ps`: orders, orders-2, redis, control, gateway-1 … Of a service
+    with several copies `orders` is the first; the name of another is that of its log.
 
     \b
     Examples:
@@ -75,6 +76,8 @@ def log_path(option: Path | None, name: str) -> Path:
         if not known:
             raise
     known = {process: path for process, path in known.items() if path.is_file()}
+    if name not in known and name.endswith("-1"):
+        name = name[:-2]
     if name not in known:
         raise Failure(f"There is no log of {name!r} in {folder}.", f"There is: {', '.join(known) or 'none'}")
     return known[name]

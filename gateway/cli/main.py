@@ -43,6 +43,12 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "stop": Entry("processes", "Stop one process until it is started again."),
         "start": Entry("processes", "Start a process that was stopped."),
     },
+    "Change one service": {
+        "scale": Entry("deploying", "Run so many copies of a service."),
+        "deploy": Entry("deploying", "Run another version of a service, for all requests or for a share."),
+        "promote": Entry("deploying", "Make a service's canary its version."),
+        "rollback": Entry("deploying", "Take a service's canary back, or go back to the version before."),
+    },
     "Configuration": {
         "check": Entry("check", "Check a configuration file; nothing is started."),
         "reload": Entry("reload", "Read the configuration again, now."),

@@ -45,7 +45,7 @@ def ps(state_dir: Path | None, as_json: bool) -> None:
         print_json(processes)
         return
     console().print(f"Architecture: {visible(instance.architecture)}\n")
-    columns = ("PROCESS", "KIND", "PID", "STATE", "RESTARTS", "UPTIME", "MEMORY", "PORT", "ISOLATION")
+    columns = ("PROCESS", "KIND", "VERSION", "PID", "STATE", "RESTARTS", "UPTIME", "MEMORY", "PORT", "ISOLATION")
     console().print(table(columns, map(_row, processes), right=("PID", "RESTARTS", "UPTIME", "MEMORY", "PORT")))
     click.echo()
     for sentence in isolation.sentences(processes):
@@ -60,6 +60,7 @@ def _row(process: dict[str, Any]) -> tuple[object, ...]:
     return (
         process["name"],
         process["kind"],
+        process.get("version") or "–",
         process.get("pid") or "–",
         process["state"],
         process.get("restarts", 0),
@@ -76,7 +77,8 @@ def _row(process: dict[str, Any]) -> tuple[object, ...]:
 def restart(service: str, state_dir: Path | None) -> None:
     """Restart one process; the others do not notice.
 
-    SERVICE is its name in `gatehouse ps`; `gateway` means all workers, one after the other.
+    SERVICE is its name in `gatehouse ps`; `gateway` means all workers, and a service all its copies, one after the
+    other: a copy that others can stand in for gets no requests meanwhile. `orders-1` is the first of them alone.
 
     \b
     Examples:
@@ -112,11 +114,13 @@ def start(service: str, state_dir: Path | None) -> None:
     _change("start", service, state_dir)
 
 
+CHANGE_WITHIN = 300.0
+"""Seconds: copies are restarted one after the other."""
 DONE = {"restart": "restarted", "stop": "stopped", "start": "started"}
 
 
 def _change(action: str, service: str, option: Path | None) -> None:
-    find(option).supervisor({"do": action, "name": service})
+    find(option).supervisor({"do": action, "name": service}, timeout=CHANGE_WITHIN)
     console().print(f"{service} {DONE[action]}.")
 
 

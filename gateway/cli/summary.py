@@ -61,6 +61,7 @@ TRIALS = (
     (("call", "alice", "GET", "/orders/1001"), "alice reads her order, and the way to its trace"),
     (("call", "partner", "POST", "/orders", "-d", "{}"), "refused: a partner may read orders, not write them"),
     (("explain", "GET", "/orders/1001", "--as", "bob"), "what would happen, step by step; nothing is sent"),
+    (("scale", "orders", "3"), "three copies of one service; the others do not notice"),
 )
 
 

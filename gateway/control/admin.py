@@ -21,6 +21,7 @@ from gateway.control.views import (
     health,
     limits,
     mesh,
+    placement,
     services,
     traffic,
 )
@@ -59,7 +60,9 @@ def application(plane: ControlPlane, guard: Guard) -> web.Application:
     """The admin API as an aiohttp application."""
     app = web.Application(middlewares=[problems, guard.middleware], client_max_size=MAX_BODY)
     app.on_response_prepare.append(_headers)
-    for topic in (health, config, canaries, clusters, explanations, limits, caches, mesh, traffic, services):
+    for topic in (
+        health, config, canaries, clusters, explanations, limits, caches, mesh, placement, traffic, services,
+    ):  # fmt: skip
         app.add_routes(topic.routes(plane))
     app.add_routes(console.routes(guard))
     return app

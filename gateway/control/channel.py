@@ -53,6 +53,11 @@ class Worker:
     clusters: dict[str, dict[str, Any]] = field(default_factory=dict)
     questions: dict[str, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
 
+    @property
+    def source(self) -> str:
+        """Whose counts they are: those of a successor begin anew."""
+        return f"{self.name}/{self.pid}"
+
     def send(self, line: bytes) -> None:
         """Queue a line; a worker that has stopped reading is cut off instead of filling our memory."""
         if self.writer.transport.get_write_buffer_size() > MAX_UNSENT:

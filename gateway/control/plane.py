@@ -18,6 +18,7 @@ from gateway.control.messages import Ack, Explanations, FamilyMessage, Stats
 from gateway.control.metrics_merge import MetricsBook
 from gateway.control.metrics_render import ControlMetrics
 from gateway.control.past_store import PastStore
+from gateway.control.placed import Placed
 from gateway.control.rates import HISTOGRAM, RateBook, Tally, Totals
 from gateway.control.reload import Loader, Override, Reloader, Source
 from gateway.control.request_log import RequestLog
@@ -46,23 +47,25 @@ class ControlPlane(Events):
         self.traces = TraceStore()
         self.past = PastStore()
         self.supervisor = SupervisorClient(settings.supervisor_socket, settings.admin_secret.get_secret_value())
-        self.services = Services(settings.services, self.supervisor)
+        self.services = Services(settings.services, self.supervisor, lambda: self.placed.placement)
         self.channel = WorkerChannel(settings.control_socket, self, settings.control_secret.get_secret_value())
         self.mesh: MeshPart | None = None
-        endpoints = dict(settings.endpoints)
+        self.placed = Placed(self, settings.placement)
         if settings.mesh:
-            self.mesh = MeshPart(settings.mesh, settings.state_dir, settings.variables, self._moved, self)
+            self.mesh = MeshPart(settings.mesh, settings.state_dir, settings.variables, self.placed.moved, self)
             load = in_mesh(load, self.mesh.identities)
-            endpoints |= self.mesh.registry.endpoints()
+            self.placed.register()
         source = Source(
             settings.config,
             settings.state_dir / "last-good.json",
             load,
             settings.variables,
-            endpoints,
+            self.placed.endpoints(),
+            self.placed.shape,
         )
         self.reloader = Reloader(source, self.channel, self.metrics)
-        self.canaries = Canaries(settings.state_dir, self.channel, self.metrics)
+        channels = [self.channel, self.mesh.channel] if self.mesh else [self.channel]
+        self.canaries = Canaries(settings.state_dir, channels, self.metrics)
         self.live = Live(lambda: live_message(self), self._tick)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -81,7 +84,7 @@ class ControlPlane(Events):
         await self.reloader.start()
         self.follow()
         await self.channel.start()
-        jobs: list[Callable[[], Awaitable[None]]] = [self._watch, self.services.run, self.live.run]
+        jobs: list[Callable[[], Awaitable[None]]] = [self._watch, self.services.run, self.live.run, self.placed.judge]
         if self.mesh is not None:
             await self.mesh.start()
             jobs += self.mesh.jobs()
@@ -98,19 +101,13 @@ class ControlPlane(Events):
             await self.mesh.channel.stop()
         await self.reloader.stop()
 
-    async def _moved(self, endpoints: Mapping[str, list[str]]) -> None:
-        """Services are elsewhere now: tell the workers."""
-        self.reloader.source.endpoints.clear()
-        self.reloader.source.endpoints.update(endpoints)
-        await self.reloader.reload("registry")
-
     async def _watch(self) -> None:
         await watch(self.settings.config, lambda: self.reloader.reload("file"))
 
     def follow(self) -> None:
         """Let canaries follow the configuration, but not one that workers may still refuse."""
         if self.reloader.settled:
-            self.canaries.follow(self.reloader.current)
+            self.canaries.follow(self.reloader.current, self.mesh.plane if self.mesh else None)
 
     def _tick(self) -> None:
         self.follow()
@@ -135,12 +132,16 @@ class ControlPlane(Events):
     def stats(self, worker: Worker, stats: Stats) -> None:
         """Merge a worker's numbers."""
         self.book.stats(worker.name, stats.families)
-        self.rates.report(_source(worker), by_route(stats.families))
+        self.rates.report(worker.source, by_route(stats.families))
         if self.mesh is not None:
             worker.certificate_expires = stats.certificate_expires
-            self.mesh.topology.report(_source(worker), stats.families)
+            self.mesh.topology.report(worker.source, stats.families)
+        self.canary_counts(worker, stats)
+
+    def canary_counts(self, worker: Worker, stats: Stats) -> None:
+        """Judge by a worker's, or a sidecar's, newest numbers."""
         self.follow()
-        self.canaries.report(_source(worker), stats.canaries)
+        self.canaries.report(worker.source, stats.canaries)
 
     def requests(self, worker: Worker, records: list[dict[str, Any]]) -> None:
         """Keep the latest requests."""
@@ -154,10 +155,10 @@ class ControlPlane(Events):
         """Keep what a worker had counted; stop waiting for it."""
         log.info("worker gone", extra={"worker": worker.name, "worker_pid": worker.pid})
         self.book.gone(worker.name, worker.pid)
-        self.rates.forget(_source(worker))
+        self.rates.forget(worker.source)
         if self.mesh is not None:
-            self.mesh.topology.forget(_source(worker))
-        self.canaries.gone(_source(worker))
+            self.mesh.topology.forget(worker.source)
+        self.canaries.gone(worker.source)
         self.metrics.workers.set(len(self.channel.workers))
         self.reloader.gone(worker)
 
@@ -189,10 +190,6 @@ def by_route(families: list[FamilyMessage]) -> dict[str, Totals]:
             for name, labels, value, _ in family.samples:
                 tally.add(labels.get("http_route", ""), name, labels, value)
     return tally.totals()
-
-
-def _source(worker: Worker) -> str:
-    return f"{worker.name}/{worker.pid}"
 
 
 async def _forever(job: Callable[[], Awaitable[None]]) -> None:

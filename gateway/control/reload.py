@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +51,8 @@ class Override:
         return {"why": self.why, "since": self.since}
 
 
+Outcome = tuple[str, list[str], list[dict[str, Any]], list[str]]
+"""The result's word, errors, acknowledgements, notes."""
 HISTORY = 50
 
 
@@ -77,7 +79,9 @@ class Source:
     load: Loader
     variables: Mapping[str, str] = field(default_factory=dict)
     endpoints: Endpoints = field(default_factory=dict)
-    """As they are now; in a mesh they change while this instance runs."""
+    """As they are now; they change while this instance runs."""
+    shape: Callable[[dict[str, Any]], dict[str, Any]] = lambda document: document
+    """What becomes of a configuration before it is sent: a version that is tried needs routes to it."""
 
 
 class Reloader:
@@ -123,9 +127,16 @@ class Reloader:
 
     async def reload(self, trigger: str) -> Result:
         """Read the file and bring it to every worker; `trigger` says who asked (start, file, request)."""
+        return await self._do(trigger, lambda: self._attempt(at_start=trigger == "start"))
+
+    async def move(self, trigger: str) -> Result:
+        """Bring other endpoints to every worker, with the configuration in force: the file is not read for it."""
+        return await self._do(trigger, self._move)
+
+    async def _do(self, trigger: str, attempt: Callable[[], Awaitable[Outcome]]) -> Result:
         async with self._lock:
             began = time.perf_counter()
-            outcome, errors, acks, notes = await self._attempt(at_start=trigger == "start")
+            outcome, errors, acks, notes = await attempt()
             result = Result(
                 result=outcome,
                 trigger=trigger,
@@ -139,6 +150,20 @@ class Reloader:
             self._tell(result)
             return result
 
+    async def _move(self) -> Outcome:
+        old = self.current
+        if old is None:
+            return "rejected", ["no configuration is loaded"], [], []
+        try:
+            shaped = self.source.shape(old.spec)
+        except ValueError as error:
+            return "rejected", [str(error)], [], []
+        new = Revision(old.version + 1, shaped, dict(self.source.endpoints))
+        if new.same_as(old):
+            return "unchanged", [], [], []
+        errors, acks = await self._roll_out(new)
+        return ("rolled_back" if errors else "accepted"), errors, acks, []
+
     async def replace(self, override: Override | None) -> Result:
         """Let a text stand in for the file, or the file hold again; what is rejected changes nothing."""
         before, self.override = self.override, override
@@ -147,7 +172,7 @@ class Reloader:
             self.override = before
         return result
 
-    async def _attempt(self, at_start: bool) -> tuple[str, list[str], list[dict[str, Any]], list[str]]:
+    async def _attempt(self, at_start: bool) -> Outcome:
         try:
             text = self.override.text if self.override else None
             spec = await asyncio.to_thread(self.source.load, self.source.path, self.source.variables, text)
@@ -156,7 +181,10 @@ class Reloader:
         except OSError as error:
             return "rejected", [f"{self.source.path}: {error.strerror or error}"], [], []
         old = self.current
-        new = Revision.of(old.version + 1 if old else 1, spec, dict(self.source.endpoints))
+        try:
+            new = Revision.of(old.version + 1 if old else 1, spec, dict(self.source.endpoints), self.source.shape)
+        except ValueError as error:
+            return "rejected", [str(error)], [], []
         if new.same_as(old):
             return "unchanged", [], [], []
         if old is not None and not at_start and new.sockets() != old.sockets():

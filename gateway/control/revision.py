@@ -7,6 +7,7 @@ they would have received; it is replaced atomically, so that a reader sees the o
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,15 @@ class Revision:
     endpoints: Endpoints
 
     @classmethod
-    def of(cls, version: int, spec: Spec, endpoints: Endpoints) -> Revision:
-        """Number a loaded spec."""
-        return cls(version, sent(spec), endpoints)
+    def of(
+        cls,
+        version: int,
+        spec: Spec,
+        endpoints: Endpoints,
+        shape: Callable[[dict[str, Any]], dict[str, Any]] = lambda document: document,
+    ) -> Revision:
+        """Number a loaded spec, as `shape` makes it."""
+        return cls(version, shape(sent(spec)), endpoints)
 
     def message(self) -> dict[str, Any]:
         """What a worker receives."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.control.placement import Placement
 from gateway.control.rates import HISTOGRAM, RateBook, Tally, Totals
 from gateway.control.settings import Service
 from gateway.control.supervisor_client import SupervisorClient, SupervisorError
@@ -28,8 +30,15 @@ MAX_SCRAPE = 2 * 1024 * 1024
 class Services:
     """The latest view of processes and services."""
 
-    def __init__(self, services: tuple[Service, ...], supervisor: SupervisorClient) -> None:
+    def __init__(
+        self,
+        services: tuple[Service, ...],
+        supervisor: SupervisorClient,
+        placement: Callable[[], Placement] = Placement,
+    ) -> None:
+        """`placement` knows the copies of each service; one that it does not name is at its own address alone."""
         self.known = services
+        self._placement = placement
         self.rates = RateBook()
         self.processes: list[dict[str, Any]] = []
         self.strangers = 0
@@ -43,7 +52,7 @@ class Services:
         timeout = aiohttp.ClientTimeout(total=SCRAPE_DEADLINE)
         async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
             while True:
-                await asyncio.gather(self.look(), *(self.scrape(session, one) for one in self.known))
+                await asyncio.gather(self.look(), self._scrape_all(session))
                 await asyncio.sleep(SCRAPE_SECONDS)
 
     async def look(self) -> None:
@@ -58,32 +67,56 @@ class Services:
             self.strangers = int(answer.get("strangers", 0))
             self.supervisor_error = None
 
-    async def scrape(self, session: aiohttp.ClientSession, service: Service) -> None:
-        """Read one service's metrics; a failure is remembered, its numbers begin anew afterwards."""
-        if service.url is None:
-            return
+    async def _scrape_all(self, session: aiohttp.ClientSession) -> None:
+        places = {name: (one, url) for one in self.known for name, url in self._places(one)}
+        for gone in self._scraped.keys() - places.keys():
+            self.rates.forget(gone)
+            del self._scraped[gone]
+        await asyncio.gather(*(self.scrape(session, one, name, url) for name, (one, url) in places.items()))
+
+    def _places(self, service: Service) -> list[tuple[str, str]]:
+        """Its copies and where they answer."""
+        copies = self._placement().services.get(service.name, ())
+        if copies:
+            return [(copy.name, f"http://{copy.address}") for copy in copies]
+        return [(service.name, service.url)] if service.url else []
+
+    async def scrape(self, session: aiohttp.ClientSession, service: Service, copy: str, url: str) -> None:
+        """Read one copy's metrics; a failure is remembered, its numbers begin anew afterwards."""
         try:
-            self.rates.report(service.name, {service.name: await scrape(session, service.url)})
-            self._scraped[service.name] = True
+            self.rates.report(copy, {service.name: await scrape(session, url)})
+            self._scraped[copy] = True
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            if self._scraped.get(service.name, True):
-                log.info("service not scraped", extra={"service": service.name, "error": str(error)[:200]})
-            self._scraped[service.name] = False
+            if self._scraped.get(copy, True):
+                log.info("service not scraped", extra={"service": copy, "error": str(error)[:200]})
+            self._scraped[copy] = False
 
     def view(self) -> list[dict[str, Any]]:
-        """One entry per service: the process, what it is for, and its numbers."""
+        """One entry per service: its first process, what it is for, its copies, and the numbers of all of them."""
         by_name = {process.get("name"): process for process in self.processes}
+        placement = self._placement()
         return [
             {
                 **by_name.get(service.name, {"name": service.name, "state": "unknown"}),
                 "url": service.url,
                 "about": service.about,
                 "public": service.public,
+                "copies": [
+                    {**copy.model_dump(), **_state(by_name.get(copy.name, {}))}
+                    for copy in placement.services.get(service.name, ())
+                ],
+                "canary": trial.model_dump(include={"version", "weight"})
+                if (trial := placement.trials.get(service.name))
+                else None,
                 "scraped": self._scraped.get(service.name, False),
                 **self.rates.view(service.name),
             }
             for service in self.known
         ]
+
+
+def _state(process: dict[str, Any]) -> dict[str, Any]:
+    return {key: process.get(key) for key in ("pid", "state", "restarts", "uptime_s")}
 
 
 async def scrape(session: aiohttp.ClientSession, url: str) -> Totals:

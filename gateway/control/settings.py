@@ -11,7 +11,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-MAX_SETTINGS = 1024 * 1024
+from gateway.control.placement import Placement
+
+MAX_SETTINGS = 4 * 1024 * 1024
 
 
 class Place(BaseModel):
@@ -69,6 +71,8 @@ class ControlSettings(BaseModel):
     variables: dict[str, str] = Field(default_factory=dict)
     endpoints: dict[str, list[str]] = Field(default_factory=dict)
     """Service name → addresses (`host:port`), sent to the workers with every configuration."""
+    placement: Placement = Placement()
+    """The copies of each service."""
     services: tuple[Service, ...] = ()
     admin: Place = Place(port=9901)
     collector: Place = Place(port=4318)

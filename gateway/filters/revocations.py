@@ -21,7 +21,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.observability.metrics import Metrics
@@ -84,6 +84,8 @@ class Revoked:
             if len(self) >= self._max:  # not at the cost of another, which would be good again
                 self.incomplete_until = max(self.incomplete_until, entry.expires)
                 return False
+        if old is not None:  # the stricter of both words holds, and for as long as either does
+            entry = replace(entry, before=max(old.before, entry.before), expires=max(old.expires, entry.expires))
         known[entry.value] = entry
         return True
 

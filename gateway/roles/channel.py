@@ -118,9 +118,11 @@ class Channel:
 
     async def _answer(self, question: Message) -> Message:
         asked, snapshot = question.get("ask"), self._worker.snapshot
-        if asked not in ("explain", "limits", "caches", "purge") or not snapshot.version:
+        if asked not in ("explain", "limits", "caches", "purge", "leaving") or not snapshot.version:
             return {"error": f"cannot answer {asked!r}"}
         try:
+            if asked == "leaving":
+                return {"left": self._worker.leaving(question["request"]["address"])}
             if asked == "limits":
                 return await limits(snapshot, question["request"]["route"])
             if asked == "caches":

@@ -41,6 +41,7 @@ from gateway.roles.records import access_record, client_span, refusal_record, se
 from gateway.roles.replies import RENDERERS, reply_lines
 from gateway.spec.models import Spec
 from gateway.upstream.canary import Orders
+from gateway.upstream.cluster import Cluster
 from gateway.upstream.redis_account import Account
 from gateway.upstream.resolver import Resolver, SystemResolver
 from gateway.upstream.session import session_key
@@ -95,6 +96,8 @@ class Worker:
         )
         self.exchanges: set[Ending] = set()
         self.snapshot = Snapshot.empty()
+        self._retired: list[Cluster] = []
+        """Clusters of former snapshots in which something is still in flight."""
         self.access_log = AccessLog(None)
         self.exporter: SpanExporter | None = None
         self.recent: list[Record] = []
@@ -145,9 +148,17 @@ class Worker:
         clusters, closing = retired(before, after)
         for cluster in clusters:
             cluster.retire()
+        self._retired = [one for one in (*self._retired, *clusters) if one.connections or one.pending]
         for cluster, spec, addresses in after.moved:
             cluster.update(spec, addresses)
         return closing
+
+    def leaving(self, address: str) -> int:
+        """How many requests may still reach an endpoint that is left out: who stops it waits for 0."""
+        clusters = (*self.snapshot.clusters.values(), *self._retired)
+        undecided = (one.route for one in self.exchanges if one.route is not None and one.upstream is None)
+        later = sum(any(cluster.had(address) for cluster in route.clusters) for route in undecided)
+        return later + sum(cluster.leaving(address) for cluster in clusters)
 
     def obey(self, orders: Orders) -> None:
         """Take up control's decisions about canaries; they hold for snapshots to come, too."""

@@ -103,6 +103,15 @@ class Cluster:
         """Open connections and those being opened."""
         return sum(endpoint.open + endpoint.connecting for endpoint in (*self.endpoints, *self._leaving))
 
+    def leaving(self, address: str) -> int:
+        """Connections that an endpoint which is left out still has or is given, and who may wait for one of them."""
+        gone = [one for one in (*self.endpoints, *self._leaving) if one.address == address and one.retired]
+        return sum(one.open + one.connecting for one in gone) + (len(self.pending) if gone and self.retired else 0)
+
+    def had(self, address: str) -> bool:
+        """Whether it is a former cluster with this endpoint: a request that began with it may still go there."""
+        return self.retired and any(one.address == address for one in self.endpoints)
+
     def endpoints_known(self) -> None:
         """Whoever waited for the first endpoints gets a connection, or gets to know why not."""
         waiting, self.pending = self.pending, deque()

@@ -24,7 +24,7 @@ async def setup(service: Service) -> None:
         await service.redis.ping()
 
     service.ready_checks.append(redis_answers)
-    service.background(work, "worker")
+    service.background(work, "worker", alone=True)
 
 
 def nothing_to_seed(_connection: sqlite3.Connection, _settings: Settings) -> None:

@@ -43,7 +43,9 @@ async def setup(service: Service) -> None:
         Revocations(db, service.auth, audit, clock),
         ClientAuthentication(db, audit),
     ).add_routes(router)
-    KeyApi(settings, db, ring, service.auth, audit).add_routes(router)
+    keys = KeyApi(settings, db, ring, service.auth, audit)
+    keys.add_routes(router)
+    service.background(keys.follow, "follow the keys")
     UserApi(db, service.auth, passwords, resets, audit, clock, service.weak).add_routes(router)
     service.background(lambda: _forget(service, resets), "forget what has expired")
     _publish_revocations(service)
@@ -63,7 +65,7 @@ def _publish_revocations(service: Service) -> None:
             relay.wake()
 
     service.app.on_response_prepare.append(tell)
-    service.background(relay.run, "revocation relay")
+    service.background(relay.run, "revocation relay", alone=True)
 
 
 async def _forget(service: Service, resets: Resets) -> None:

@@ -11,13 +11,15 @@ from pydantic import BaseModel, ConfigDict
 
 from sample_services.identity.audit import Audit
 from sample_services.identity.grants import ALL_SCOPES
-from sample_services.identity.keyring import KeyRing, NewKey, load_keys, rotate_keys
+from sample_services.identity.keyring import KeyRing, NewKey, key_file, load_keys, rotate_keys
 from sample_services.kit.auth import TokenVerifier
 from sample_services.kit.body import json_body
 from sample_services.kit.database import Database
 from sample_services.kit.problems import Problem
 from sample_services.kit.settings import Settings
 
+FOLLOW_S = 0.5
+"""How long a copy may sign with a key that another has retired; it stays published for much longer than that."""
 MAX_PUBLISHED = 12
 """Verifiers read a bounded number of keys; rotating faster than old tokens expire must end somewhere."""
 
@@ -73,9 +75,21 @@ class KeyApi:
 
     async def _rotate(self, compromised: bool) -> None:
         # The new standby takes the place of the key that retires, so one of each algorithm stays.
+        former = self.ring.active_kid
         fresh = await asyncio.to_thread(self._make, self.ring.active_algorithm)
-        await self.db.write(rotate_keys, fresh, compromised, time.time())
+        rotated = await self.db.write(rotate_keys, fresh, compromised, time.time(), former)
         self.ring.use(await self.db.read(load_keys))
+        if not rotated:
+            key_file(self.settings.data_dir / "keys", fresh.kid).unlink(missing_ok=True)
+            raise Problem(409, "rotated_meanwhile", "another copy of identity has just rotated the keys: ask again")
+
+    async def follow(self) -> None:
+        """Take up what other copies of this service have rotated, for ever: a key that is not published is no key."""
+        while True:
+            await asyncio.sleep(FOLLOW_S)
+            rows = await self.db.read(load_keys)
+            if not self.ring.knows(rows):
+                self.ring.use(rows)
 
     def _make(self, algorithm: str) -> NewKey:
         key = NewKey.generate(algorithm)

@@ -30,6 +30,9 @@ from sample_services.kit.keys import Key, parse_keys
 KEEP_RETIRED_S = ACCESS_LIFETIME_S + 60.0
 """A token's lifetime and the largest leeway that a verifier may give."""
 
+ORPHANED_S = 60.0
+"""After so long a private key that the database does not know belongs to a rotation that never came to its end."""
+
 PrivateKey = RSAPrivateKey | Ed25519PrivateKey
 OTHER_ALGORITHM = {"RS256": "EdDSA", "EdDSA": "RS256"}
 
@@ -91,14 +94,24 @@ def insert_key(connection: sqlite3.Connection, key: NewKey, state: str, now: flo
     )
 
 
-def rotate_keys(connection: sqlite3.Connection, fresh: NewKey, compromised: bool, now: float) -> None:
-    """Standby becomes active, `fresh` becomes standby, active retires; a compromised one is unpublished at once."""
+def rotate_keys(
+    connection: sqlite3.Connection, fresh: NewKey, compromised: bool, now: float, active: str | None = None
+) -> bool:
+    """Standby becomes active, `fresh` becomes standby, active retires; a compromised one is unpublished at once.
+
+    With `active`, the key that the caller knows as active: False, and nothing is done, when another copy of the
+    service has rotated meanwhile.
+    """
+    (now_active,) = connection.execute("SELECT kid FROM signing_keys WHERE state = 'active'").fetchone()
+    if active not in (None, now_active):
+        return False
     if compromised:
         connection.execute("DELETE FROM signing_keys WHERE state = 'active'")
     connection.execute("UPDATE signing_keys SET state = 'retired', retired_at = ? WHERE state = 'active'", (now,))
     connection.execute("UPDATE signing_keys SET state = 'active' WHERE state = 'standby'")
     insert_key(connection, fresh, "standby", now)
     connection.execute("DELETE FROM signing_keys WHERE retired_at <= ?", (now - KEEP_RETIRED_S,))
+    return True
 
 
 def load_keys(connection: sqlite3.Connection) -> list[sqlite3.Row]:
@@ -115,6 +128,7 @@ class KeyRing:
         self._rows: list[sqlite3.Row] = []
         self._active: tuple[str, str, Any] = ("", "", None)
         self._public: dict[str, Key] = {}
+        self._seen: set[str] = set()
 
     def use(self, rows: list[sqlite3.Row]) -> None:
         """Take over what the database says; private files of keys that sign no more are deleted."""
@@ -123,9 +137,19 @@ class KeyRing:
         self._active = active["kid"], active["algorithm"], serialization.load_pem_private_key(pem, None)
         self._rows = rows
         self._public = parse_keys({"keys": [json.loads(row["public_jwk"]) for row in rows]})
-        signing = {key_file(self._directory, row["kid"]) for row in rows if row["state"] != "retired"}
-        for file in set(self._directory.glob("*.pem")) - signing:
-            file.unlink()
+        self._forget_private([row["kid"] for row in rows if row["state"] != "retired"])
+
+    def knows(self, rows: list[sqlite3.Row]) -> bool:
+        """Whether these are the keys that it has: another copy of the service may have rotated them."""
+        return [(one["kid"], one["state"]) for one in rows] == [(one["kid"], one["state"]) for one in self._rows]
+
+    def _forget_private(self, signing: list[str]) -> None:
+        """Delete private files of keys that sign no more; a file that is not in the database may be one to come."""
+        known = {row["kid"] for row in self._rows} | self._seen
+        self._seen = {row["kid"] for row in self._rows}
+        for file in self._directory.glob("*.pem"):
+            if file.stem not in signing and (file.stem in known or file.stat().st_mtime < self._clock() - ORPHANED_S):
+                file.unlink(missing_ok=True)
 
     @property
     def active_kid(self) -> str:

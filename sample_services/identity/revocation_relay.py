@@ -32,7 +32,8 @@ STREAM: Final = "revocations:shop"
 BATCH: Final = 100
 KEEP_S: Final = outbox.ACCESS_LIFETIME_S + 2 * outbox.MAX_LEEWAY_S
 """How long an entry may matter, and a minute by which Redis' clock may differ from ours."""
-LOOK_AGAIN_S: Final = 1.0
+LOOK_AGAIN_S: Final = 0.25
+"""How long a revocation may wait that another copy of the service has taken."""
 LOOK_FOR_LOSS_S: Final = 5.0
 FIRST_PAUSE_S: Final = 0.05
 MAX_PAUSE_S: Final = 1.0

@@ -39,6 +39,7 @@ def _missing(connection: sqlite3.Connection, usernames: list[str]) -> list[str]:
 
 def _adopt(connection: sqlite3.Connection, hashes: dict[str, str], clients: Mapping[str, str]) -> None:
     replace_clients(connection, clients)
-    for username, password_hash in hashes.items():
+    for username in _missing(connection, sorted(hashes)):  # again: another copy may have been faster
+        password_hash = hashes[username]
         role = USER_ROLES.get(username, "customer")
         add_user(connection, User(username, password_hash, role, disabled=False, created_at=time.time()))

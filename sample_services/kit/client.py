@@ -21,6 +21,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from sample_services.kit import deadline
 from sample_services.kit.metrics import Metrics, known_method
+from sample_services.kit.peers import Peers
 from sample_services.kit.problems import Problem
 from sample_services.kit.propagation import inject
 from sample_services.kit.settings import Settings
@@ -102,6 +103,7 @@ class HttpClient:
         self._settings = settings
         self._telemetry = telemetry
         self._metrics = metrics
+        self._peers = Peers(settings.peers, settings.peers_file)
         self._tokens: dict[str, _Token] = {}
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
@@ -172,20 +174,22 @@ class HttpClient:
         await self._session.close()
 
     async def _send(self, peer: str, method: str, path: str, limit: int, **options: Any) -> Answer:
-        base = self._settings.peers.get(peer)
-        if base is None:
-            raise PeerUnavailable(peer)
-        try:
-            async with self._session.request(
-                method, base.rstrip("/") + path, allow_redirects=False, **options
-            ) as response:
-                body = await self._read_bounded(peer, response, limit)
-                return Answer(peer, response.status, response.headers, body)
-        except (aiohttp.ClientConnectionError, TimeoutError):
-            deadline.check(deadline.ends())
-            raise PeerUnavailable(peer) from None
-        except aiohttp.ClientError as error:
-            raise PeerError(peer, f"broke the exchange ({type(error).__name__})") from None
+        for base in self._peers.of(peer):
+            try:
+                return await self._send_to(peer, base, method, path, limit, **options)
+            except aiohttp.ClientConnectorError:  # nothing was sent: another copy can do it
+                deadline.check(deadline.ends())
+            except (aiohttp.ClientConnectionError, TimeoutError):
+                deadline.check(deadline.ends())
+                raise PeerUnavailable(peer) from None
+            except aiohttp.ClientError as error:
+                raise PeerError(peer, f"broke the exchange ({type(error).__name__})") from None
+        raise PeerUnavailable(peer)
+
+    async def _send_to(self, peer: str, base: str, method: str, path: str, limit: int, **options: Any) -> Answer:
+        async with self._session.request(method, base.rstrip("/") + path, allow_redirects=False, **options) as response:
+            body = await self._read_bounded(peer, response, limit)
+            return Answer(peer, response.status, response.headers, body)
 
     async def _read_bounded(self, peer: str, response: aiohttp.ClientResponse, limit: int) -> bytes:
         body = bytearray()

@@ -2,7 +2,8 @@
 
 The problem: SQLite has one writer at a time and blocks while it works; called from the event loop it stops every
 request, and two writers meet "database is locked". The rule: all writes go through one thread, each as one
-BEGIN IMMEDIATE transaction, so they never wait for each other inside SQLite; reads run beside them on WAL
+BEGIN IMMEDIATE transaction, so they never wait for each other inside SQLite (those of other copies of the service do,
+for up to two seconds); reads run beside them on WAL
 snapshots. The queue is bounded: a service that cannot keep up says so. What has waited in it for longer than its
 caller waits is not begun (see `deadline`).
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -117,7 +119,7 @@ class Database:
         deadline.check(ends)
         connection = self._connection(kind)
         connection.statements.clear()
-        connection.execute("BEGIN IMMEDIATE" if kind == "write" else "BEGIN")
+        _begin(connection, kind)
         try:
             deadline.check(ends)  # another process' lock may have kept us for two seconds
             result = work(connection)
@@ -141,7 +143,7 @@ class Database:
 
     def _prepare(self, schema: str, seed: Callable[[sqlite3.Connection], None]) -> None:
         connection = self._connection("write")
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection)
         try:
             connection.executescript(f"BEGIN IMMEDIATE;\n{schema}")
             if not connection.execute("PRAGMA user_version").fetchone()[0]:
@@ -218,6 +220,37 @@ def _connect(path: Path) -> Connection:
     connection.execute("PRAGMA busy_timeout = 2000")
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
+
+
+def _begin(connection: Connection, kind: str) -> None:
+    """Copies of the service have writers of their own: who gets no turn among them says so, like a full queue.
+
+    Raises:
+        Problem: 503 `overloaded`.
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE" if kind == "write" else "BEGIN")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        raise Problem(503, "overloaded", "the database is busy", headers={"Retry-After": "1"}) from None
+
+
+def _use_wal(connection: Connection) -> None:
+    """Once for ever; copies that start together on a new file meet here, and SQLite does not wait for them by itself.
+
+    Raises:
+        sqlite3.OperationalError: it stays locked.
+    """
+    for pause in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, None):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if pause is None or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(pause)
+        else:
+            return
 
 
 def _select_one(connection: sqlite3.Connection) -> None:

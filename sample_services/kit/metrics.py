@@ -25,6 +25,12 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        self.info = Gauge(
+            "service_info",
+            "Which copy and version this is; always 1.",
+            ("service", "instance", "version"),
+            registry=self.registry,
+        )
         self.server_duration = Histogram(
             "http_server_request_duration_seconds",
             "Duration of HTTP requests that this service answered.",

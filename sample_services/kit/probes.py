@@ -1,7 +1,8 @@
 """/healthz, /readyz, /metrics.
 
-The problem: "is it up" has two meanings. The rule: /healthz says that the process answers (a no means: restart
-it); /readyz says that it can do its work now (a no means: send it nothing yet) and names what is missing.
+The problem: "is it up" has two meanings. The rule: /healthz says that the process answers, and which
+version it is (a no means: restart it); /readyz says that it can do its work now (a no means: send it nothing yet) and
+names what is missing.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web
 
 from sample_services.kit.metrics import Metrics
+from sample_services.kit.settings import Settings
 
 CHECK_TIMEOUT_S = 1.0
 Check = Callable[[], Awaitable[None]]
 _log = logging.getLogger("kit")
 
 
-def add_probes(app: web.Application, checks: Sequence[Check], metrics: Metrics) -> None:
+def add_probes(app: web.Application, checks: Sequence[Check], metrics: Metrics, settings: Settings) -> None:
     """Add the three routes; `checks` is read at every request, so it may still grow."""
 
     async def healthz(_: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+        return web.json_response({"status": "ok", "version": settings.version, "instance": settings.instance})
 
     async def readyz(_: web.Request) -> web.Response:
         failed = [name for name in await asyncio.gather(*map(_failure, checks)) if name]

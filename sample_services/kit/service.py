@@ -15,6 +15,7 @@ import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -25,12 +26,14 @@ from sample_services.kit.body import MAX_BYTES
 from sample_services.kit.client import HttpClient
 from sample_services.kit.database import Database
 from sample_services.kit.keys import KeySet
+from sample_services.kit.lease import LEASE_TABLE, Lease
 from sample_services.kit.lifecycle import stop_requested
 from sample_services.kit.logs import configure_logging
 from sample_services.kit.metrics import Metrics
 from sample_services.kit.observe import Observer
+from sample_services.kit.planted import never_ready, plant
 from sample_services.kit.probes import add_probes
-from sample_services.kit.settings import Settings, read_settings_or_exit
+from sample_services.kit.settings import Planted, Settings, read_settings_or_exit
 from sample_services.kit.sidecar import only_from_sidecar
 from sample_services.kit.telemetry import Telemetry
 
@@ -80,12 +83,16 @@ class Service:
         self.settings = settings
         self.log = log
         self.metrics = host.metrics if host else Metrics()
+        if host is None:
+            self.metrics.info.labels(settings.service, settings.instance, settings.version).set(1)
         self.telemetry = host.telemetry if host else Telemetry(settings, self.metrics)
         self.http = HttpClient(settings, self.telemetry, self.metrics, connector)
         self.auth = self._verifier()
         middlewares = [Observer(self.telemetry, self.metrics).middleware()]
         if settings.secrets.sidecar is not None:
             middlewares.append(only_from_sidecar(settings.secrets.sidecar, self.metrics))
+        if settings.planted != Planted():
+            middlewares.append(plant(settings.planted))
         self.app = web.Application(middlewares=middlewares, client_max_size=MAX_BYTES)
         self.app.on_response_prepare.append(_hide_software)
         self.ready_checks = host.ready_checks if host else []
@@ -111,18 +118,24 @@ class Service:
             self._redis = _open_redis(self.settings)
         return self._redis
 
-    def background(self, work: Callable[[], Awaitable[None]], name: str) -> None:
+    def background(self, work: Callable[[], Awaitable[None]], name: str, *, alone: bool = False) -> None:
         """Run `work()` until the service stops; when it raises it is logged, counted and started again.
 
+        With `alone` only one copy of the service does it at a time (see `lease`); the others stand by.
         It runs outside of any trace: use `telemetry.span(…, traceparent=…)` for work that belongs to one.
         """
+        if alone:  # named by the service, too: in a monolith several share a database
+            lease = Lease(self.db, f"{self.settings.service}: {name}", self.settings.instance)
+            work = partial(lease.alone, work)
         self._tasks.start(work, name)
 
     async def open(self, schema: str | None, seed: Seed) -> None:
         """Open the database, if there is a schema for one, and add the probes."""
         if schema is not None:
             await self._open_database(schema, seed)
-        add_probes(self.app, self.ready_checks, self.metrics)
+        if self.settings.planted.unready:
+            self.ready_checks.append(never_ready)
+        add_probes(self.app, self.ready_checks, self.metrics, self.settings)
         if self.weak("debug-endpoint"):  # LAB: compromised-service
             from sample_services.kit.debug import add_debug
 
@@ -131,7 +144,11 @@ class Service:
     async def _open_database(self, schema: str, seed: Seed) -> None:
         path = self.settings.data_dir / f"{self.settings.service}.db"
         self.db = await Database.open(
-            path, self.settings.service, self.telemetry, schema, lambda connection: seed(connection, self.settings)
+            path,
+            self.settings.service,
+            self.telemetry,
+            f"{LEASE_TABLE}\n{schema}",
+            lambda connection: seed(connection, self.settings),
         )
         self.ready_checks.append(self.db.ping)
 

@@ -56,15 +56,31 @@ class Secrets(_Part):
     """In a mesh: what this service and its own sidecar say to each other, both ways."""
 
 
+class Planted(BaseModel):
+    """What is wrong with this version on purpose (see `planted`); by default nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    errors: float = Field(0.0, ge=0, le=1)
+    """The share of requests that are answered with 500."""
+    delay: float = Field(0.0, ge=0, le=60)
+    """Seconds that each request waits."""
+    unready: bool = False
+
+
 class Settings(_Part):
     """Everything a service process is told. `port` 0 takes any free one."""
 
     service: str
     instance: str
+    version: str = ""
+    """Under which name this code or these settings were deployed."""
     host: str = "127.0.0.1"
     port: int = Field(0, ge=0, le=65_535)
     data_dir: Path
     peers: Mapping[str, str] = Field(default_factory=dict)
+    peers_file: Path | None = None
+    """Where the addresses of their copies stand, as they are now (see `peers`)."""
     meshed: tuple[str, ...] = ()
     """In a mesh: the peers that are reached through the own sidecar. Nobody else is told its secret."""
     public_url: str = "http://127.0.0.1:8088"
@@ -78,6 +94,7 @@ class Settings(_Part):
     """Planted for a lesson: protections that this process leaves out. Empty, unless the lab is at work."""
     lifeline_fd: int | None = None
     secrets: Secrets = Secrets()
+    planted: Planted = Planted()
     options: Mapping[str, str] = Field(default_factory=dict)
     """What this service alone can be told; the manifest names them, `gatehouse up --set` changes them."""
 

@@ -66,6 +66,7 @@ class Telemetry:
                 "service.name": settings.service,
                 "service.instance.id": settings.instance,
                 "service.namespace": "shop",
+                **({"service.version": settings.version} if settings.version else {}),
             }
         )
         self._provider = TracerProvider(ParentBased(Roots()), resource, shutdown_on_exit=False)

@@ -23,7 +23,7 @@ async def setup(service: Service) -> None:
     metrics = RelayMetrics(service.metrics.registry, lambda: datetime.now(UTC))
     relay = Relay(service.db, service.redis, service.telemetry, metrics, service.log)
     service.app.add_routes(Api(service, relay.wake).routes())
-    service.background(relay.run, "outbox relay")
+    service.background(relay.run, "outbox relay", alone=True)
 
 
 COMPONENT = Component("orders", setup, schema_of("sample_services.orders"), seed)

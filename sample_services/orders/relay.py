@@ -35,7 +35,7 @@ from sample_services.orders.outbox import Backlog, Waiting
 BATCH: Final = 100
 MAX_STREAM: Final = 100_000
 LOOK_AGAIN_S: Final = 1.0
-"""How long an event may wait if its wake-up call was lost."""
+"""How long an event may wait if its wake-up call was lost, or given in another copy of the service."""
 KEEP_SENT: Final = timedelta(hours=1)
 MAX_PAUSE_S: Final = 5.0
 
@@ -62,7 +62,7 @@ class RelayMetrics:
 
 @dataclass
 class Relay:
-    """One per database: two would send in the wrong order."""
+    """One per database: two would send in the wrong order, so of several copies only one has it running."""
 
     db: Database
     redis: Redis

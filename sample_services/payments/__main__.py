@@ -36,7 +36,7 @@ async def setup(service: Service) -> None:
     secret = settings.secrets.webhooks["payments"]
     sender = Sender(service.db, secret, post, service.metrics.registry, service.log)
     service.app.add_routes(Api(service, settings.secrets.shared["payments-key"], mode, sender).routes())
-    service.background(sender.run, "webhooks")
+    service.background(sender.run, "webhooks", alone=True)
 
 
 if __name__ == "__main__":

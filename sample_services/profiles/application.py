@@ -21,7 +21,7 @@ async def setup(service: Service) -> None:
     profiles = Profiles(service.db, recovered=delivery.wake, weak=service.weak)
     SoapFace(service, profiles).add_routes(service.app)
     RestFace(service, profiles).add_routes(service.app)
-    service.background(delivery.run, "credential resets")
+    service.background(delivery.run, "credential resets", alone=True)
 
 
 def seed(connection: sqlite3.Connection, settings: Settings) -> None:

@@ -23,7 +23,8 @@ from sample_services.kit.telemetry import Telemetry
 from sample_services.profiles import recovery
 from sample_services.profiles.recovery import Outcome, Reset
 
-_IDLE = 60.0
+_IDLE = 2.0
+"""Seconds until the next look: another copy of the service may have written an intent, and wakes only itself."""
 
 
 def outcome_counter(registry: CollectorRegistry) -> Counter:

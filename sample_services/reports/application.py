@@ -40,8 +40,8 @@ async def setup(service: Service) -> None:
                 service.log.info("orders cannot be read yet", extra={"reason": problem.reason})
                 await asyncio.sleep(TRY_AGAIN_S)
 
-    service.background(follow, "worker")
-    service.background(fill, "first reading")
+    service.background(follow, "worker", alone=True)
+    service.background(fill, "first reading", alone=True)
 
 
 COMPONENT = Component("reports", setup, schema_of("sample_services.reports"))

@@ -16,7 +16,8 @@ Pure but for its clocks; who is told, and where it is written down, is the keepe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 from gateway.control.canary.judge import judge
@@ -26,6 +27,8 @@ from gateway.spec.models import Canary
 
 State = Literal["running", "rolled_back", "promoted"]
 Clock = Callable[[], float]
+_OF_ROUTE = "#"
+"""Between a worker and the route that it counted for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Watched:
 
     def forget(self, source: str) -> None:
         """A worker has gone."""
-        self._before.pop(source, None)
+        self._before = {of: counts for of, counts in self._before.items() if of.partition(_OF_ROUTE)[0] != source}
 
     def roll_back(self, why: str) -> None:
         """Nothing for the canary any more."""
@@ -120,45 +123,70 @@ class Watched:
 
 
 class Book:
-    """Every canary of the configuration in force."""
+    """Every canary of the configuration in force; routes of one *group* have one together.
+
+    A version of a service that is tried has all of its routes for a group: it is judged by what it does on all of
+    them, and goes from all of them at once.
+    """
 
     def __init__(self, clock: Clock, wall: Clock, saved: Mapping[str, Decision] | None = None) -> None:
-        """`saved` are the decisions of an earlier life; they hold for blocks that have not changed since."""
+        """`saved` are the decisions of an earlier life, by route; they hold for blocks that have not changed since."""
         self._clock, self._wall = clock, wall
         self._saved = dict(saved or {})
+        self._routes: dict[str, tuple[str, str]] = {}
+        """By route: under which name its canary is watched, and the digest of its own block."""
         self.watched: dict[str, Watched] = {}
 
-    def follow(self, specs: Mapping[str, Canary]) -> bool:
-        """Take up the canaries of a configuration, by route; whether anything is different now."""
-        before = self.watched
-        self.watched = {route: self._taken_up(route, spec) for route, spec in specs.items()}
+    def follow(self, specs: Mapping[str, Canary], groups: Mapping[str, str] = MappingProxyType({})) -> bool:
+        """Take up the canaries of a configuration, by route, and the routes' groups; whether anything is different."""
+        before = self.watched, self._routes
+        self._routes = {route: (groups.get(route, route), spec.digest) for route, spec in specs.items()}
+        firsts: dict[str, Canary] = {}
+        for route, spec in specs.items():
+            firsts.setdefault(groups.get(route, route), spec)
+        self.watched = {name: self._taken_up(name, spec) for name, spec in firsts.items()}
         self._saved.clear()
-        return self.watched != before
+        return (self.watched, self._routes) != before
 
-    def _taken_up(self, route: str, spec: Canary) -> Watched:
-        known, saved = self.watched.get(route), self._saved.get(route)
+    def _taken_up(self, name: str, spec: Canary) -> Watched:
+        known = self.watched.get(name)
         if known is not None and known.spec == spec:
             return known
-        fresh = Decision(spec.digest, spec.weight, since=self._wall())
-        decision = saved if saved is not None and saved.of == spec.digest else fresh
-        return Watched(route, spec, decision, self._clock, self._wall)
+        decision = Decision(spec.digest, spec.weight, since=self._wall())
+        for route, (of_name, digest) in self._routes.items():
+            saved = self._saved.get(route)
+            if of_name == name and saved is not None and saved.of == digest:
+                decision = replace(saved, of=spec.digest)
+                break
+        return Watched(name, spec, decision, self._clock, self._wall)
 
     def report(self, source: str, route: str, of: str, canary: Outcomes, stable: Outcomes) -> str | None:
         """A worker's newest counts; the cause when they make the canary roll back."""
-        watched = self.watched.get(route)
-        if watched is None or watched.decision.of != of:
+        watched = self.on_route(route)
+        if watched is None or self._routes[route][1] != of:
             return None  # of a configuration that is on its way out, or in
-        return watched.report(source, canary, stable)
+        return watched.report(source + _OF_ROUTE + route, canary, stable)
+
+    def on_route(self, route: str) -> Watched | None:
+        """The canary of a route."""
+        return self.watched[self._routes[route][0]] if route in self._routes else None
 
     def forget(self, source: str) -> None:
         """A worker has gone."""
         for watched in self.watched.values():
             watched.forget(source)
 
+    def decisions(self) -> dict[str, Decision]:
+        """What holds, by route."""
+        return {
+            route: replace(self.watched[name].decision, of=digest) for route, (name, digest) in self._routes.items()
+        }
+
     def orders(self) -> dict[str, dict[str, Any]]:
         """What workers must know."""
-        decisions = {route: watched.decision for route, watched in self.watched.items()}
-        return {route: {"of": one.of, "weight": one.weight, "open": one.open} for route, one in decisions.items()}
+        return {
+            route: {"of": one.of, "weight": one.weight, "open": one.open} for route, one in self.decisions().items()
+        }
 
 
 def _grown(now: Outcomes, before: Outcomes) -> Outcomes:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.control.canary.book import Book, Watched
 from gateway.control.canary.file import read_decisions, write_decisions
 from gateway.control.messages import CanaryReport, encode
+from gateway.control.placement import tried
 from gateway.spec.models import Canary
 from gateway.upstream.canary import FILE
 
 if TYPE_CHECKING:
     from gateway.control.channel import Channel, Worker
+    from gateway.control.mesh.plane import MeshPlane
     from gateway.control.metrics_render import ControlMetrics
     from gateway.control.revision import Revision
 
@@ -31,20 +33,28 @@ Change = Callable[[Watched], None]
 class Canaries:
     """Every canary of this instance."""
 
-    def __init__(self, state_dir: Path, channel: Channel, metrics: ControlMetrics) -> None:
+    def __init__(self, state_dir: Path, channels: Sequence[Channel], metrics: ControlMetrics) -> None:
+        """`channels` lead to whoever counts: the gateway's workers, and in a mesh its sidecars."""
         self._path = state_dir / FILE
-        self._channel = channel
+        self._channels = channels
         self._metrics = metrics
-        self._followed: Revision | None = None
+        self._followed: tuple[Revision, int] | None = None
         self.book = Book(time.monotonic, time.time, read_decisions(self._path))
 
-    def follow(self, revision: Revision | None) -> None:
-        """Take up the canaries of the configuration in force."""
-        if revision is None or revision is self._followed:
+    def follow(self, revision: Revision | None, mesh: MeshPlane | None = None) -> None:
+        """Take up the canaries of the configuration in force, and of calls between services."""
+        if revision is None:
             return
-        first, self._followed = self._followed is None, revision
-        specs = {one["name"]: one["canary"] for one in revision.spec["routes"] if one.get("canary")}
-        if self.book.follow({route: Canary.model_validate(spec) for route, spec in specs.items()}) or first:
+        now = revision, mesh.state.version if mesh else 0
+        if now == self._followed:
+            return
+        first, self._followed = self._followed is None, now
+        documents = [revision.spec, *(mesh.documents() if mesh else ())]
+        specs = {
+            one["name"]: one["canary"] for document in documents for one in document["routes"] if one.get("canary")
+        }
+        groups = {route["name"]: group for document in documents for group, route in tried(document)}
+        if self.book.follow({route: Canary.model_validate(spec) for route, spec in specs.items()}, groups) or first:
             self._spread()
 
     def hello(self, worker: Worker) -> None:
@@ -56,7 +66,9 @@ class Canaries:
         for route, told in reports.items():
             cause = self.book.report(source, route, told.of, told.canary.outcomes(), told.stable.outcomes())
             if cause is not None:
-                self._tell(self.book.watched[route], cause)
+                watched = self.book.on_route(route)
+                assert watched is not None
+                self._tell(watched, cause)
 
     def change(self, route: str, change: Change, rolls_back: bool = False) -> Watched:
         """Do what a person asked for.
@@ -83,14 +95,15 @@ class Canaries:
             self._metrics.canary_rollbacks.labels(watched.route, rolled_back_by).inc()
 
     def _spread(self) -> None:
-        self._channel.broadcast(self._message())
+        for channel in self._channels:
+            channel.broadcast(self._message())
         self._metrics.canary_weight.clear()
         for route, watched in self.book.watched.items():
             self._metrics.canary_weight.labels(route).set(watched.decision.weight)
         if not self.book.watched and not self._path.exists():
             return
         try:
-            write_decisions(self._path, {route: one.decision for route, one in self.book.watched.items()})
+            write_decisions(self._path, self.book.decisions())
         except OSError as error:
             log.error("decisions about canaries could not be saved", extra={"error": str(error)})
 

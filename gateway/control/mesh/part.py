@@ -148,6 +148,7 @@ class MeshPart:
     def hello(self, worker: Worker) -> None:
         """Register it, and give it its configuration."""
         log.info("sidecar connected", extra={"worker": worker.name, "worker_pid": worker.pid})
+        self._control.canaries.hello(worker)
         self.metrics.hello(worker)
         self.plane.came(worker)
 
@@ -160,7 +161,9 @@ class MeshPart:
         """Merge its numbers."""
         worker.certificate_expires = stats.certificate_expires
         self.metrics.stats(worker, stats)
-        self.topology.report(_source(worker), [own(one, worker.service) for one in stats.families])
+        self.topology.report(worker.source, [own(one, worker.service) for one in stats.families])
+        if stats.canaries:
+            self._control.canary_counts(worker, stats)
 
     def requests(self, worker: Worker, records: list[dict[str, Any]]) -> None:
         """Of hops inside only those that a sidecar refused or that failed are told beside the gateway's requests."""
@@ -175,13 +178,10 @@ class MeshPart:
         """Its lease begins."""
         log.info("sidecar gone", extra={"worker": worker.name, "worker_pid": worker.pid})
         self.metrics.gone(worker)
-        self.topology.forget(_source(worker))
+        self.topology.forget(worker.source)
+        self._control.canaries.gone(worker.source)
         self.plane.went(worker)
 
     def broken(self, error: str) -> None:
         """Count it."""
         self._control.broken(error)
-
-
-def _source(worker: Worker) -> str:
-    return f"{worker.name}/{worker.pid}"

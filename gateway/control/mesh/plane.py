@@ -21,6 +21,7 @@ from gateway.control.changes import describe
 from gateway.control.channel import Worker
 from gateway.control.mesh.registry import Registry
 from gateway.control.messages import encode
+from gateway.control.placement import Trial, shape
 from gateway.control.reload import Override
 from gateway.spec.errors import SpecErrors
 from gateway.spec.models import Spec
@@ -28,6 +29,8 @@ from gateway.spec.restore import sent
 
 log = logging.getLogger(__name__)
 
+ACK_SECONDS: Final = 10.0
+LOOK_AGAIN: Final = 0.01
 SETTLE: Final = 0.02
 """Seconds in which several sidecars that come at once make one change of the endpoints."""
 
@@ -66,6 +69,8 @@ class MeshPlane:
         self.file, self._load = file, load
         self.registry = registry
         self.state = MeshState()
+        self.trials: Mapping[str, Trial] = {}
+        """Versions that are tried, by service: calls between services get their share of them, too."""
         self.override: Override | None = None
         self._sidecars = sidecars
         self._endpoints_changed = endpoints_changed
@@ -147,8 +152,33 @@ class MeshPlane:
             if worker.service in self.state.specs:
                 worker.send(self._message(worker.service))
 
+    async def spread(self, trials: Mapping[str, Trial], within: float = ACK_SECONDS) -> list[str]:
+        """Tell every sidecar where services are now; those that did not take it in time, and why.
+
+        Raises:
+            ValueError: a name that the trial needs is taken.
+        """
+        for spec in self.state.specs.values():
+            shape(spec, trials)
+        self.trials = trials
+        for one in self._sidecars():
+            one.error = ""
+        self._send_all()
+        version, end = self.state.version, time.monotonic() + within
+        while late := [one for one in self._sidecars() if one.version != version and one.service in self.state.specs]:
+            if self.state.version != version or time.monotonic() > end or any(one.error for one in late):
+                break
+            await asyncio.sleep(LOOK_AGAIN)
+        if self.state.version != version:  # something newer is on its way, and says the same of this
+            return await self.spread(trials, max(0.0, end - time.monotonic()))
+        return [f"{one.name}: {one.error or 'no answer in time'}" for one in late]
+
+    def documents(self) -> list[dict[str, Any]]:
+        """What sidecars serve, for whoever judges the versions that are tried."""
+        return [shape(spec, self.trials) for spec in self.state.specs.values()] if self.trials else []
+
     def _message(self, service: str) -> bytes:
-        spec, known = self.state.specs[service], self.registry.endpoints()
+        spec, known = shape(self.state.specs[service], self.trials), self.registry.endpoints()
         called = {one["service"] for one in spec["clusters"]}
         endpoints = {name: addresses for name, addresses in known.items() if name in called}
         return encode({"type": "snapshot", "version": self.state.version, "spec": spec, "endpoints": endpoints})

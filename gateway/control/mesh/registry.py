@@ -9,7 +9,7 @@ lease after that, so that a control process that was restarted forgets nobody wh
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +42,8 @@ class Registry:
     def __init__(self, clock: Callable[[], float], file: Path | None = None) -> None:
         """`file` keeps the entries for the next control process, which gives each a lease."""
         self._clock, self._file = clock, file
+        self._groups: dict[str, str] | None = None
+        """By the names of sidecars; None as long as nobody has said: then all of them serve."""
         self._entries: dict[str, Entry] = {}
         for name, kept in _read(file).items():
             self._entries[name] = Entry(kept["service"], kept["address"], None, clock() + LEASE)
@@ -52,11 +54,25 @@ class Registry:
         return self._entries
 
     def endpoints(self) -> dict[str, list[str]]:
-        """Addresses by service, in the order of the sidecars' names."""
+        """Addresses by service, or by the group that a copy is in, in the order of the sidecars' names."""
         found: dict[str, list[str]] = {}
-        for _, one in sorted(self._entries.items()):
-            found.setdefault(one.service, []).append(one.address)
+        for name, one in sorted(self._entries.items()):
+            group = one.service if self._groups is None else self._groups.get(name)
+            if group is not None:
+                found.setdefault(group, []).append(one.address)
         return found
+
+    def place(self, groups: Mapping[str, str], known: Collection[str]) -> bool:
+        """Which sidecars get requests, and for which group of copies; whether that changes the endpoints.
+
+        Who is registered and not placed is there and gets none: it is not ready yet, or about to go. Nobody waits for
+        the lease of one that is not even `known`: it was stopped on purpose.
+        """
+        before, self._groups = self.endpoints(), dict(groups)
+        gone = [name for name, one in self._entries.items() if name not in known and not one.connected]
+        for name in gone:
+            del self._entries[name]
+        return self._changed(before)
 
     def register(self, name: str, service: str, address: str, line: object) -> bool:
         """A sidecar is there, at the other end of `line`; whether that changes the endpoints.

@@ -47,8 +47,22 @@ class Fleet:
         guard: Guard,
     ) -> None:
         self.guard = guard
-        self._lifeline = lifeline
-        self.keepers = [Keeper(plan, self._lifeline, environ, self.guard, report) for plan in plans]
+        self._lifeline, self._environ, self._report = lifeline, environ, report
+        self.keepers = [self._keeper(plan) for plan in plans]
+
+    def _keeper(self, plan: ProcessPlan) -> Keeper:
+        return Keeper(plan, self._lifeline, self._environ, self.guard, self._report)
+
+    def follow(self, plans: Iterable[ProcessPlan]) -> None:
+        """Other plans: they hold from each process's next start; who has none any more must have been stopped."""
+        known = {keeper.plan.name: keeper for keeper in self.keepers}
+        self.keepers = []
+        for plan in plans:
+            keeper = known.get(plan.name)
+            if keeper is None:
+                keeper = self._keeper(plan)
+            keeper.plan = plan
+            self.keepers.append(keeper)
 
     async def start(self, sown: Mapping[str, Seedling] = MappingProxyType({})) -> None:
         """Start everything that starts by itself, all at once: services wait for each other on their own."""
@@ -117,18 +131,26 @@ class Fleet:
             keeper.kill()
 
     def find(self, name: str) -> list[Keeper]:
-        """The process of that name; `gateway` is all workers.
+        """The process of that name; `gateway` is all workers, a service all its copies, `orders-1` the first of them.
 
         Raises:
             UnknownProcess: there is none; the text lists those there are.
         """
-        found = [keeper for keeper in self.keepers if keeper.plan.name == name]
+        found = [keeper for keeper in self.keepers if keeper.plan.service == name]
+        found = found or [keeper for keeper in self.keepers if keeper.plan.name == name]
+        if not found and name.endswith("-1"):
+            found = [one for one in self.keepers if one.plan.kind == "service" and one.plan.name == name[:-2]]
         if not found and name == "gateway":
             found = [keeper for keeper in self.keepers if keeper.plan.kind == "worker"]
         if not found:
             names = ", ".join(keeper.plan.name for keeper in self.keepers)
             raise UnknownProcess(f"no process {name!r}; there are: {names}")
         return found
+
+    def named(self, *names: str) -> list[Keeper]:
+        """Those of them that there are, in this order."""
+        known = {keeper.plan.name: keeper for keeper in self.keepers}
+        return [known[name] for name in names if name in known]
 
     def memory(self) -> list[int | None]:
         """Of all children that run now: their proportional share in bytes, where it is told."""
@@ -173,5 +195,7 @@ def _row(keeper: Keeper) -> dict[str, Any]:
         "pss_bytes": memory.proportional(pid, keeper.memory_fd) if pid else None,
         "isolation": keeper.isolation or (None if plan.rules else NOT_CONFINED),
         "port": plan.port,
+        "service": plan.service or None,
+        "version": plan.version or None,
         "log": str(plan.log),
     }

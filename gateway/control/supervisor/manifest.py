@@ -13,11 +13,14 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from gateway.control.supervisor.copies import FIRST_VERSION, Version
 from gateway.control.supervisor.errors import CannotStart
 from gateway.mesh.isolation.rules import MEMORY_MIB
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_VERSION = re.compile(r"[a-z0-9][a-z0-9-]{0,20}")
+_COPY = re.compile(r"(.+)-\d+")
 _SCRIPT = re.compile(r"[\w-]+(/[\w-]+)*\.m?js")
 _ACL_RULE = re.compile(r"[~%&+(-][^\r\n]*")
 LEAST_MEMORY_MIB = 64
@@ -59,6 +62,13 @@ class ServiceEntry:
     """Whether it has one in a mesh; what serves and calls nobody needs none."""
     modules: tuple[str, ...] = ()
     """Of a monolith: the services whose work it does in their place. It takes the public port itself."""
+    versions: Mapping[str, Version] = field(default_factory=lambda: {FIRST_VERSION: Version()})
+    """By name; the first is what `gatehouse up` starts, the others can be deployed."""
+
+    @property
+    def first_version(self) -> str:
+        """The name of the version that is started at first."""
+        return next(iter(self.versions))
 
 
 @dataclass(frozen=True)
@@ -125,9 +135,24 @@ def load_manifest(path: Path) -> Manifest:
     except (OSError, yaml.YAMLError) as error:
         raise CannotStart(f"manifest {path}: {error}") from error
     try:
-        return parse_manifest(document)
+        return _with_folders(parse_manifest(document), path.absolute().parent)
     except ValueError as error:
         raise CannotStart(f"manifest {path}: {error}") from error
+
+
+def _with_folders(manifest: Manifest, folder: Path) -> Manifest:
+    """Paths of versions are relative to the manifest."""
+
+    def placed(version: Version) -> Version:
+        return replace(version, path=str(folder / version.path)) if version.path else version
+
+    return replace(
+        manifest,
+        services=tuple(
+            replace(entry, versions={name: placed(version) for name, version in entry.versions.items()})
+            for entry in manifest.services
+        ),
+    )
 
 
 def parse_manifest(document: Any) -> Manifest:
@@ -142,6 +167,8 @@ def parse_manifest(document: Any) -> Manifest:
     for entry in services:
         if names.count(entry.name) > 1 or entry.name in _RESERVED:
             raise ValueError(f"service name {entry.name!r} is taken")
+        if (copy := _COPY.fullmatch(entry.name)) and copy[1] in names:
+            raise ValueError(f"service name {entry.name!r} is that of a copy of {copy[1]}")
         if unknown := set(entry.peers) - set(names):
             raise ValueError(f"{entry.name}: unknown peers {sorted(unknown)}")
         owners = [one.get("owner") for one in document.get("api_keys") or () if isinstance(one, Mapping)]
@@ -183,7 +210,35 @@ def _entry(item: Any, where: str) -> ServiceEntry:
         raise ValueError(f"{name}: not Redis ACL rules: {bad}")
     _check_plain(item, name)
     implied = {"sidecar": False} if item.get("outside") else {}
-    return ServiceEntry(**{**item, **lists, **implied})
+    return ServiceEntry(**{**item, **lists, **implied, "versions": _versions(item.get("versions"), name)})
+
+
+def _versions(given: Any, name: str) -> dict[str, Version]:
+    if given is None:
+        return {FIRST_VERSION: Version()}
+    if not isinstance(given, Mapping) or not given:
+        raise ValueError(f"{name}: versions are a mapping of names to what is different in each")
+    return {version: parse_version(name, version, told or {}) for version, told in given.items()}
+
+
+def parse_version(service: str, version: Any, told: Any) -> Version:
+    """A version from what is told of it.
+
+    Raises:
+        ValueError: a name or a module that is none, an unknown key.
+    """
+    where = f"{service}.versions.{version}"
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        raise ValueError(
+            f"{service}: a version is a short word of lower-case letters, digits and dashes, not {version!r}"
+        )
+    _require_keys(told, {"module", "path", "settings"}, where)
+    module, path, settings = told.get("module", ""), told.get("path", ""), told.get("settings", {})
+    if module and not (isinstance(module, str) and _MODULE.fullmatch(module)):
+        raise ValueError(f"{where}: module must be a Python module's name, not {module!r}")
+    if not isinstance(path, str) or not isinstance(settings, Mapping):
+        raise ValueError(f"{where}: path is the name of a folder, settings are a mapping")
+    return Version(version, module, path, dict(settings))
 
 
 def _api_key(item: Any) -> ApiKeyEntry:

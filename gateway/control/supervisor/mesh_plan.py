@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gateway.control.supervisor.confinement import calling, sidecar_rules
+from gateway.control.supervisor.copies import Copy
 from gateway.control.supervisor.mesh_site import MeshSite
 from gateway.control.supervisor.program import Enrolment, ProcessPlan, python_module
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
@@ -27,7 +28,19 @@ def root_program(folder: str, *, rotate: bool = False) -> tuple[str, ...]:
 
 def mesh_plans(site: Site, mesh: MeshSite) -> tuple[ProcessPlan, ...]:
     """The authority, and a sidecar for each service."""
-    return (_authority(site, mesh), *(_sidecar(site, mesh, service) for service in mesh.sidecars))
+    members = (copy for service in mesh.peers for copy in site.copies_of(service))
+    return (_authority(site, mesh), *(_sidecar(site, mesh, copy) for copy in members))
+
+
+def sidecar_name(copy: str) -> str:
+    """What the sidecar of a copy is called."""
+    return f"{copy}-sidecar"
+
+
+def inbound_at(site: Site, mesh: MeshSite, copy: Copy) -> str:
+    """The `host:port` at which others find a copy's sidecar; of the first, what somebody has put in between."""
+    own = mesh.sidecars[copy.name].listeners[INBOUND].address
+    return site.options.via.get(copy.service, own) if copy.number == 1 else own
 
 
 def _authority(site: Site, mesh: MeshSite) -> ProcessPlan:
@@ -53,9 +66,9 @@ def _authority(site: Site, mesh: MeshSite) -> ProcessPlan:
     )
 
 
-def _sidecar(site: Site, mesh: MeshSite, service: str) -> ProcessPlan:
-    one = mesh.sidecars[service]
-    name = f"{service}-sidecar"
+def _sidecar(site: Site, mesh: MeshSite, copy: Copy) -> ProcessPlan:
+    one, service = mesh.sidecars[copy.name], copy.service
+    name = sidecar_name(copy.name)
     folder = site.state.data(name)
     settings = {
         "worker": name,
@@ -65,10 +78,10 @@ def _sidecar(site: Site, mesh: MeshSite, service: str) -> ProcessPlan:
         "otlp": dict(site.otlp),
         "mesh": enrolment(mesh, service),
         "service": service,
-        "app": f"127.0.0.1:{site.ports[service]}",
+        "app": f"127.0.0.1:{copy.port}",
         "app_secret": one.secret,
         "control": mesh.control.address,
-        "inbound": site.options.via.get(service, one.listeners[INBOUND].address),
+        "inbound": inbound_at(site, mesh, copy),
     }
     return ProcessPlan(
         name=name,
@@ -107,10 +120,9 @@ def _control(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
         "peers": {service: list(called) for service, called in mesh.peers.items()},
         "enrolment": enrolment(mesh, "control"),
     }
-    outside = {name: found for name, found in plan.settings["endpoints"].items() if name not in mesh.sidecars}
     return replace(
         plan,
-        settings={**plan.settings, "mesh": told, "endpoints": outside},
+        settings={**plan.settings, "mesh": told},
         enrolment=Enrolment(mesh.token_key, identity_of("control"), ("mesh", "enrolment")),
     )
 
@@ -119,7 +131,7 @@ def _service(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
     """It calls its sidecar where it would call its peers, and takes requests from nobody else."""
     assert plan.settings is not None
     one = mesh.sidecars[plan.name]
-    called = {peer: f"http://{one.listeners[outbound(peer)].address}" for peer in mesh.peers[plan.name]}
+    called = {peer: f"http://{one.listeners[outbound(peer)].address}" for peer in mesh.peers[plan.service]}
     # The gateway, for its public keys, and third parties: they have no sidecar.
     outside = {name: url for name, url in plan.settings["peers"].items() if name not in mesh.sidecars}
     secrets = {**plan.settings["secrets"], "sidecar": one.secret}

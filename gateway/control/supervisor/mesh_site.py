@@ -53,7 +53,7 @@ class MeshSite:
     control: Bound
     """Where sidecars reach the control process."""
     sidecars: Mapping[str, SidecarSite]
-    """By service."""
+    """By copy of a service; those of copies that are gone stay, for the next one of this name."""
     peers: Mapping[str, Sequence[str]]
     token_key: bytes = field(repr=False)
     """What one-time tokens are signed with."""
@@ -87,27 +87,28 @@ def bind_mesh(config: Path, manifest: Manifest, stack: AsyncExitStack) -> MeshSi
     """Take what is needed; the intermediate comes later (`fresh_intermediate`)."""
     peers = peers_of(manifest)
 
-    def bind() -> Bound:
-        sock = ports.bind(LOOPBACK, 0)
-        address = f"{LOOPBACK}:{sock.getsockname()[1]}"
-        stack.callback(os.close, sock.fileno())
-        return Bound(sock.detach(), address)
-
-    sidecars = {
-        name: SidecarSite(
-            {listener: bind() for listener in (INBOUND, *map(outbound, called))}, secrets.token_urlsafe(32)
-        )
-        for name, called in peers.items()
-    }
     return MeshSite(
         config=config,
-        authority=bind(),
-        control=bind(),
-        sidecars=sidecars,
+        authority=_bind(stack),
+        control=_bind(stack),
+        sidecars={name: bind_sidecar(called, stack) for name, called in peers.items()},
         peers=peers,
         token_key=secrets.token_bytes(32),
         admin_secret=secrets.token_urlsafe(32),
     )
+
+
+def bind_sidecar(called: Sequence[str], stack: AsyncExitStack) -> SidecarSite:
+    """What the sidecar of a service needs that calls these."""
+    listeners = {listener: _bind(stack) for listener in (INBOUND, *map(outbound, called))}
+    return SidecarSite(listeners, secrets.token_urlsafe(32))
+
+
+def _bind(stack: AsyncExitStack) -> Bound:
+    sock = ports.bind(LOOPBACK, 0)
+    address = f"{LOOPBACK}:{sock.getsockname()[1]}"
+    stack.callback(os.close, sock.fileno())
+    return Bound(sock.detach(), address)
 
 
 async def adopt_intermediate(socket_path: Path, secret: str, intermediate: Mapping[str, str]) -> None:

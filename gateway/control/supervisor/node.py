@@ -52,9 +52,9 @@ def without_node(
     return replace(manifest, services=services), (note,)
 
 
-def program_of(entry: ServiceEntry, options: Options) -> tuple[str, ...]:
-    """The command that runs a service."""
+def program_of(entry: ServiceEntry, options: Options, module: str = "") -> tuple[str, ...]:
+    """The command that runs a service; `module`: another than its own."""
     if not entry.node:
-        return python_module(entry.module)
+        return python_module(module or entry.module)
     folder = Path(options.manifest or ".").parent
     return (shutil.which("node") or "node", f"--max-old-space-size={_MEMORY_MIB}", str(folder / entry.node))

@@ -6,12 +6,14 @@ Nothing is started, opened or read here, so a test (or a reader) sees the whole 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from gateway.control.supervisor import ports
 from gateway.control.supervisor.architecture import architecture_of
-from gateway.control.supervisor.confinement import Code, service_rules
+from gateway.control.supervisor.confinement import Code, find_code, service_rules
+from gateway.control.supervisor.copies import MOST, Copies, Copy, Version
 from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, ServiceEntry
 from gateway.control.supervisor.mesh_plan import in_mesh, mesh_plans
@@ -22,6 +24,7 @@ from gateway.control.supervisor.program import GATEWAY, ProcessPlan, Program, py
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
 from gateway.control.supervisor.resp import parse_url
 from gateway.control.supervisor.state_dir import StateDir
+from gateway.mesh.isolation.rules import Rules
 
 LOOPBACK = "127.0.0.1"
 
@@ -58,6 +61,33 @@ class Site:
     internal_secret: str = field(default="", repr=False)
     """What the workers' signing keys are derived from; new at each start."""
     mesh: MeshSite | None = None
+    copies: Copies = field(default_factory=Copies)
+    changed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """Settings that were changed since the start, by process, or by service for all its copies."""
+
+    def entry(self, service: str) -> ServiceEntry:
+        """What the manifest says of a service.
+
+        Raises:
+            KeyError: nothing.
+        """
+        return self._entries[service]
+
+    def copies_of(self, service: str) -> tuple[Copy, ...]:
+        """The copies that a service has, by number."""
+        return self.copies.of(self.entry(service), self.ports.get(service, 0))
+
+    def copy_port(self, service: str, number: int) -> int | None:
+        """Which port a copy has, or would have; None: there is none for it."""
+        if number == 1:
+            return self.ports[service]
+        serving = [entry.name for entry in self.manifest.services if entry.port]
+        base = None if self.options.port_base is None else self.ports["public"]
+        return ports.of_copy(serving.index(service), number, base)
+
+    @property
+    def _entries(self) -> dict[str, ServiceEntry]:
+        return {entry.name: entry for entry in self.manifest.services}
 
     def descriptors(self) -> list[int]:
         """Every inherited socket, for a successor."""
@@ -67,11 +97,16 @@ class Site:
 def make_plan(site: Site) -> tuple[ProcessPlan, ...]:
     """Control, the gateway's workers, and the services; with a mesh also the authority and the sidecars."""
     workers = (_worker(site, f"gateway-{number}") for number in range(1, site.workers + 1))
-    services = (_service(site, entry) for entry in site.manifest.services)
+    services = (_service(site, entry, copy) for entry in site.manifest.services for copy in site.copies_of(entry.name))
     ordinary = (_control(site), *workers, *services)
-    if site.mesh is None:
-        return ordinary
-    return (*mesh_plans(site, site.mesh), *(in_mesh(plan, site.mesh) for plan in ordinary))
+    if site.mesh is not None:
+        ordinary = (*mesh_plans(site, site.mesh), *(in_mesh(plan, site.mesh) for plan in ordinary))
+    return tuple(_changed(plan, site) for plan in ordinary) if site.changed else ordinary
+
+
+def _changed(plan: ProcessPlan, site: Site) -> ProcessPlan:
+    more = {**site.changed.get(plan.service, {}), **site.changed.get(plan.name, {})}
+    return replace(plan, settings={**(plan.settings or {}), **more}) if more else plan
 
 
 def control_program(options: Options, state: StateDir, mesh: MeshSite | None = None) -> Program:
@@ -97,7 +132,8 @@ def _control(site: Site) -> ProcessPlan:
         "state_dir": str(state.root),
         "config": str(site.config),
         "variables": dict(site.variables),
-        "endpoints": {entry.name: [reached_at(site, entry.name)] for entry in serving},
+        "endpoints": {},
+        "placement": placement(site),
         "architecture": architecture_of(site.options).name,
         "gateway": architecture_of(site.options).gateway,
         "services": [
@@ -146,13 +182,16 @@ def _worker(site: Site, name: str) -> ProcessPlan:
     )
 
 
-def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
-    port = site.ports[entry.name] if entry.port else None
-    peers, argv = _peers(site, entry), program_of(entry, site.options)
+def _service(site: Site, entry: ServiceEntry, copy: Copy) -> ProcessPlan:
+    port = copy.port if entry.port else None
+    version = site.copies.version(entry, copy.version) or Version(copy.version)
+    peers, argv = _peers(site, entry), program_of(entry, site.options, version.module)
     settings = {
         **site.manifest.settings,
+        **version.settings,
         "service": entry.name,
-        "instance": f"{entry.name}-1",
+        "instance": f"{entry.name}-{copy.number}",
+        "version": copy.version,
         "host": LOOPBACK,
         "port": port or 0,
         "data_dir": str(site.state.data(entry.name)),
@@ -161,20 +200,83 @@ def _service(site: Site, entry: ServiceEntry) -> ProcessPlan:
         "redis": _redis(site, entry),
         "otlp": None if entry.outside else dict(site.otlp),
         "secrets": _secrets(site.installation, entry),
-        "options": dict(entry.options),
+        "options": {**entry.options, **version.settings.get("options", {})},
     }
+    if peers_file(site, entry):
+        settings["peers_file"] = str(peers_file(site, entry))
     return ProcessPlan(
-        name=entry.name,
+        name=copy.name,
         kind="service",
         argv=argv,
         cwd=site.state.data(entry.name),
-        log=site.state.log(entry.name),
-        rules=service_rules(site, entry, peers, argv),
+        log=site.state.log(copy.name),
+        rules=_rules(site, copy, version, peers, argv),
+        path=version.path,
+        service=entry.name,
+        version=copy.version,
         settings=settings,
         port=port,
         probe=HttpProbe(LOOPBACK, port, "/readyz") if port else None,
         autostart=entry.autostart,
     )
+
+
+def placement(site: Site) -> dict[str, Any]:
+    """What control is told of the copies (gateway.control.placement)."""
+    serving = [entry for entry in site.manifest.services if entry.port]
+    wanted = {entry.name: site.copies.wanted(entry) for entry in serving}
+    return {
+        "services": {
+            entry.name: [
+                {
+                    "name": copy.name,
+                    "version": copy.version,
+                    "address": copy_at(site, copy),
+                    "serving": copy.place == "in",
+                    "canary": copy.canary,
+                }
+                for copy in site.copies_of(entry.name)
+            ]
+            for entry in serving
+        },
+        "trials": {
+            name: {"version": one.canary.version, "weight": one.canary.weight, "rollback": dict(one.canary.rollback)}
+            for name, one in wanted.items()
+            if one.canary and any(copy.canary and copy.place == "in" for copy in site.copies_of(name))
+        },
+    }
+
+
+def peers_file(site: Site, entry: ServiceEntry) -> Path | None:
+    """Where a service finds its peers' copies, as they are now; in a mesh its sidecar knows them."""
+    return site.state.data(entry.name) / "peers.json" if entry.peers and site.mesh is None else None
+
+
+def copy_at(site: Site, copy: Copy) -> str:
+    """The `host:port` at which others find a copy of a service that has no sidecar."""
+    return reached_at(site, copy.service) if copy.number == 1 else f"{LOOPBACK}:{copy.port}"
+
+
+def _rules(site: Site, copy: Copy, version: Version, peers: Mapping[str, str], argv: tuple[str, ...]) -> Rules:
+    """What a copy may do: what its service may, at its own port, and call the copies that its peers may ever have."""
+    entry = site.entry(copy.service)
+    rules = service_rules(site, entry, peers, argv)
+    code = find_code({version.module}, {}).read if version.module and not version.path else ()
+    read = (*rules.read, *code, *filter(None, [version.path]))
+    if peers_file(site, entry):
+        numbers = range(2, MOST + 2)
+        later = {site.copy_port(peer, number) for peer in entry.peers for number in numbers}
+        rules = replace(rules, connect=tuple(sorted({*(rules.connect or ()), *(port for port in later if port)})))
+    return replace(rules, read=read, bind=(copy.port,) if entry.port else ())
+
+
+def peer_addresses(site: Site, entry: ServiceEntry) -> dict[str, list[str]]:
+    """What that file says; versions that are tried get no calls of peers, only of the gateway's routes."""
+    copies = {
+        peer: [f"http://{copy_at(site, one)}" for one in site.copies_of(peer) if one.place == "in" and not one.canary]
+        for peer in entry.peers
+    }
+    return {name: [url] for name, url in _peers(site, entry).items()} | copies
 
 
 def _peers(site: Site, entry: ServiceEntry) -> dict[str, str]:

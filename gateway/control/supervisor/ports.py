@@ -21,8 +21,13 @@ from gateway.control.supervisor.errors import CannotStart
 FIXED = {"public": (8088, 0), "admin": (9901, 1), "collector": (4318, 2), "redis": (6390, 3), "internal": (8089, 9)}
 """Name → default port and offset in a block. 8080 is left to intercepting proxies."""
 FIRST_SERVICE = 8101
-BLOCK = 32
+BLOCK = 256
 """Ports that a block reserves."""
+FIRSTS = 32
+"""Of them for the gateway's own parts and the first copy of each service; the others are for further copies."""
+FIRST_COPY = 8200
+COPIES = 16
+"""Ports of each service for further copies."""
 _LOWEST_BLOCK = 10_240
 
 
@@ -44,11 +49,22 @@ def assign(services: Sequence[str], base: int | None) -> dict[str, int]:
     if base is None:
         fixed = {name: default for name, (default, _) in FIXED.items()}
         return fixed | {name: FIRST_SERVICE + index for index, name in enumerate(services)}
-    if not 1 <= base <= 65_536 - BLOCK or len(services) > BLOCK - len(FIXED):
+    if not 1 <= base <= 65_536 - BLOCK or len(services) > FIRSTS - len(FIXED):
         raise CannotStart(f"--port-base {base}: {BLOCK} ports from there must lie between 1 and 65535")
-    free = (offset for offset in range(BLOCK) if offset not in {offset for _, offset in FIXED.values()})
+    free = (offset for offset in range(FIRSTS) if offset not in {offset for _, offset in FIXED.values()})
     own = {name: base + offset for name, (_, offset) in FIXED.items()}
     return own | {name: base + offset for name, offset in zip(services, free, strict=False)}
+
+
+def of_copy(index: int, number: int, base: int | None) -> int | None:
+    """The port of a service's second copy, or a later one; `index` is the service's place. None: there is none left.
+
+    Known beforehand, so that whoever confines a service knows which ports its peers may have.
+    """
+    offset = index * COPIES + number - 2
+    if base is None:
+        return FIRST_COPY + offset
+    return base + FIRSTS + offset if FIRSTS + offset < BLOCK else None
 
 
 def find_block(chooser: random.Random, is_free: Callable[[int], bool], ephemeral: range) -> int:

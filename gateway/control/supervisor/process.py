@@ -172,7 +172,7 @@ async def _execute(
             passed.append(ours.enter_context(theirs).fileno())
         try:
             process = await asyncio.create_subprocess_exec(
-                *command, *arguments, cwd=plan.cwd, env=dict(environ), pass_fds=passed,
+                *command, *arguments, cwd=plan.cwd, env=_environment(plan, environ), pass_fds=passed,
                 start_new_session=True, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         except OSError:
@@ -180,6 +180,12 @@ async def _execute(
                 line.close()
             raise
     return process, line
+
+
+def _environment(plan: Program, environ: Mapping[str, str]) -> dict[str, str]:
+    if not plan.path:
+        return dict(environ)
+    return {**environ, "PYTHONPATH": os.pathsep.join(filter(None, (plan.path, environ.get("PYTHONPATH"))))}
 
 
 def adopt(pid: int) -> Child:

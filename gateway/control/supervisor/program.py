@@ -28,6 +28,8 @@ class Program:
     log: Path
     keep_fds: tuple[int, ...] = ()
     """Further descriptors it inherits: listening sockets."""
+    path: str = ""
+    """A folder whose Python modules go before all others."""
     rules: Rules | None = field(default=None, repr=False)
     """What the operating system lets it do; None: whatever its user may."""
 
@@ -54,6 +56,9 @@ class ProcessPlan(Program):
     """None: it counts as ready once it has run for `settle` seconds."""
     settle: float = 1.0
     autostart: bool = True
+    service: str = ""
+    """Whose copy it is; empty for what is no service."""
+    version: str = ""
     grace: float = 5.0
     """Seconds between SIGTERM and SIGKILL."""
 

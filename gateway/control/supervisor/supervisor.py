@@ -26,27 +26,26 @@ from typing import Any, NamedTuple
 
 from gateway.control.supervisor import handover, logs, memory
 from gateway.control.supervisor.architecture import architecture_of
+from gateway.control.supervisor.deploying import Deployer
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.events import Events
 from gateway.control.supervisor.fleet import NOT_CONFINED, Fleet, UnknownProcess
 from gateway.control.supervisor.guard import Guard, Life
 from gateway.control.supervisor.handover import Handover
-from gateway.control.supervisor.keeper import Keeper
 from gateway.control.supervisor.limits import limit_resources
 from gateway.control.supervisor.mesh_plan import root_program
 from gateway.control.supervisor.mesh_site import MeshSite, adopt_intermediate, fresh_intermediate
 from gateway.control.supervisor.options import Options
+from gateway.control.supervisor.peers import write_peers
 from gateway.control.supervisor.plan import LOOPBACK, Site, control_program, make_plan
 from gateway.control.supervisor.preparation import Prepared, prepare, without_credentials
 from gateway.control.supervisor.process import Lifeline, Seedling, reduced_environment, sow
-from gateway.control.supervisor.program import ProcessPlan
 from gateway.control.supervisor.readiness import HttpProbe, until_ready
 from gateway.control.supervisor.socket_api import Refused, SocketApi
 from gateway.control.supervisor.state_dir import StateDir, write_private
 from gateway.control.supervisor.stop_request import StopRequest
 
 READY_WITHIN = 30.0
-RESTART_WITHIN = 12.0
 _SECRETS = {"admin_secret", "authority_secret"}
 ROTATE_EVERY = 30.0
 log = logging.getLogger(__name__)
@@ -74,6 +73,8 @@ class Supervisor:
         self._shop: Handover
         self._fleet: Fleet | None = None
         self._rotation: asyncio.Task[None] | None = None
+        self._settling: asyncio.Task[None] | None = None
+        self._deployer = Deployer(self)
         self._api: SocketApi | None = None
 
     async def up(self) -> None:
@@ -113,10 +114,17 @@ class Supervisor:
         limit_resources()
         fleet = await self._open(left)
         await fleet.take_over(lives, resting)
+        self._settling = asyncio.create_task(self._settle(), name="settle")
+        self._stack.callback(self._settling.cancel)
         handover.say_taken_over(told_fd)
         log.warning("took over from a killed supervisor", extra={"processes": [life.name for life in lives]})
         self._announce(left.prepared, ready_seconds=_ready_seconds(left.prepared.site.state.instance))
         self._events.tell("took_over", pid=os.getpid(), processes=len(lives))
+
+    async def _settle(self) -> None:
+        """What a predecessor had begun comes to its end."""
+        async with self._changing:
+            await self._deployer.settle()
 
     async def down(self) -> None:
         """Stop everything; afterwards no process, port or socket is left."""
@@ -127,6 +135,7 @@ class Supervisor:
         self._shop = shop
         prepared = shop.prepared
         state = prepared.site.state
+        write_peers(prepared.site)
         guard = Guard(lambda: self._shop.successor(self._events.fd))
         environ = reduced_environment(os.environ)
         fleet = self._fleet = Fleet(prepared.plans, environ, self._events.tell, shop.lifeline, guard)
@@ -215,7 +224,7 @@ class Supervisor:
                     return await self._change(action, name)
             case {"do": "reconfigure", "name": str(name), "settings": dict(settings)}:
                 async with self._changing:
-                    await self._replan({name: settings})
+                    await self._replan(name, settings)
                     return await self._change("restart", name)
             case {"do": "forget", "names": [*names]}:
                 async with self._changing:
@@ -223,7 +232,51 @@ class Supervisor:
             case {"do": "rotate-root"}:
                 async with self._changing:
                     return await self._change_intermediate(rotate=True)
-        raise Refused("ask ps, down, rotate-root; stop, start, restart, reconfigure with a name; forget with names")
+            case {"do": "scale" | "deploy" | "promote" | "rollback" | "canary-failed", "name": str(name)}:
+                async with self._changing:
+                    return await self._deploy(question, name)
+        known = "stop, start, restart, reconfigure, scale, deploy, promote, rollback"
+        raise Refused(f"ask ps, down, rotate-root; {known} with a name; forget with names")
+
+    async def _deploy(self, question: dict[str, Any], name: str) -> dict[str, Any]:
+        """One service changes."""
+        match question:
+            case {"do": "scale", "copies": int(copies)}:
+                return await self._deployer.scale(name, copies)
+            case {"do": "deploy", "version": str(version)}:
+                told = {key: question[key] for key in ("module", "path") if question.get(key)}
+                return await self._deployer.deploy(name, version, told, question.get("canary"))
+            case {"do": "promote"}:
+                return await self._deployer.promote(name, question.get("version"))
+            case {"do": "rollback"}:
+                return await self._deployer.roll_back(name)
+            case {"do": "canary-failed", "version": str(version)}:
+                return await self._deployer.canary_failed(name, version, str(question.get("why", "")))
+        raise Refused("scale needs copies, a number; deploy a version")
+
+    @property
+    def site(self) -> Site:
+        """The instance as it is now."""
+        return self._shop.prepared.site
+
+    @property
+    def fleet(self) -> Fleet:
+        """Its processes."""
+        return self._fleet_of()
+
+    @property
+    def stack(self) -> AsyncExitStack:
+        """Gives back at the end what is taken."""
+        return self._stack
+
+    async def adopt(self, site: Site) -> None:
+        """From now on the instance is like that: for whatever starts, and for a successor."""
+        prepared = self._shop.prepared
+        redis = tuple(plan for plan in prepared.plans if plan.kind == "redis")
+        plans = (*redis, *make_plan(site))
+        self._fleet_of().follow(plans)
+        self._shop = replace(self._shop, prepared=replace(prepared, site=site, plans=plans))
+        await self._fleet_of().guard.renew()
 
     async def _change_intermediate(self, *, rotate: bool) -> dict[str, Any]:
         """Another intermediate for the mesh, of a new root if `rotate`; what starts from now on believes that."""
@@ -237,26 +290,15 @@ class Supervisor:
             await adopt_intermediate(site.state.authority_socket, site.mesh.admin_secret, intermediate)
         except (CannotStart, OSError, ValueError) as error:
             raise Refused(f"the authority goes on as before: {error}") from None
-        site = replace(site, mesh=replace(site.mesh, intermediate=intermediate, made=time.time()))
-        await self._take_up({plan.name: plan for plan in make_plan(site)}, site)
+        await self.adopt(replace(site, mesh=replace(site.mesh, intermediate=intermediate, made=time.time())))
         return {"ok": True}
 
-    async def _replan(self, changed: Mapping[str, Mapping[str, Any]]) -> None:
-        """Other settings for the next start of some processes."""
-        plans = {plan.name: plan for plan in self._shop.prepared.plans if plan.name in changed}
-        if missing := set(changed) - set(plans):
-            raise Refused(f"no process {min(missing)!r}")
-        settings = {name: {**(plan.settings or {}), **changed[name]} for name, plan in plans.items()}
-        fresh = {name: replace(plan, settings=settings[name]) for name, plan in plans.items()}
-        await self._take_up(fresh, self._shop.prepared.site)
-
-    async def _take_up(self, plans: Mapping[str, ProcessPlan], site: Site) -> None:
-        """Other plans, for whatever starts from now on, also after this supervisor."""
-        for keeper in self._fleet_of().keepers:
-            keeper.plan = plans.get(keeper.plan.name, keeper.plan)
-        known = tuple(plans.get(plan.name, plan) for plan in self._shop.prepared.plans)
-        self._shop = replace(self._shop, prepared=replace(self._shop.prepared, site=site, plans=known))
-        await self._fleet_of().guard.renew()
+    async def _replan(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Other settings for the next start of a process, or of all copies of a service."""
+        if name not in {one for plan in self._shop.prepared.plans for one in (plan.name, plan.service)}:
+            raise Refused(f"no process {name!r}")
+        changed = self.site.changed
+        await self.adopt(replace(self.site, changed={**changed, name: {**changed.get(name, {}), **settings}}))
 
     async def _forget(self, names: Sequence[str]) -> dict[str, Any]:
         """Let services, or Redis, begin again without their data."""
@@ -265,11 +307,10 @@ class Supervisor:
         await asyncio.gather(*(keeper.stop() for keeper in chosen))
         for keeper in chosen:
             redis = keeper.plan.kind == "redis"
-            folder = state.redis / "appendonlydir" if redis else state.data(keeper.plan.name)
+            folder = state.redis / "appendonlydir" if redis else state.data(keeper.plan.service)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        for keeper in chosen:
-            keeper.start()
-        await asyncio.gather(*(self._wait_ready(keeper) for keeper in chosen))
+        write_peers(self.site)
+        await self._deployer.started(*chosen)
         return {"ok": True}
 
     async def _change(self, action: str, name: str) -> dict[str, Any]:
@@ -278,23 +319,8 @@ class Supervisor:
         except UnknownProcess as unknown:
             raise Refused(str(unknown)) from None
         log.info("%s %s, as asked", action, name)
-        for keeper in keepers:  # one after the other: workers take over from each other
-            if action in ("stop", "restart"):
-                await keeper.stop()
-            if action in ("start", "restart"):
-                keeper.start()
-                await self._wait_ready(keeper)
+        await self._deployer.change(action, keepers)
         return {"ok": True, "state": keepers[-1].state}
-
-    async def _wait_ready(self, keeper: Keeper) -> None:
-        name, file = keeper.plan.name, keeper.plan.log
-        try:
-            async with asyncio.timeout(RESTART_WITHIN):
-                ready = await keeper.ready_or_hopeless()
-        except TimeoutError:
-            raise Refused(f"{name} was started and is not ready yet; see {file}") from None
-        if not ready:
-            raise Refused(f"{name} does not stay up ({keeper.last_exit}); see {file}")
 
     def _ourselves(self) -> list[dict[str, Any]]:
         rows = [("supervisor", os.getpid(), self._takeovers), ("guard", self._fleet_of().guard.pid, 0)]

@@ -29,7 +29,8 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
         name, action = request.match_info["name"], request.match_info["action"]
         if action not in ACTIONS:
             raise Problem(404, "no_such_action", "restart, stop or start")
-        if name not in {service.name for service in plane.settings.services} | {"traffic"}:
+        copies = {copy.name for copies in plane.placed.placement.services.values() for copy in copies}
+        if name not in {service.name for service in plane.settings.services} | copies | {"traffic"}:
             raise Problem(404, "no_such_service", "not one of this instance's services")
         try:
             return answer(await plane.supervisor.ask(do=action, name=name))

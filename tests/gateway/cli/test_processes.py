@@ -29,8 +29,23 @@ def test_ps_lists_what_runs_and_gives_a_console_link(installation: Any) -> None:
     result = installation.run("ps")
     assert result.exit_code == 0
     rows = [line.split() for line in result.output.splitlines()]
-    assert ["orders", "service", "4242", "running", "1", "1", "min", "15", "s", "48", "MiB", "8102", "enforced"] in rows
-    assert ["alerts", "service", "–", "stopped", "1", "–", "–", "8102", "–"] in rows
+    assert [
+        "orders",
+        "service",
+        "–",
+        "4242",
+        "running",
+        "1",
+        "1",
+        "min",
+        "15",
+        "s",
+        "48",
+        "MiB",
+        "8102",
+        "enforced",
+    ] in rows
+    assert ["alerts", "service", "–", "–", "stopped", "1", "–", "–", "8102", "–"] in rows
     assert f"{installation.url}/?key=once" in result.output
 
 

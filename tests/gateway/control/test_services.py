@@ -68,7 +68,7 @@ async def test_a_service_that_is_away_is_unknown(settings: ControlSettings, supe
     services = Services(known, SupervisorClient(settings.supervisor_socket, "secret"))
     await services.look()
     async with aiohttp.ClientSession() as session:
-        await services.scrape(session, known[0])
+        await services.scrape(session, known[0], "orders", "http://127.0.0.1:1")
     (view,) = services.view()
     assert (view["state"], view["pid"], view["scraped"], view["rate"]) == ("running", 5, False, 0.0)
 

@@ -199,3 +199,21 @@ async def test_bytes_that_nobody_asked_for_close_a_kept_connection(upstream: Any
 )
 def test_addresses(address: str, parts: tuple[str, int]) -> None:
     assert split_address(address) == parts
+
+
+async def test_who_stops_an_endpoint_learns_whether_it_is_still_in_use(upstream: Any) -> None:
+    shop, other = await upstream(b""), await upstream(b"")
+    cluster = make([shop.address], max_connections=1)
+    connection, endpoint = await take(cluster)
+    waiting = Waiter()
+    assert cluster.acquire(waiting) is None
+    assert cluster.leaving(shop.address) == 0  # it is an endpoint like any other
+    cluster.retire()
+    assert cluster.had(shop.address)
+    assert not cluster.had(other.address)
+    assert cluster.leaving(shop.address) == 2  # the request in flight, and the one that waits
+    assert cluster.leaving(other.address) == 0
+    cluster.forget(waiting)
+    endpoint.released(connection, reusable=True)
+    await asyncio.sleep(0.01)
+    assert cluster.leaving(shop.address) == 0

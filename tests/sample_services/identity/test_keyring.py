@@ -112,3 +112,38 @@ def test_without_its_private_key_it_does_not_start(
     (tmp_path / f"{ring.active_kid}.pem").unlink()
     with pytest.raises(FileNotFoundError):
         KeyRing(tmp_path, clock).use(load_keys(connection))
+
+
+def test_what_another_copy_rotates_is_followed(
+    ring: KeyRing, connection: sqlite3.Connection, tmp_path: Path, clock: Clock
+) -> None:
+    other = KeyRing(tmp_path, clock)
+    other.use(load_keys(connection))
+    assert other.knows(load_keys(connection))
+    rotate(ring, connection, tmp_path, clock)
+    assert not other.knows(load_keys(connection))
+    other.use(load_keys(connection))
+    assert (other.active_kid, kids(other)) == (ring.active_kid, kids(ring))
+
+
+def test_of_two_rotations_at_once_one_is_refused(
+    ring: KeyRing, connection: sqlite3.Connection, tmp_path: Path, clock: Clock
+) -> None:
+    former, late = ring.active_kid, NewKey.generate(ring.active_algorithm)
+    rotate(ring, connection, tmp_path, clock)
+    late.save(tmp_path)
+    assert not rotate_keys(connection, late, False, clock.now, former)
+    assert sorted(row["algorithm"] for row in load_keys(connection) if row["state"] != "retired") == ["EdDSA", "RS256"]
+
+
+def test_a_private_key_that_another_copy_is_about_to_publish_is_left_alone(
+    ring: KeyRing, connection: sqlite3.Connection, tmp_path: Path
+) -> None:
+    coming = NewKey.generate("EdDSA")
+    coming.save(tmp_path)
+    patient = KeyRing(tmp_path, lambda: (tmp_path / f"{coming.kid}.pem").stat().st_mtime + 1)
+    patient.use(load_keys(connection))
+    assert (tmp_path / f"{coming.kid}.pem").exists()
+    later = KeyRing(tmp_path, lambda: (tmp_path / f"{coming.kid}.pem").stat().st_mtime + 61)
+    later.use(load_keys(connection))
+    assert not (tmp_path / f"{coming.kid}.pem").exists()

@@ -63,10 +63,10 @@ async def bench(tmp_path: Path, fresh_identity: Any) -> AsyncIterator[Bench]:
 
 
 async def test_what_is_due_is_delivered_once(bench: Bench, fresh_identity: Any) -> None:
-    assert await bench.delivery.step() == 60.0
+    assert await bench.delivery.step() == 2.0
     await bench.database.write(recovery.record, RESET, bench.now)
     assert await bench.delivery.step() == 0.0
-    assert await bench.delivery.step() == 60.0
+    assert await bench.delivery.step() == 2.0
     [(body, headers)] = fresh_identity.resets
     assert body == {"username": "bob", "reason": "lost"}
     assert headers["idempotency-key"] == "r1"

@@ -87,3 +87,23 @@ def test_what_is_stopped_on_purpose_is_gone_at_once(clock: Clock) -> None:
     registry.register("orders-sidecar", "orders", "127.0.0.1:1", LINE)
     assert registry.remove("orders-sidecar")
     assert not registry.remove("orders-sidecar")
+
+
+def test_who_is_not_placed_is_there_and_gets_nothing(clock: Clock) -> None:
+    registry = Registry(clock)
+    registry.register("orders-sidecar", "orders", "127.0.0.1:1", LINE)
+    registry.place({"orders-sidecar": "orders"}, {"orders-sidecar"})
+    assert not registry.register("orders-2-sidecar", "orders", "127.0.0.1:2", LINE)
+    assert registry.endpoints() == {"orders": ["127.0.0.1:1"]}
+    both = {"orders-sidecar": "orders", "orders-2-sidecar": "orders.v2"}
+    assert registry.place(both, both.keys())
+    assert registry.endpoints() == {"orders": ["127.0.0.1:1"], "orders.v2": ["127.0.0.1:2"]}
+
+
+def test_nobody_waits_for_the_lease_of_one_that_was_stopped_on_purpose(clock: Clock) -> None:
+    registry = Registry(clock)
+    for number in (1, 2):
+        registry.register(f"orders-{number}-sidecar", "orders", f"127.0.0.1:{number}", LINE)
+    registry.lost("orders-2-sidecar", LINE)
+    registry.place({"orders-1-sidecar": "orders"}, {"orders-1-sidecar"})
+    assert set(registry.entries) == {"orders-1-sidecar"}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.control.placement import Placement
 from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, parse_manifest
 from gateway.control.supervisor.mesh_site import Bound, MeshSite, SidecarSite
@@ -171,7 +172,7 @@ def test_workers_inherit_the_listening_sockets_and_may_drain(plans: dict[str, Pr
 
 def test_control_knows_where_services_answer(plans: dict[str, ProcessPlan]) -> None:
     told = settings(plans["control"])
-    assert told["endpoints"] == {
+    assert Placement.model_validate(told["placement"]).endpoints() == {
         "identity": ["127.0.0.1:20004"], "orders": ["127.0.0.1:20005"], "profiles": ["127.0.0.1:20006"],
     }  # fmt: skip
     assert {"name": "orders", "url": "http://127.0.0.1:20005", "about": "", "public": True} in told["services"]
@@ -194,7 +195,7 @@ def test_whoever_stands_between_is_what_others_reach() -> None:
     put = site(options=Options(state_dir="/state", via={"identity": "127.0.0.1:9000"}))
     told = {plan.name: settings(plan) for plan in make_plan(put) if plan.settings}
     assert told["orders"]["peers"]["identity"] == "http://127.0.0.1:9000"
-    assert told["control"]["endpoints"]["identity"] == ["127.0.0.1:9000"]
+    assert Placement.model_validate(told["control"]["placement"]).endpoints()["identity"] == ["127.0.0.1:9000"]
     assert told["control"]["services"][0]["url"] == f"http://127.0.0.1:{put.ports['identity']}"
     bound = Bound(7, "127.0.0.1:30000")
     mesh = MeshSite(
