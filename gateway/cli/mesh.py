@@ -12,6 +12,7 @@ import click
 from gateway.cli.authority import ask_authority
 from gateway.cli.console import Failure, Misuse, console, duration, print_json, table
 from gateway.cli.instance import find
+from gateway.cli.mesh_check import check
 from gateway.cli.mesh_traffic import explain, topology
 from gateway.cli.options import json_option, state_dir_option
 from gateway.cli.text import visible
@@ -26,6 +27,7 @@ def mesh() -> None:
     """
 
 
+mesh.add_command(check)
 mesh.add_command(topology)
 mesh.add_command(explain)
 

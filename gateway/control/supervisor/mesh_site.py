@@ -23,6 +23,8 @@ from gateway.mesh.lines import as_line, read_line
 from gateway.spec.mesh_names import INBOUND, outbound
 
 LOOPBACK = "127.0.0.1"
+INTERMEDIATE_IN_USE = 10 * 86_400.0
+"""Seconds; it is good for thirty days (gateway.mesh.authority.certificates)."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,12 @@ class MeshSite:
     """What the authority signs with; see gateway.mesh.authority.root."""
     life: float = 600.0
     """Seconds for which a workload's certificate is good."""
+    made: float = 0.0
+    """When the intermediate was made, in seconds since the epoch."""
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time for another intermediate: long before the one in use ends, and everybody renews."""
+        return now - self.made > INTERMEDIATE_IN_USE
 
     def descriptors(self) -> list[int]:
         """Every socket, for a successor."""
@@ -68,11 +76,16 @@ class MeshSite:
         return [self.authority.fd, self.control.fd, *inner]
 
 
-def bind_mesh(config: Path, manifest: Manifest, stack: AsyncExitStack) -> MeshSite:
-    """Take what is needed; the intermediate comes later (`fresh_intermediate`)."""
+def peers_of(manifest: Manifest) -> dict[str, tuple[str, ...]]:
+    """The services that have a sidecar, each with those of them that it calls."""
     members = [entry for entry in manifest.services if entry.sidecar and entry.port]
     inside = {entry.name for entry in members}
-    peers = {entry.name: tuple(peer for peer in entry.peers if peer in inside) for entry in members}
+    return {entry.name: tuple(peer for peer in entry.peers if peer in inside) for entry in members}
+
+
+def bind_mesh(config: Path, manifest: Manifest, stack: AsyncExitStack) -> MeshSite:
+    """Take what is needed; the intermediate comes later (`fresh_intermediate`)."""
+    peers = peers_of(manifest)
 
     return MeshSite(
         config=config,

@@ -13,6 +13,7 @@ import os
 import random
 import secrets
 import socket
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -133,7 +134,7 @@ async def prepare(
         sidecar_code=find_code(sidecar_modules(), environ) if mesh else Code(),
         internal_url=_url(spec, sockets, "internal"),
         internal_secret=secrets.token_urlsafe(32),
-        mesh=replace(mesh, intermediate=intermediate, life=spec.certificate_life) if mesh else None,
+        mesh=replace(mesh, intermediate=intermediate, life=spec.certificate_life, made=time.time()) if mesh else None,
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
     ports_used = bound | _used_ports(site, redis)

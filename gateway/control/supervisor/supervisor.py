@@ -185,6 +185,20 @@ class Supervisor:
             await asyncio.sleep(ROTATE_EVERY)
             self._fleet_of().rotate_logs()
             logs.rotate(prepared.site.state.log("supervisor"))
+            await self._renew_intermediate()
+
+    async def _renew_intermediate(self) -> None:
+        """An instance may run for longer than an intermediate is good."""
+        mesh = self._shop.prepared.site.mesh
+        if mesh is None or not mesh.is_due(time.time()):
+            return
+        try:
+            async with self._changing:
+                await self._change_intermediate(rotate=False)
+        except Refused as refused:
+            log.error("no other intermediate: %s; tried again soon", refused)
+        else:
+            log.info("the authority signs with another intermediate")
 
     def _fleet_of(self) -> Fleet:
         if self._fleet is None:
@@ -217,7 +231,7 @@ class Supervisor:
                     return await self._forget([str(name) for name in names])
             case {"do": "rotate-root"}:
                 async with self._changing:
-                    return await self._rotate_root()
+                    return await self._change_intermediate(rotate=True)
             case {"do": "scale" | "deploy" | "promote" | "rollback" | "canary-failed", "name": str(name)}:
                 async with self._changing:
                     return await self._deploy(question, name)
@@ -264,19 +278,19 @@ class Supervisor:
         self._shop = replace(self._shop, prepared=replace(prepared, site=site, plans=plans))
         await self._fleet_of().guard.renew()
 
-    async def _rotate_root(self) -> dict[str, Any]:
-        """A new root for the mesh: the authority adopts it, and whatever starts from now on believes it."""
+    async def _change_intermediate(self, *, rotate: bool) -> dict[str, Any]:
+        """Another intermediate for the mesh, of a new root if `rotate`; what starts from now on believes that."""
         site = self._shop.prepared.site
         if site.mesh is None:
             raise Refused("this instance runs without a mesh")
         try:
             intermediate = await fresh_intermediate(
-                root_program(str(site.state.mesh), rotate=True), reduced_environment(os.environ)
+                root_program(str(site.state.mesh), rotate=rotate), reduced_environment(os.environ)
             )
             await adopt_intermediate(site.state.authority_socket, site.mesh.admin_secret, intermediate)
         except (CannotStart, OSError, ValueError) as error:
-            raise Refused(f"the root was not changed: {error}") from None
-        await self.adopt(replace(site, mesh=replace(site.mesh, intermediate=intermediate)))
+            raise Refused(f"the authority goes on as before: {error}") from None
+        await self.adopt(replace(site, mesh=replace(site.mesh, intermediate=intermediate, made=time.time())))
         return {"ok": True}
 
     async def _replan(self, name: str, settings: Mapping[str, Any]) -> None:

@@ -246,6 +246,21 @@ async def test_a_line_is_worth_no_more_than_the_certificate_that_it_was_made_wit
         writer.close()
 
 
+async def test_another_intermediate_of_the_same_root_and_everybody_follows(place: Place, stack: AsyncExitStack) -> None:
+    """As the supervisor changes it every ten days, since it is good for thirty."""
+    server = await place.start(stack)
+    one = place.enrolment()
+    await one.first()
+    keep(stack, one)
+    await until(lambda: len(server._watchers) == 1)
+    await server.adopt(Intermediate.read(fresh_intermediate(place.folder / "root", time.time(), rotate=False), 2))
+    await until(lambda: one.workload.generation == 2)
+    await until(lambda: server.issuer.former is None)
+    assert one.workload.bundle == place.bundle.encode()
+    second = place.enrolment(identity_of("profiles"))
+    await second.first()
+
+
 @pytest.mark.parametrize(
     "message",
     [b'{"do": "renew", "request": "x"}\n', b'{"do": "watch"}\n', b'{"do": "enrol"}\n', b"{}\n", b"[]\n", b"x" * 70_000],

@@ -204,3 +204,10 @@ def test_whoever_stands_between_is_what_others_reach() -> None:
     )  # fmt: skip
     (sidecar,) = (plan for plan in make_plan(replace(put, mesh=mesh)) if plan.name == "identity-sidecar")
     assert settings(sidecar)["inbound"] == "127.0.0.1:9000"
+
+
+def test_an_intermediate_is_exchanged_long_before_it_ends() -> None:
+    bound = Bound(7, "127.0.0.1:30000")
+    mesh = MeshSite(Path("/config/mesh.yaml"), bound, bound, {}, {}, b"key", "ms", made=1_000.0)
+    assert not mesh.is_due(1_000.0 + 9 * 86_400)
+    assert mesh.is_due(1_000.0 + 11 * 86_400)
