@@ -3,7 +3,7 @@
 The problem: a change of a service takes several steps (start beside, wait, shift, drain, stop), any of which may fail,
 and the supervisor itself may be killed between two of them. The rule: what is *wanted* of a service (how many copies,
 of which version) is one value, what *there is* another; a change states the first, and steps lead from the second to
-it. Whoever goes on after a kill finds both, and takes the steps that are left (gateway.control.supervisor.deploying).
+it. Whoever goes on after a kill finds both, and takes the steps that are left (gateway.control.supervisor.converging).
 
 A copy keeps its number, and with it its name, port and log, whatever version it runs. The first bears the plain name
 of its service.

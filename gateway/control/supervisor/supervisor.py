@@ -310,7 +310,7 @@ class Supervisor:
             folder = state.redis / "appendonlydir" if redis else state.data(keeper.plan.service)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         write_peers(self.site)
-        await self._deployer.started(*chosen)
+        await self._deployer.places.started(*chosen)
         return {"ok": True}
 
     async def _change(self, action: str, name: str) -> dict[str, Any]:
