@@ -22,26 +22,29 @@ in_one_architecture = pytest.mark.parametrize("changing", ["gateway"], indirect=
 OTHERS = ("redis", "control", "gateway-1", "gateway-2", "identity", "profiles", "storefront", "alerts")
 
 
+RETRIED = """
+  - name: retried
+    listeners: [public]
+    matches: [{path: {type: Exact, value: /retried}, method: GET}]
+    public: true
+    filters: [{type: URLRewrite, path: {type: ReplaceFullPath, value: /openapi.json}}]
+    backendRefs: [{cluster: orders}]
+    retry: {on: [connect-failure, reset], codes: [503]}
+"""
+"""One route with retries: there a copy may be killed. All others show each request that is lost."""
+
+
 def retrying(text: str) -> str:
-    """The shop, with retries on one route: there a copy may be killed. All others show each request that is lost."""
-    before = "    public: true\n    backendRefs: [{cluster: orders}]\n    owner: orders-team"
-    assert text.count(before) == 1, "config/shop.yaml writes the route of the products in another way now"
-    cluster = "  - {name: orders, service: orders}\n"
-    assert text.count(cluster) == 1
-    text = text.replace(cluster, "  - {name: orders, service: orders, retryBudget: {minimum: 100}}\n")
-    return text.replace(
-        before, before.replace("    owner", "    retry: {on: [connect-failure, reset], codes: [503]}\n    owner")
-    )
+    """The shop with that route; the last thing in its file is a route, too."""
+    cluster = "  - {name: orders, service: orders"
+    assert text.count(cluster) == 1, "config/shop.yaml writes its clusters in another way now"
+    return text.replace(cluster, f"{cluster}, retryBudget: {{minimum: 100}}") + RETRIED
 
 
 def start(root: Path, *words: str) -> Shop:
-    config = root / "shop.yaml"
-    config.write_text(
-        widened(retrying((ROOT / "config" / "shop.yaml").read_text())).replace("1200, per", "120000, per")
-    )
-    for named in (ROOT / "config").iterdir():  # by it, relative to its folder
-        if named.suffix != ".yaml":
-            shutil.copy(named, root)
+    shutil.copytree(ROOT / "config", root / "config")  # the shop's file names others beside it
+    config = root / "config" / "shop.yaml"
+    config.write_text(widened(retrying(config.read_text())).replace("1200, per", "120000, per"))
     state = root / "s"
     gatehouse("up", "--detach", "--port-base", "0", "--state-dir", str(state), "--config", str(config), *words)
     return Shop(state, config)
@@ -226,16 +229,16 @@ async def test_a_canary_gets_its_share_and_is_promoted(plain: Shop, hammering: A
 async def test_a_killed_copy_costs_little(plain: Shop, hammering: Any, until: Until) -> None:
     plain.gatehouse("scale", "orders", "3")
     pid = processes(plain)["orders-2"]["pid"]
-    retried = plain.metric("gateway_retries_total", http_route="products-read")
+    retried = plain.metric("gateway_retries_total", http_route="retried")
 
     def kill() -> None:
         os.kill(pid, signal.SIGKILL)
         until(lambda: (row := processes(plain)["orders-2"])["pid"] != pid and row["state"] == "running")
 
-    async with hammering(f"{plain.url}/products", clients=4) as seen:
+    async with hammering(f"{plain.url}/retried", clients=4) as seen:
         await asyncio.to_thread(kill)
     assert seen.total() - seen["200"] <= 0.01 * seen.total(), dict(seen)
-    until(lambda: plain.metric("gateway_retries_total", http_route="products-read") > retried)
+    until(lambda: plain.metric("gateway_retries_total", http_route="retried") > retried)
 
 
 async def test_a_killed_supervisor_goes_on_with_all_copies(plain: Shop, hammering: Any, until: Until) -> None:
@@ -288,12 +291,10 @@ def test_what_cannot_be_is_refused(plain: Shop, words: tuple[str, ...], why: str
 def test_a_patched_copy_of_the_code_is_deployed(plain: Shop, tmp_path: Path) -> None:
     code = ROOT / "sample_services"
     shutil.copytree(code, tmp_path / "sample_services", ignore=shutil.ignore_patterns("__pycache__"))
-    seed = tmp_path / "sample_services" / "orders" / "__main__.py"
-    patched = seed.read_text().replace(
-        'run("orders", setup', 'import sys; sys.stderr.write("patched\\n"); run("orders", setup'
-    )
-    assert patched != seed.read_text()
-    seed.write_text(patched)
+    program = tmp_path / "sample_services" / "orders" / "__main__.py"
+    patched = program.read_text().replace("COMPONENT.run()", 'print("patched", flush=True), COMPONENT.run()')
+    assert patched != program.read_text()
+    program.write_text(patched)
     plain.gatehouse("deploy", "orders", "--version", "mine", "--path", str(tmp_path))
     assert versions(plain) == {"orders": "mine"}
     assert "patched" in (plain.state / "logs" / "orders.log").read_text()
