@@ -77,8 +77,9 @@ class Services:
     def _places(self, service: Service) -> list[tuple[str, str]]:
         """Its copies and where they answer."""
         copies = self._placement().services.get(service.name, ())
-        if copies:
-            return [(copy.name, f"http://{copy.address}") for copy in copies]
+        if copies:  # the first one's own port: others may be told another address (`gatehouse up --via`)
+            own = {service.name: service.url} if service.url else {}
+            return [(copy.name, own.get(copy.name, f"http://{copy.address}")) for copy in copies]
         return [(service.name, service.url)] if service.url else []
 
     async def scrape(self, session: aiohttp.ClientSession, service: Service, copy: str, url: str) -> None:
