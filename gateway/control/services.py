@@ -75,12 +75,12 @@ class Services:
         await asyncio.gather(*(self.scrape(session, one, name, url) for name, (one, url) in places.items()))
 
     def _places(self, service: Service) -> list[tuple[str, str]]:
-        """Its copies and where they answer."""
+        """Its copies and where they listen themselves; requests may reach the first by way of something else."""
+        if not service.url:
+            return []
         copies = self._placement().services.get(service.name, ())
-        if copies:  # the first one's own port: others may be told another address (`gatehouse up --via`)
-            own = {service.name: service.url} if service.url else {}
-            return [(copy.name, own.get(copy.name, f"http://{copy.address}")) for copy in copies]
-        return [(service.name, service.url)] if service.url else []
+        others = [(copy.name, f"http://{copy.address}") for copy in copies if copy.name != service.name]
+        return [(service.name, service.url), *others]
 
     async def scrape(self, session: aiohttp.ClientSession, service: Service, copy: str, url: str) -> None:
         """Read one copy's metrics; a failure is remembered, its numbers begin anew afterwards."""

@@ -13,30 +13,24 @@ ends.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from sample_services.identity import revocation_outbox as outbox
 from sample_services.identity.revocation_outbox import Backlog
 from sample_services.kit.database import Database
+from sample_services.kit.relaying import Relaying
 
 STREAM: Final = "revocations:shop"
 BATCH: Final = 100
 KEEP_S: Final = outbox.ACCESS_LIFETIME_S + 2 * outbox.MAX_LEEWAY_S
 """How long an entry may matter, and a minute by which Redis' clock may differ from ours."""
-LOOK_AGAIN_S: Final = 0.25
-"""How long a revocation may wait that another copy of the service has taken."""
 LOOK_FOR_LOSS_S: Final = 5.0
-FIRST_PAUSE_S: Final = 0.05
-MAX_PAUSE_S: Final = 1.0
 
 
 class RelayMetrics:
@@ -61,42 +55,22 @@ class RelayMetrics:
 
 
 @dataclass
-class Relay:
+class Relay(Relaying):
     """One per database; `clock` is seconds since 1970."""
+
+    LOOK_AGAIN_S = 0.25
+    FIRST_PAUSE_S = 0.05
+    MAX_PAUSE_S = 1.0
 
     db: Database
     redis: Redis
     metrics: RelayMetrics
     log: logging.Logger
     clock: Callable[[], float]
-    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-    _call: asyncio.Event = field(default_factory=asyncio.Event)
     _look_for_loss_at: float = 0.0
 
-    def wake(self) -> None:
-        """Something may have been taken back: called after the commit."""
-        self._call.set()
-
-    async def run(self) -> None:
-        """Relays until cancelled."""
-        failed = 0
-        while True:
-            try:
-                more = await self.turn()
-                failed = 0
-            except (RedisError, OSError) as error:
-                failed += 1
-                await self._after_failure(failed, error)
-            else:
-                if not more:
-                    await self._wait()
-
     async def turn(self) -> bool:
-        """Passes one batch on; True when there may be more.
-
-        Raises:
-            RedisError, OSError: Redis did not take all of them; none is marked, so all will be sent again.
-        """
+        """One batch of revocations; now and then it begins with a look whether Redis has lost some."""
         now = self.clock()
         try:
             if now >= self._look_for_loss_at:
@@ -123,15 +97,9 @@ class Relay:
             self.log.warning("Redis has lost revocations: all go out again", extra={"revocations": again})
         self._look_for_loss_at = now + LOOK_FOR_LOSS_S
 
-    async def _after_failure(self, failed: int, error: Exception) -> None:
+    def failed(self, error: Exception, *, first: bool) -> None:
+        """Revocations wait, and Redis may come back with less than it had."""
         self.metrics.failures.inc()
         self._look_for_loss_at = 0.0
-        if failed == 1:  # once per outage; the metrics tell the rest
+        if first:
             self.log.warning("revocations wait: Redis does not take them", extra={"error_type": type(error).__name__})
-        await self.pause(min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** min(failed, 10)))
-
-    async def _wait(self) -> None:
-        """Until somebody calls, or for a moment."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._call.wait(), LOOK_AGAIN_S)
-        self._call.clear()

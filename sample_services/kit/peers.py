@@ -3,7 +3,8 @@
 The problem: the copies of a service come and go while those who call it run on. The rule: who manages the copies keeps
 a file, and a look at it before each call is enough: it is replaced as a whole, so reading it again is only needed when
 it is another one. Calls take turns; what cannot be connected to was sent nothing, so the next copy is tried at once.
-Without a file there are the addresses of the settings, one for each peer.
+Where the file says nothing of a peer, or there is none, its one address of the settings holds (a module of the
+monolith has peers in its own process, that nobody manages).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ class Peers:
 
     def __init__(self, settled: Mapping[str, str], file: Path | None) -> None:
         self._file = file
-        self._of: Mapping[str, list[str]] = {name: [url] for name, url in settled.items()}
+        self._settled = {name: [url] for name, url in settled.items()}
+        self._of = self._settled
         self._read: tuple[int, int] | None = None
         self._turn = 0
 
@@ -39,6 +41,6 @@ class Peers:
             found = self._file.stat()
             now = found.st_ino, found.st_mtime_ns
             if now != self._read:
-                self._of, self._read = json.loads(self._file.read_bytes()), now
+                self._of, self._read = self._settled | json.loads(self._file.read_bytes()), now
         except (OSError, ValueError):
             return  # what was known holds on

@@ -11,21 +11,19 @@ entries, since an uncapped one would fill Redis' memory when a consumer is gone 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from sample_services.kit.database import Database
+from sample_services.kit.relaying import Relaying
 from sample_services.kit.telemetry import Telemetry
 from sample_services.orders import outbox
 from sample_services.orders.domain import rfc3339
@@ -34,10 +32,7 @@ from sample_services.orders.outbox import Backlog, Waiting
 
 BATCH: Final = 100
 MAX_STREAM: Final = 100_000
-LOOK_AGAIN_S: Final = 1.0
-"""How long an event may wait if its wake-up call was lost, or given in another copy of the service."""
 KEEP_SENT: Final = timedelta(hours=1)
-MAX_PAUSE_S: Final = 5.0
 
 
 class RelayMetrics:
@@ -61,8 +56,12 @@ class RelayMetrics:
 
 
 @dataclass
-class Relay:
+class Relay(Relaying):
     """One per database: two would send in the wrong order, so of several copies only one has it running."""
+
+    LOOK_AGAIN_S = 1.0
+    FIRST_PAUSE_S = 0.1
+    MAX_PAUSE_S = 5.0
 
     db: Database
     redis: Redis
@@ -70,33 +69,9 @@ class Relay:
     metrics: RelayMetrics
     log: logging.Logger
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-    _call: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def wake(self) -> None:
-        """There is something in the outbox: called after the commit."""
-        self._call.set()
-
-    async def run(self) -> None:
-        """Relays until cancelled."""
-        failed = 0
-        while True:
-            try:
-                more = await self.turn()
-                failed = 0
-            except (RedisError, OSError) as error:
-                failed += 1
-                await self._after_failure(failed, error)
-            else:
-                if not more:
-                    await self._wait()
 
     async def turn(self) -> bool:
-        """Passes one batch on; True when there may be more.
-
-        Raises:
-            RedisError, OSError: Redis did not take all of them; none is marked, so all will be sent again.
-        """
+        """One batch of events, in their order."""
         batch = await self.db.read(outbox.waiting, BATCH)
         try:
             for waiting in batch:
@@ -127,14 +102,8 @@ class Relay:
         await self.db.write(outbox.mark_sent, sequences, rfc3339(now), rfc3339(now - KEEP_SENT))
         self.metrics.relayed.inc(len(batch))
 
-    async def _after_failure(self, failed: int, error: Exception) -> None:
+    def failed(self, error: Exception, *, first: bool) -> None:
+        """Events wait."""
         self.metrics.failures.inc()
-        if failed == 1:  # once per outage; the metrics tell the rest
+        if first:
             self.log.warning("events wait: Redis does not take them", extra={"error_type": type(error).__name__})
-        await self.pause(min(MAX_PAUSE_S, 0.1 * 2 ** min(failed, 10)))
-
-    async def _wait(self) -> None:
-        """Until somebody calls, or for a moment."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._call.wait(), LOOK_AGAIN_S)
-        self._call.clear()

@@ -143,7 +143,8 @@ def test_in_the_mesh_nothing_can_be_read_on_any_way(recorded: Any, journey: Any)
     for name, one in recorders.items():
         everything = one.everything()
         assert len(everything) > 1_000, f"nothing passed on the way to {name}"
-        assert {bytes(stream[:2]) for stream in one.passed if stream} == {TLS_HANDSHAKE}
+        plain = [bytes(stream[:200]) for stream in one.passed if stream and stream[:2] != TLS_HANDSHAKE]
+        assert not plain, f"on the way to {name}"
         for what, needle in needles.items():
             assert needle not in everything, f"{what} can be read on the way to {name}"
 

@@ -30,3 +30,11 @@ def test_copies_take_turns_and_changes_are_seen_at_the_next_call(tmp_path: Path)
     assert peers.of("orders") == ["http://b"]
     file.write_text("{")  # never written by us: what was known holds on
     assert peers.of("orders") == ["http://b"]
+
+
+def test_of_whom_the_file_says_nothing_the_settings_hold(tmp_path: Path) -> None:
+    file = tmp_path / "peers.json"
+    file.write_text(json.dumps({"identity": ["http://a"]}))
+    peers = Peers({"identity": "http://old", "orders": "http://orders.memory"}, file)
+    assert peers.of("identity") == ["http://a"]
+    assert peers.of("orders") == ["http://orders.memory"]

@@ -174,7 +174,7 @@ async def test_redis_comes_back_and_gets_everything_in_order(bench: Bench, tmp_p
 
 
 async def test_a_call_wakes_the_relay_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "LOOK_AGAIN_S", 3600.0)
+    monkeypatch.setattr(Relay, "LOOK_AGAIN_S", 3600.0)
     running = asyncio.create_task(bench.relay.run())
     try:
         await bench.place(1)
