@@ -9,6 +9,7 @@ import socket
 import ssl
 import sys
 import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -307,6 +308,7 @@ async def test_the_process_as_the_supervisor_starts_it(tmp_path: Path, place: Pl
         listed = await ask(tmp_path / "authority.sock", {"do": "list", "secret": "s" * 32})
         assert sorted(found["identity"] for found in listed["certificates"]) == [identity_of("authority"), ORDERS]
         assert {"asked": "admin", "result": "wrong_secret", "count": 1} in listed["results"]
+        await none_of_these_tokens_is_good(place, one)
         wanted = {"do": "revoke", "identity": ORDERS, "secret": "s" * 32}
         assert await ask(tmp_path / "authority.sock", wanted) == {"revoked": 1}
     finally:
@@ -314,6 +316,21 @@ async def test_the_process_as_the_supervisor_starts_it(tmp_path: Path, place: Pl
         _, err = await process.communicate()
     assert process.returncode == 0
     assert KEY.hex().encode() not in err
+
+
+async def none_of_these_tokens_is_good(place: Place, used: Enrolment) -> None:
+    """Replayed, late, and with somebody else's name written over the own one."""
+    fresh = bootstrap.mint(KEY, ORDERS, "orders-9", time.time())
+    claim = json.loads(urlsafe_b64decode(fresh.partition(".")[0]))
+    other = urlsafe_b64encode(json.dumps(claim | {"identity": identity_of("identity")}).encode()).decode()
+    tokens = {
+        used._settings.token: "token_used",
+        bootstrap.mint(KEY, ORDERS, "orders-9", time.time() - bootstrap.GOOD_FOR): "token_expired",
+        f"{other}.{fresh.partition('.')[2]}": "token_invalid",
+    }
+    for token, reason in tokens.items():
+        with pytest.raises(NotEnrolled, match=reason):
+            await asyncio.wait_for(place.enrolment(token=token).first(), 10)
 
 
 async def ask(path: Path, question: dict[str, Any]) -> dict[str, Any]:
