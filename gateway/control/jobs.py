@@ -15,6 +15,7 @@ import itertools
 import logging
 import os
 import signal
+import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections import deque
@@ -30,7 +31,6 @@ from gateway.control.supervisor.program import python_module
 
 log = logging.getLogger(__name__)
 
-PROGRAM = python_module("gateway.cli.main")
 MAX_RUNNING = 3
 MAX_KEPT = 24
 MAX_LINES = 20_000
@@ -86,6 +86,11 @@ class Job:
         except TimeoutError:
             return
 
+    async def ended(self) -> None:
+        """Return when it has ended."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.state != "running")
+
     def step(self) -> None:
         """Press Enter.
 
@@ -111,8 +116,8 @@ class Job:
 class Jobs:
     """All jobs of one control process."""
 
-    def __init__(self, state_dir: Path, program: Sequence[str] = PROGRAM) -> None:
-        self._state_dir, self._program = state_dir, program
+    def __init__(self, state_dir: Path, program: Sequence[str] = ()) -> None:
+        self._state_dir, self._program = state_dir, program or gatehouse()
         self._numbers = itertools.count(1)
         self.all: dict[str, Job] = {}
 
@@ -202,7 +207,9 @@ class Jobs:
             await end(process)
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "GATEHOUSE_STATE_DIR": str(self._state_dir), "NO_COLOR": "1", "COLUMNS": "110"}
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        here = {"GATEHOUSE_STATE_DIR": str(self._state_dir), "PATH": path}
+        return {**os.environ, **here, "NO_COLOR": "1", "COLUMNS": "110"}
 
     async def _keep(self, output: asyncio.StreamReader, job: Job) -> None:
         async for line in whole_lines(output):
@@ -211,6 +218,12 @@ class Jobs:
     async def _keep_errors(self, output: asyncio.StreamReader, job: Job) -> None:
         async for line in whole_lines(output):
             job.errors.append(line[:2_000])
+
+
+def gatehouse() -> Sequence[str]:
+    """How to call the command, so that what it prints for people to copy is short."""
+    script = Path(sys.executable).with_name("gatehouse")
+    return (str(script),) if script.exists() else python_module("gateway.cli.main")
 
 
 async def whole_lines(output: asyncio.StreamReader) -> AsyncIterator[str]:

@@ -1,19 +1,15 @@
-"""/lab: the catalogue, and what is weakened now. What the lab does is done by jobs (gateway.control.commands)."""
+"""/lab: the catalogue, and taking back whatever is weakened. All else that the lab does is done by jobs."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from gateway.control.commands import command
 from gateway.control.plane import ControlPlane
-from gateway.control.problems import answer
-
-NOTES = "lab.json"
-"""In the state directory: what the lab has weakened, written by the lab before it does so."""
+from gateway.control.problems import Problem, answer
 
 
 def routes(plane: ControlPlane) -> list[web.RouteDef]:
@@ -28,16 +24,12 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
                 kept["scenarios"] = await plane.jobs.printed(wanted.line({}), wanted.seconds)
         return answer(kept)
 
-    async def state(_: web.Request) -> web.Response:
-        return answer({"broken": await asyncio.to_thread(broken, plane)})
+    async def reset(_: web.Request) -> web.Response:
+        wanted = command("lab-reset")
+        job = plane.jobs.start("lab-reset", wanted.line({}), wanted.seconds)
+        await job.ended()
+        if job.exit_code != 0:
+            raise Problem(503, "reset_failed", " ".join(job.errors)[-500:] or job.state)
+        return answer({**job.view(), "output": job.lines})
 
-    return [web.get("/lab/scenarios", scenarios), web.get("/lab", state)]
-
-
-def broken(plane: ControlPlane) -> list[str]:
-    """The scenarios whose weaknesses are in force."""
-    try:
-        notes = orjson.loads((plane.settings.state_dir / NOTES).read_bytes())
-    except FileNotFoundError:
-        return []
-    return [str(one) for one in notes.get("broken", ())]
+    return [web.get("/lab/scenarios", scenarios), web.post("/lab/reset", reset)]
