@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.control.defence import defence
 from gateway.control.match_text import match_text
 from gateway.control.supervisor.state_dir import default_state_dir
 
@@ -36,6 +37,7 @@ def live_message(plane: ControlPlane) -> dict[str, Any]:
         "processes": plane.services.processes,
         "supervisor_error": plane.services.supervisor_error,
         "config": config_view(plane),
+        "defence": defence(plane),
         "workers": worker_views(plane),
         "requests": [brief(record) for record in plane.request_log.latest(MAX_REQUESTS)],
         "traffic": traffic_state(plane),

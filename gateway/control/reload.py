@@ -45,10 +45,12 @@ class Override:
     why: str
     since: float
     """Seconds since the epoch."""
+    trial: bool = False
+    """Whether somebody tries another configuration; otherwise the lab has weakened this one."""
 
     def view(self) -> dict[str, Any]:
         """Why and since when, as JSON."""
-        return {"why": self.why, "since": self.since}
+        return {"why": self.why, "since": self.since, "trial": self.trial}
 
 
 Outcome = tuple[str, list[str], list[dict[str, Any]], list[str]]

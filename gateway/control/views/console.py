@@ -32,12 +32,12 @@ def routes(guard: Guard) -> list[web.RouteDef]:
     async def code(_: web.Request) -> web.Response:
         return answer({"code": guard.new_code()})
 
-    files = sorted(path for path in directory.iterdir() if path.suffix in TYPES)
+    files = sorted(path for path in directory.rglob("*") if path.suffix in TYPES)
     return [
         web.get("/", page),
         web.get("/session", session),
         web.post("/console/code", code),
-        *(web.get(f"/console/{path.name}", _serve(path)) for path in files),
+        *(web.get(f"/console/{path.relative_to(directory).as_posix()}", _serve(path)) for path in files),
     ]
 
 
