@@ -346,7 +346,7 @@ def blast_radius(as_json: bool) -> None:
                     cells.append(cell)
                     progress.update(bar, advance=1, description=f"{architecture}: {cell.foothold}")
     if as_json:
-        print_json({"cells": [blast.view(one) for one in cells]})
+        print_json({"journeys": len(blast.JOURNEYS), "cells": [blast.view(one) for one in cells]})
     else:
         show.print_radius(cells)
 

@@ -21,7 +21,6 @@ export function processes() {
   const columns = [
     { title: "Process", cell: head, fill: fillHead },
     { title: "State", cell: (one) => state(one.state), fill: (node, one) => setState(node, one.state) },
-    { title: "Version", cell: (one) => shown(one.version ?? "–"), tone: (one) => (one.version ? "" : "none") },
     { title: "PID", num: true, cell: (one) => shown(one.pid ?? "–") },
     { title: "Up for", num: true, cell: (one) => (one.state === "running" ? duration(one.uptime_s) : "–") },
     { title: "Last minutes", wide: true, help: "Its share of one core, over the last two minutes",
@@ -35,10 +34,11 @@ export function processes() {
   card.body.append(rows.node);
 
   function head(one) {
-    return el("a", { class: "choose", href: `#/services/${encodeURIComponent(one.name)}` }, el("span", {}, shown(one.name)), el("small", {}, KIND[one.kind] ?? shown(one.kind)));
+    return el("a", { class: "choose", href: `#/services/${encodeURIComponent(one.name)}` }, el("span", {}, shown(one.name)), el("small", {}, what(one)));
   }
 
   function fillHead(node, one) {
+    if (one.kind) setText(node.lastElementChild, what(one));
     if (one.name === marked) node.setAttribute("aria-current", "true");
     else node.removeAttribute("aria-current");
     node.closest("tr").classList.toggle("chosen", one.name === marked);
@@ -56,6 +56,8 @@ export function processes() {
   }
   return { node: card.node, live, mark };
 }
+
+const what = (one) => `${KIND[one.kind] ?? shown(one.kind)}${one.version ? ` ${shown(one.version)}` : ""}`;
 
 const busy = (one) => (one.cpu_percent === null || one.cpu_percent === undefined ? "–" : `${Math.round(one.cpu_percent)} %`);
 

@@ -11,20 +11,25 @@ const TIMES = ["time", "timestamp", "start_time"];
 const LEVELS = ["level", "severity"];
 const MESSAGES = ["message", "msg", "event"];
 const BELOW = ["traceback", "exception", "error"];
+// Of little help at a first look; the button “All fields” shows them.
+const MINOR = new Set(["logger", "service", "instance", "trace_id", "span_id", "request_id", "start_time", "bytes_received", "bytes_sent",
+  "client_address", "user_agent", "protocol", "response_flags", "upstream_endpoint", "attempts"]);
 
 export function logView(name) {
   const card = panel("Log", { className: "log" });
   const lines = el("ol", { class: "lines" });
   const scroll = el("div", { class: "scroll", tabindex: "0", role: "log", "aria-label": `Log of ${shown(name)}`, "aria-live": "off" }, lines);
   const wanted = el("input", { type: "search", placeholder: "Only lines with …", "aria-label": "Only lines with this text" });
+  const all = el("button", { class: "quiet", type: "button", "aria-pressed": "false" }, "All fields");
   const pause = el("button", { class: "quiet", type: "button", "aria-pressed": "false" }, "Pause");
   let position = null;
   let paused = false;
   let timer = 0;
   let closed = false;
-  card.node.querySelector("header").append(wanted, pause);
+  card.node.querySelector("header").append(wanted, all, pause);
   card.body.append(scroll);
   wanted.addEventListener("input", () => [...lines.children].forEach(sift));
+  all.addEventListener("click", () => all.setAttribute("aria-pressed", String(lines.classList.toggle("all"))));
   pause.addEventListener("click", () => {
     paused = !paused;
     pause.setAttribute("aria-pressed", String(paused));
@@ -78,7 +83,7 @@ function row(text) {
   const rest = Object.entries(record).filter(([, value]) => value !== below && !nothing(value));
   return el("li", { "data-level": ["warning", "error", "critical"].includes(level) ? level : "info" },
     el("time", {}, when), el("b", {}, shown(level)), el("span", { class: "said" }, shown(message)),
-    ...rest.flatMap(([key, value]) => [el("span", { class: "pair" }, el("i", {}, `${shown(key)}=`), shown(words(value)))]),
+    ...rest.flatMap(([key, value]) => [el("span", { class: MINOR.has(key) ? "pair minor" : "pair" }, el("i", {}, `${shown(key)}=`), shown(words(value)))]),
     below ? el("pre", {}, shownLines(below)) : null);
 }
 
