@@ -139,6 +139,7 @@ def _nodes(plane: ControlPlane) -> list[dict[str, Any]]:
             "name": one.name,
             "kind": "outside" if one.outside else "service",
             "about": one.about,
+            "public": one.public,
             "state": states.get(one.name, "unknown"),
             "sidecar": one.name in sidecars,
         }

@@ -31,6 +31,7 @@ export function chart(title, { format, meaning, promql, tone = "", least = 1 }) 
     const now = values.at(-1) ?? null;
     const highest = Math.max(least, ...values.map((one) => one ?? 0));
     setText(value, now === null ? "–" : format(now));
+    value.toggleAttribute("data-some", Boolean(now));
     setText(top, format(highest));
     drawing.setAttribute("aria-label", `${title}: now ${now === null ? "nothing" : format(now)}, at most ${format(highest)} in the last three minutes`);
     const [course, ground] = paths(values, highest);

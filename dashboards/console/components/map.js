@@ -3,7 +3,7 @@
 
 import { el, shown } from "../dom.js";
 import { millis, percent, rate } from "../format.js";
-import { BOX, curve, labelPlace, layout, pathOf } from "./map-layout.js";
+import { BOX, labelPlace, layout, pathOf, wayOf } from "./map-layout.js";
 import { svg } from "./svg.js";
 
 const LOCK = { closed: "M-4 -1v-2.5a4 4 0 0 1 8 0v2.5M-5.5 -1h11v7.5h-11z", open: "M-4 -1v-3.5a4 4 0 0 1 7.6 -1.8M-5.5 -1h11v7.5h-11z" };
@@ -34,7 +34,7 @@ function redraw(drawing, map, way, width) {
   const focused = drawing.contains(document.activeElement) ? document.activeElement.dataset.name : null;
   const taken = [...placed.nodes.values()].map(boxOf);
   const drawn = edges.filter((edge) => placed.nodes.has(edge.source) && placed.nodes.has(edge.destination))
-    .sort((a, b) => b.rate - a.rate).map((edge) => drawEdge(edge, placed.nodes, taken, map.mesh, way));
+    .sort((a, b) => b.rate - a.rate).map((edge) => drawEdge(edge, placed, taken, map.mesh, way));
   const boxes = [...placed.nodes.values()].map((one) => drawNode(one, map.mesh, way));
   drawing.replaceChildren(...drawn.map(([line]) => line), ...boxes, ...drawn.map(([, label]) => label).filter(Boolean));
   if (focused) [...drawing.querySelectorAll("a")].find((link) => link.dataset.name === focused)?.focus();
@@ -86,8 +86,8 @@ function tone(edge, way) {
   return edge.refused > 0 ? "refused" : "fine";
 }
 
-function drawEdge(edge, nodes, taken, mesh, way) {
-  const line = curve(nodes.get(edge.source), nodes.get(edge.destination));
+function drawEdge(edge, { nodes, columns }, taken, mesh, way) {
+  const line = wayOf(nodes.get(edge.source), nodes.get(edge.destination), columns);
   const kind = tone(edge, way);
   const stroke = Math.min(6, 1.4 + Math.log2(1 + edge.rate) * 0.7).toFixed(1);
   const course = svg("g", { class: `edge ${kind}` },
@@ -101,7 +101,7 @@ function label(edge, line, kind, taken, mesh) {
   const locked = mesh && edge.encrypted !== null;
   const words = kind === "attack" && edge.rate === 0 ? "attack" : `${rate(edge.rate)}/s${edge.p95_ms === null ? "" : ` · ${millis(edge.p95_ms)}`}`;
   const wrong = edge.failing > 0 ? `${percent(edge.failing, edge.rate)} failing` : edge.refused > 0 ? `${percent(edge.refused, edge.rate)} refused` : "";
-  const size = { width: Math.max(words.length, wrong.length) * 7.1 + 14 + (locked ? 16 : 0), height: wrong ? 36 : 21 };
+  const size = { width: Math.max(words.length, wrong.length) * 7.3 + 16 + (locked ? 16 : 0), height: wrong ? 36 : 21 };
   const place = labelPlace(line, size, taken);
   if (!place) return null;
   taken.push(place.box);
@@ -134,7 +134,7 @@ function drawNode(one, mesh, way) {
   const asked = one.kind === "service" || one.kind === "outside" ? `?by=${encodeURIComponent(one.name)}` : "";
   return svg("a", { href: `#/requests${asked}`, class: `node ${one.kind} ${ill ? "ill" : ""} ${attack}`, "data-name": one.name, "aria-label": shown(`${one.name}: ${words || one.about || one.kind}. Its requests`) },
     svg("rect", box),
-    svg("text", { x: one.x, y: one.y - 3, class: "name" }, shown(one.name)),
+    svg("text", { x: one.x, y: one.y - 3, class: one.name.length > 12 ? "name long" : "name" }, shown(one.name)),
     svg("text", { x: one.x, y: one.y + 14, class: "kind" }, words, one.db ? ` · SQL ${rate(one.db.rate)}/s` : ""),
     one.sidecar ? shield(one) : null,
     one.db ? cylinder(one) : null,
@@ -146,6 +146,6 @@ function reached(name, way) {
   return way.hops.indexOf(name) < stop;
 }
 
-const shield = ({ x, y }) => svg("path", { class: "shield", d: `M${x - BOX.width / 2 + 8} ${y - 16}l5.5 -2l5.5 2v6q0 5.5 -5.5 8q-5.5 -2.500 -5.500 -8z` });
+const shield = ({ x, y }) => svg("path", { class: "shield", d: `M${x - BOX.width / 2 + 8} ${y + 3}l5.5 -2l5.5 2v6q0 5.5 -5.5 8q-5.5 -2.500 -5.500 -8z` });
 
-const cylinder = ({ x, y }) => svg("path", { class: "cylinder", d: `M${x + BOX.width / 2 - 19} ${y - 15}a6 2.5 0 0 1 12 0v9a6 2.5 0 0 1 -12 0zm0 0a6 2.500 0 0 0 12 0` });
+const cylinder = ({ x, y }) => svg("path", { class: "cylinder", d: `M${x + BOX.width / 2 - 19} ${y + 5}a6 2.5 0 0 1 12 0v9a6 2.5 0 0 1 -12 0zm0 0a6 2.500 0 0 0 12 0` });

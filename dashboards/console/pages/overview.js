@@ -50,14 +50,11 @@ function say(sentence, latency, total) {
 }
 
 function trafficButton() {
-  let running = false;
-  const button = el("button", { class: "main", type: "button", hidden: true }, "Start traffic");
   const start = actionButton("Start traffic", { run: () => act("/traffic", { action: "start" }), get command() { return `gatehouse traffic start${option()}`; }, className: "main", done: "Traffic starts: gentle, realistic, a few percent of it refused on purpose." });
   const stop = actionButton("Stop traffic", { run: () => act("/traffic", { action: "stop" }), get command() { return `gatehouse traffic stop${option()}`; }, done: "Traffic stops." });
   const node = el("span", {}, start, stop);
-  button.remove();
   const show = (state) => {
-    running = ["running", "starting", "backoff"].includes(state);
+    const running = ["running", "starting", "backoff"].includes(state);
     node.hidden = state === "absent";
     start.hidden = running;
     stop.hidden = !running;
@@ -81,8 +78,8 @@ function mapPanel() {
   const show = (message) => {
     map.show(message.map);
     edges.show(message.map.edges, ["No calls yet", "Press Start traffic above."]);
-    const locks = message.map.mesh ? "A closed lock: everything on it was encrypted by mutual TLS." : "No mesh: nothing between services is encrypted (gatehouse up --mesh).";
-    setText(legend, `Real traffic of the last ten seconds: requests per second, and within which time 95 of 100 were answered. ${locks}`);
+    const locks = message.map.mesh ? "Closed lock: all of it encrypted." : "No mesh, no locks: nothing between services is encrypted.";
+    setText(legend, `Real traffic: requests per second, and how fast 95 of 100 of them were answered. ${locks}`);
   };
   return { node: card.node, show };
 }
