@@ -18,8 +18,12 @@ from gateway.control.views import (
     config,
     console,
     explanations,
+    faults,
     health,
+    jobs,
+    lab,
     limits,
+    logs,
     mesh,
     placement,
     services,
@@ -62,6 +66,7 @@ def application(plane: ControlPlane, guard: Guard) -> web.Application:
     app.on_response_prepare.append(_headers)
     for topic in (
         health, config, canaries, clusters, explanations, limits, caches, mesh, placement, traffic, services,
+        logs, faults, jobs, lab,
     ):  # fmt: skip
         app.add_routes(topic.routes(plane))
     app.add_routes(console.routes(guard))

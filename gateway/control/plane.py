@@ -13,6 +13,7 @@ from gateway.control import edges
 from gateway.control.canary.keeper import Canaries
 from gateway.control.channel import Events, Worker, WorkerChannel
 from gateway.control.course import Course
+from gateway.control.jobs import Jobs
 from gateway.control.live import Live
 from gateway.control.live_message import live_message
 from gateway.control.mesh.part import MeshPart
@@ -71,6 +72,7 @@ class ControlPlane(Events):
         channels = [self.channel, self.mesh.channel] if self.mesh else [self.channel]
         self.canaries = Canaries(settings.state_dir, channels, self.metrics)
         self.live = Live(lambda: live_message(self), self._tick)
+        self.jobs = Jobs(settings.state_dir)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -95,8 +97,9 @@ class ControlPlane(Events):
         self._tasks = [asyncio.create_task(_forever(job)) for job in jobs]
 
     async def stop(self) -> None:
-        """End the console's streams and every background job; workers serve on."""
+        """End the console's streams, what it runs, and every background job; workers serve on."""
         self.live.spread(None)
+        await self.jobs.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

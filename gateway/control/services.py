@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.control.cpu import CpuMeter
 from gateway.control.edges import ServiceTally
 from gateway.control.placement import Placement
 from gateway.control.rates import RateBook
@@ -52,6 +53,7 @@ class Services:
         self.supervisor_error: str | None = None
         self._supervisor = supervisor
         self._scraped: dict[str, bool] = {}
+        self._cpu = CpuMeter()
 
     async def run(self) -> None:
         """Look every two seconds, for ever."""
@@ -70,6 +72,7 @@ class Services:
         else:
             processes = answer.get("processes", [])
             self.processes = [one for one in processes if isinstance(one, dict)][:200]
+            self._cpu.measure(self.processes)
             self.strangers = int(answer.get("strangers", 0))
             self.supervisor_error = None
 

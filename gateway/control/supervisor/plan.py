@@ -27,6 +27,8 @@ from gateway.control.supervisor.state_dir import StateDir
 from gateway.mesh.isolation.rules import Rules
 
 LOOPBACK = "127.0.0.1"
+CONTROL_GRACE = 10.0
+"""Seconds: a run of the lab that the console has begun takes back what it did."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ def _control(site: Site) -> ProcessPlan:
         settings=settings,
         port=port,
         probe=HttpProbe(LOOPBACK, port, "/healthz"),
+        grace=CONTROL_GRACE,
     )
 
 

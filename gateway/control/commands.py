@@ -1,0 +1,70 @@
+"""What the console may run: commands of `gatehouse`, as a person would type them.
+
+The problem: the lab, the lessons and the incidents are programs of other packages, which the control process must not
+import, and they work for seconds or minutes. The rule: the console runs the same command as a learner does, as a
+child process, and shows which. Only what stands in this table can be run, with arguments of a known form; where the
+command takes free text, `--` stands before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from gateway.control.problems import Problem
+
+ID = re.compile(r"[a-z0-9][a-z0-9-]{0,60}")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command; `{name}` stands for an argument."""
+
+    words: str
+    seconds: float = 60.0
+    """It is ended when it takes longer."""
+    forms: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+
+    def line(self, arguments: Mapping[str, str]) -> list[str]:
+        """The words to run.
+
+        Raises:
+            Problem: 422, an argument is missing, unknown, or not of its form.
+        """
+        if unknown := arguments.keys() - self.forms.keys():
+            raise Problem(422, "invalid_argument", f"there is no {', '.join(sorted(unknown))[:80]} here")
+        for name, form in self.forms.items():
+            if not form.fullmatch(arguments.get(name, "")):
+                raise Problem(422, "invalid_argument", f"{name} is not of the form {form.pattern}")
+        return [word.format_map(arguments) if "{" in word else word for word in self.words.split()]
+
+
+def _on_scenario(words: str, seconds: float = 60.0) -> Command:
+    return Command(f"{words} -- {{scenario}}", seconds, {"scenario": ID})
+
+
+COMMANDS: Mapping[str, Command] = MappingProxyType({
+    "lab-list": Command("lab list --json"),
+    "lab-break": _on_scenario("lab break"),
+    "lab-attack": _on_scenario("lab attack --events", 180.0),
+    "lab-step": _on_scenario("lab attack --events --step", 1_800.0),
+    "lab-check": _on_scenario("lab check", 180.0),
+    "lab-fix": _on_scenario("lab fix"),
+    "lab-reset": Command("lab reset"),
+    "lab-reset-data": Command("lab reset --data"),
+    "lab-run": _on_scenario("lab run --json", 300.0),
+    "lab-blast-radius": Command("lab blast-radius --json", 1_200.0),
+})  # fmt: skip
+
+
+def command(name: str) -> Command:
+    """A command of the table.
+
+    Raises:
+        Problem: 404, there is none.
+    """
+    if name not in COMMANDS:
+        raise Problem(404, "no_such_command", f"one of {', '.join(COMMANDS)}")
+    return COMMANDS[name]
