@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.control.defence import defence
+from gateway.control.edges import traffic_map
 from gateway.control.match_text import match_text
 from gateway.control.supervisor.state_dir import default_state_dir
 
@@ -31,6 +32,8 @@ def live_message(plane: ControlPlane) -> dict[str, Any]:
     return {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "total": plane.rates.total(),
+        "course": plane.course.view(),
+        "map": traffic_map(plane),
         "routes": busiest(routes),
         "routes_in_all": len(routes),
         "services": plane.services.view(),

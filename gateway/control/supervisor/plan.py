@@ -139,7 +139,13 @@ def _control(site: Site) -> ProcessPlan:
         "architecture": architecture_of(site.options).name,
         "gateway": architecture_of(site.options).gateway,
         "services": [
-            {"name": entry.name, "url": base_url(site, entry.name), "about": entry.about, "public": entry.public}
+            {
+                "name": entry.name,
+                "url": base_url(site, entry.name),
+                "about": entry.about,
+                "public": entry.public,
+                "outside": entry.outside,
+            }
             for entry in serving
         ],
         "admin": {"host": LOOPBACK, "port": port},

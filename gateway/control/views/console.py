@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from gateway.control.guard import Guard
-from gateway.control.problems import Handler, answer
+from gateway.control.problems import Problem, answer
 from gateway.control.resources import console_dir
 
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -32,20 +32,24 @@ def routes(guard: Guard) -> list[web.RouteDef]:
     async def code(_: web.Request) -> web.Response:
         return answer({"code": guard.new_code()})
 
-    files = sorted(path for path in directory.rglob("*") if path.suffix in TYPES)
+    async def file(request: web.Request) -> web.StreamResponse:
+        found = _files(directory).get(request.match_info["path"])
+        if found is None:
+            raise Problem(404, "no_such_file", "not one of the console's files")
+        return _file(found)
+
     return [
         web.get("/", page),
         web.get("/session", session),
         web.post("/console/code", code),
-        *(web.get(f"/console/{path.relative_to(directory).as_posix()}", _serve(path)) for path in files),
+        web.get("/console/{path:.+}", file),
     ]
 
 
-def _serve(path: Path) -> Handler:
-    async def serve(_: web.Request) -> web.StreamResponse:
-        return _file(path)
-
-    return serve
+def _files(directory: Path) -> dict[str, Path]:
+    """What may be served, by its path below the folder: nothing outside it can be named."""
+    found = (path for path in directory.rglob("*") if path.suffix in TYPES)
+    return {path.relative_to(directory).as_posix(): path for path in found}
 
 
 def _file(path: Path) -> web.Response:
