@@ -11,15 +11,14 @@ from pathlib import Path
 import click
 
 from gateway.cli.console import Failure, console, duration, print_json, table
-from gateway.cli.hints import program
 from gateway.cli.instance import Instance, find
 from gateway.cli.options import json_option, state_dir_option
-from gateway.cli.text import visible
 from scenarios.lab.private import private_instance
 from scenarios.lessons.answering import judge
 from scenarios.lessons.model import Lesson
 from scenarios.lessons.reading import find_lesson, lessons
 from scenarios.lessons.running import Desk, Outcome, desk
+from scenarios.lessons.telling import go_through, print_checked, print_how_to_answer, print_markdown
 
 lesson_argument = click.argument("lesson", metavar="LESSON")
 
@@ -62,14 +61,12 @@ def show_(lesson: str, as_json: bool) -> None:
       gatehouse lesson show 1
       gatehouse lesson show 1 --json | jq '.steps[].commands[].command'
     """
-    from rich.markdown import Markdown
-
     chosen = find_lesson(lesson)
     if as_json:
         print_json(chosen.view())
         return
-    console().print(Markdown(chosen.markdown))
-    _print_how_to_answer(chosen)
+    print_markdown(chosen.markdown)
+    print_how_to_answer(chosen)
 
 
 @lesson.command()
@@ -90,12 +87,8 @@ def run(lesson: str, no_pause: bool, state_dir: Path | None, as_json: bool) -> N
     """
     chosen = find_lesson(lesson)
     with _shop(state_dir, quiet=as_json) as instance, desk(instance.state_dir) as place:
-        outcomes = _run_silently(chosen, place) if as_json else _run_aloud(chosen, place, pause=not no_pause)
-    drifted = sum(bool(one.drift) for one in outcomes)
-    if not as_json:
-        console().print(f"{len(outcomes)} commands, {len(outcomes) - drifted} as the lesson shows them.\n")
-        _print_how_to_answer(chosen)
-    if drifted:
+        outcomes = _check(chosen, place, aloud=True) if as_json else go_through(chosen, place, pause=not no_pause)
+    if any(one.drift for one in outcomes):
         raise click.exceptions.Exit(Failure.exit_code)
 
 
@@ -172,65 +165,28 @@ def selfcheck(as_json: bool) -> None:
     Examples:
       gatehouse lesson selfcheck
     """
-    began, drifted = time.monotonic(), 0
+    began, drifted = time.monotonic(), False
     with private_instance("gateway") as instance:
         for one in lessons().values():
             with desk(instance.state_dir) as place:
-                outcomes = _run_silently(one, place, aloud=as_json)
-            wrong = [outcome for outcome in outcomes if outcome.drift]
-            drifted += len(wrong)
+                outcomes = _check(one, place, aloud=as_json)
+            drifted = drifted or any(outcome.drift for outcome in outcomes)
             if not as_json:
-                took = sum(outcome.seconds for outcome in outcomes)
-                _print_checked(one, wrong, len(outcomes), took)
+                print_checked(one, outcomes)
     if not as_json:
         click.echo(f"{len(lessons())} lessons, in {time.monotonic() - began:.0f} s.")
     if drifted:
         raise click.exceptions.Exit(Failure.exit_code)
 
 
-def _print_checked(one: Lesson, wrong: list[Outcome], number: int, took: float) -> None:
-    word = "ok" if not wrong else "DRIFT"
-    click.secho(f"{one.number:2}  {one.title}: {number} commands, {took:.0f} s: {word}", fg="red" if wrong else None)
-    for outcome in wrong:
-        click.echo(f"    $ {outcome.command.text}\n    {visible(outcome.drift)}")
-        click.echo("".join(f"      | {visible(line)}\n" for line in outcome.printed.splitlines()), nl=False)
-
-
-def _run_silently(chosen: Lesson, place: Desk, *, aloud: bool = True) -> list[Outcome]:
-    """All commands; `aloud`: each as a line of JSON."""
+def _check(chosen: Lesson, place: Desk, *, aloud: bool) -> list[Outcome]:
+    """Run all commands; `aloud`: each is told as a line of JSON."""
     outcomes = []
     for one in chosen.commands:
         outcomes.append(place.type(one))
         if aloud:
             click.echo(json.dumps({"lesson": chosen.number, **outcomes[-1].view()}))
     return outcomes
-
-
-def _run_aloud(chosen: Lesson, place: Desk, *, pause: bool) -> list[Outcome]:
-    from rich.markdown import Markdown
-
-    outcomes = []
-    console().print(Markdown(f"# {chosen.number} · {chosen.title}"))
-    for step in chosen.steps:
-        console().print(Markdown(step.text))
-        click.echo()
-        for one in step.commands:
-            click.secho(f"$ {one.text}", bold=True, nl=False)
-            if pause:
-                click.prompt(click.style("   ⏎ runs it", dim=True), "", show_default=False, prompt_suffix="")
-            else:
-                click.echo()
-            outcome = place.type(one, echo=lambda line: click.echo(visible(line, keep="\n\t"), nl=False))
-            outcomes.append(outcome)
-            if outcome.drift:
-                click.secho(f"Not as the lesson shows it: this {visible(outcome.drift)}", fg="yellow")
-            click.echo()
-    return outcomes
-
-
-def _print_how_to_answer(chosen: Lesson) -> None:
-    example = "LETTER" if chosen.question.choices else "WORD"
-    click.echo(f"\nAnswer it: {program()} lesson answer {chosen.number} {example}")
 
 
 @contextmanager

@@ -91,9 +91,7 @@ class Lesson:
         steps = [
             {
                 "text": step.text,
-                "commands": [
-                    {"command": one.text, "shown": one.shown, "fails": one.fails} for one in step.commands
-                ],
+                "commands": [{"command": one.text, "shown": one.shown, "fails": one.fails} for one in step.commands],
             }
             for step in self.steps
         ]

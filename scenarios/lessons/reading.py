@@ -7,7 +7,7 @@
     Text.
 
     ```console                      run, and compared; ```console fails: its commands exit with another code than 0
-    $ gatehouse call …              a command; a line that ends in a backslash goes on in the next
+    $ gatehouse call …              a command; goes on over lines as in a shell: by a backslash, or in a quotation
     HTTP 200 OK  in … ms            what it prints, as scenarios.lessons.matching reads it
     ```
 
@@ -27,6 +27,7 @@ Blocks of other languages are for reading.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from functools import cache
 from types import MappingProxyType
@@ -114,8 +115,16 @@ def _steps(body: str) -> Iterator[Step]:
 def _commands(block: str, *, fails: bool) -> Iterator[Command]:
     for typed in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         lines = typed.splitlines()
-        end = next(number for number, line in enumerate(lines, start=1) if not line.endswith("\\"))
+        end = next(number for number in range(1, len(lines) + 1) if _is_whole("\n".join(lines[:number])))
         yield Command("\n".join(lines[:end]), tuple(lines[end:]), fails)
+
+
+def _is_whole(typed: str) -> bool:
+    try:
+        shlex.split(typed, comments=True)
+    except ValueError:  # a quotation is open, or something is escaped that does not follow
+        return False
+    return True
 
 
 def _question(text: str, name: str) -> Question:
@@ -130,4 +139,3 @@ def _question(text: str, name: str) -> Question:
         raise BadPage(f"{name}: no answer is right, or the last is not for everything else")
     asked = _ANSWERS.sub("", text).strip()
     return Question(asked, tuple(_CHOICE.findall(asked)), cases)
-

@@ -79,7 +79,9 @@ class Desk:
 @contextmanager
 def desk(state_dir: Path) -> Iterator[Desk]:
     """A folder to work in, and an environment in which `gatehouse` is this one and finds this shop."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEHOUSE_") and name != "COLUMNS"}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith("GATEHOUSE_") and name != "COLUMNS"
+    }
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
     with tempfile.TemporaryDirectory(prefix="gatehouse-lesson-") as folder:
         (Path(folder) / "sample_services").symlink_to(sample_services.__path__[0])

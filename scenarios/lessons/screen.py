@@ -93,7 +93,14 @@ async def by_graphql(client: Client) -> Screen:
     """One question that names what is on the screen."""
     me = json.loads(await client.ask("POST", "/graphql", json={"query": QUERY}))["data"]["me"]
     lines = [
-        (order["id"], order["status"], order["total"], item["quantity"], item["product"]["name"], item["product"]["price"])
+        (
+            order["id"],
+            order["status"],
+            order["total"],
+            item["quantity"],
+            item["product"]["name"],
+            item["product"]["price"],
+        )
         for order in me["orders"]
         for item in order["items"]
     ]
