@@ -22,6 +22,7 @@ from gateway.control.views import (
     health,
     jobs,
     lab,
+    lessons,
     limits,
     logs,
     mesh,
@@ -66,7 +67,7 @@ def application(plane: ControlPlane, guard: Guard) -> web.Application:
     app.on_response_prepare.append(_headers)
     for topic in (
         health, config, canaries, clusters, explanations, limits, caches, mesh, placement, traffic, services,
-        logs, faults, jobs, lab,
+        logs, faults, jobs, lab, lessons,
     ):  # fmt: skip
         app.add_routes(topic.routes(plane))
     app.add_routes(console.routes(guard))

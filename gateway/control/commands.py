@@ -45,6 +45,10 @@ def _on_scenario(words: str, seconds: float = 60.0) -> Command:
     return Command(f"{words} -- {{scenario}}", seconds, {"scenario": ID})
 
 
+LESSON = {"lesson": ID}
+WORDS = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+"""Free text of one line."""
+
 COMMANDS: Mapping[str, Command] = MappingProxyType({
     "lab-list": Command("lab list --json"),
     "lab-break": _on_scenario("lab break"),
@@ -55,6 +59,10 @@ COMMANDS: Mapping[str, Command] = MappingProxyType({
     "lab-reset": Command("lab reset"),
     "lab-reset-data": Command("lab reset --data"),
     "lab-run": _on_scenario("lab run --json", 300.0),
+    "lesson-list": Command("lesson list --json"),
+    "lesson-show": Command("lesson show --json -- {lesson}", forms=LESSON),
+    "lesson-run": Command("lesson run --json --step -- {lesson}", 3_600.0, LESSON),
+    "lesson-answer": Command("lesson answer --json -- {lesson} {text}", forms={**LESSON, "text": WORDS}),
     "lab-blast-radius": Command("lab blast-radius --json", 1_200.0),
 })  # fmt: skip
 

@@ -105,4 +105,6 @@ async def clear(reloader: Reloader) -> Result | None:
 def _instead(document: dict[str, Any]) -> Override:
     where = [one["name"] for one in document["routes"] if one.get("faults")]
     names = ", ".join(where[:5]) + (" …" if len(where) > 5 else "")
-    return Override(yaml.safe_dump(document, sort_keys=False, width=200), f"{WHY}: {names}"[:200], time.time(), trial=True)
+    return Override(
+        yaml.safe_dump(document, sort_keys=False, width=200), f"{WHY}: {names}"[:200], time.time(), trial=True
+    )
