@@ -7,7 +7,6 @@ from typing import Any
 from aiohttp import web
 
 from gateway.control.commands import ID, Command, command
-from gateway.control.markdown import tree
 from gateway.control.plane import ControlPlane
 from gateway.control.problems import Problem, answer
 
@@ -42,6 +41,8 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
 
 def as_elements(lesson: dict[str, Any]) -> dict[str, Any]:
     """A lesson whose texts are trees of elements."""
+    from gateway.control.markdown import tree  # where no lesson is read, its library is not loaded
+
     question = lesson["question"]
     facts = {name: value for name, value in lesson.items() if name != "markdown"}
     return {

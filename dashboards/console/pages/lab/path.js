@@ -5,10 +5,12 @@ import { shown } from "../../dom.js";
 import { way } from "./evidence.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDE = 1000;
-const BOX = { wide: 200, high: 74 };
-const X = { start: 110, gateway: 470, service: 885 };
+const WIDE = 1100;
+const BOX = { wide: 200, high: 78 };
+const X = { start: 110, gateway: 530, service: 985 };
 const MOST = 5;
+
+const NOBODY = { name: "service", via: "gateway", through: 0, refused: new Map(), tone: "", note: "" };
 
 /** A picture that `draw(run, known, services, control)` fills; `send` lets a dot run along its way. */
 export function attackPath() {
@@ -17,7 +19,7 @@ export function attackPath() {
 
   function draw(run, known, services, control) {
     const told = summed(run, known, services);
-    const high = Math.max(210, 30 + told.services.length * 104);
+    const high = Math.max(170, 30 + told.services.length * 108);
     const middle = high / 2;
     svg.setAttribute("viewBox", `0 0 ${WIDE} ${high}`);
     svg.setAttribute("aria-label", inWords(told, run));
@@ -70,7 +72,7 @@ function summed(run, known, services) {
     whoNote: run.attack.length ? `${run.attack.length} ${run.attack.length === 1 ? "request" : "requests"}` : "",
     viaGateway,
     atGateway: { ...gateway, note: total(gateway.stopped) ? `refuses ${total(gateway.stopped)}` : gateway.passed ? "lets it pass" : "" },
-    services: all.map((one) => ({ ...one, tone: one.through && breached ? "open" : "", note: told(one, breached) })),
+    services: all.length || run.attack.length ? all.map((one) => ({ ...one, tone: one.through && breached ? "open" : "", note: told(one, breached) })) : [NOBODY],
   };
 }
 
@@ -96,7 +98,7 @@ function lines(told, rows, middle, run, ends) {
     const to = left("gateway") - (alone ? 14 : 4);
     drawn.push(line([[right("start"), middle], [to, middle]], alone ? "stopped" : run.attack.length ? tone : "idle", run.attack.length ? "" : "nothing sent yet"));
     ends.set("gateway", [[right("start"), middle], [to - 6, middle]]);
-    if (stopped) drawn.push(...stop(left("gateway") - 12, middle, `${stopped} ${shown(most(told.atGateway.stopped))}`, (right("start") + left("gateway")) / 2));
+    if (stopped) drawn.push(stop(left("gateway") - 12, middle, `${stopped} refused: ${shown(most(told.atGateway.stopped))}`, (right("start") + left("gateway")) / 2));
   }
   for (const one of rows) {
     const from = one.via ? [right("gateway"), middle] : [right("start"), middle];
@@ -104,9 +106,9 @@ function lines(told, rows, middle, run, ends) {
     const alone = refused > 0 && one.through === 0;
     const to = [left("service") - (alone ? 14 : 4), one.y];
     const words = one.through ? `${one.through} ${one.through === 1 ? "answer" : "answers"}` : "";
-    drawn.push(line([from, to], alone ? "stopped" : tone, refused ? "" : words));
+    drawn.push(line([from, to], run.attack.length === 0 ? "idle" : alone ? "stopped" : tone, words));
     ends.set(one.name, one.via ? [[right("start"), middle], [left("gateway"), middle], from, to] : [from, to]);
-    if (refused) drawn.push(...stop(left("service") - 12, one.y, `${words ? `${words}, ` : ""}${refused} ${shown(most(one.refused))}`, (from[0] + left("service")) / 2, (from[1] + one.y) / 2));
+    if (refused) drawn.push(stop(left("service") - 12, one.y, `${refused} refused: ${shown(most(one.refused))}`, (from[0] + left("service")) / 2, (from[1] + one.y) / 2));
   }
   return drawn;
 }
@@ -123,16 +125,16 @@ function line(points, tone, words) {
 
 function stop(x, y, words, wordsX, wordsY = y) {
   const bar = node("g", { class: "stop" });
-  bar.append(node("path", { d: `M${x} ${y - 22}V${y + 22}` }), text(wordsX, wordsY - 12, words.length > 30 ? `${words.slice(0, 29)}…` : words, "told"));
-  return [bar];
+  bar.append(node("path", { d: `M${x} ${y - 22}V${y + 22}` }), text(wordsX, wordsY + 26, words.length > 30 ? `${words.slice(0, 29)}…` : words, "told"));
+  return bar;
 }
 
 function box(place, name, note, y, tone, control = null) {
   const x = X[place] - BOX.wide / 2;
   const group = node("g", { class: `box ${tone}` });
   group.append(node("rect", { x, y: y - BOX.high / 2, width: BOX.wide, height: BOX.high, rx: 12 }),
-    text(X[place], y + (note ? -4 : 7), name.length > 20 ? `${name.slice(0, 19)}…` : name, "name"));
-  if (note) group.append(text(X[place], y + 21, note, "note"));
+    text(X[place], y + (control ? 5 : 0) + (note ? -4 : 7), name.length > 20 ? `${name.slice(0, 19)}…` : name, "name"));
+  if (note) group.append(text(X[place], y + (control ? 26 : 20), note, "note"));
   if (control) group.append(shield(X[place], y - BOX.high / 2, control));
   return group;
 }

@@ -41,7 +41,7 @@ export function scenario(one, all) {
   }
 
   return {
-    nodes: [head(one), way.node, el("div", { class: "columns even" }, evidence.node, both.node), ...lesson(one), nextOne(one, all)],
+    nodes: [head(one), way.node, el("div", { class: "columns even runs" }, evidence.node, both.node), ...lesson(one), nextOne(one, all)],
     weakened: (names) => work.weakened(names),
     at: (asked) => { if (asked.present !== undefined) present(one, work); },
     close: () => work.close(),
