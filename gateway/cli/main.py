@@ -66,6 +66,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Lab": {
         "lab": Entry("", "Attacks that work, controls that stop them."),
+        "incident": Entry("", "Faults under load: find which part it is, and why."),
     },
     "Requests": {
         "token": Entry("identity", "Print an access token of a user."),
