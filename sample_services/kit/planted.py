@@ -1,7 +1,7 @@
 """Faults that a version of a service is given on purpose, for lessons: a canary must have something to die of.
 
-Probes are left alone, except that `unready` says so: a version that never becomes ready is a lesson, too. What is leaked
-is bounded: the lesson is the slope, and no machine is to run out of memory for it.
+Probes are left alone, except that `unready` says so: a version that never becomes ready is a lesson, too. What is
+leaked is bounded: the lesson is the slope, and no machine is to run out of memory for it.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Incidents for people who learn operations: real faults under generated load, to be found from dashboards and traces."""
+"""Incidents for who learns operations: real faults under load, to be found from dashboards and traces."""

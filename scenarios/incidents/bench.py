@@ -100,6 +100,10 @@ class Bench:
             notes.pop()
             self._write(notes)
 
+    def disown(self) -> None:
+        """There is nothing left to undo."""
+        self._write([])
+
     def _undo(self, step: Step) -> None:
         if step.kind == "version" and self.version_of(step.name) != step.back:
             self.instance.supervisor({"do": "deploy", "name": step.name, "version": step.back}, WITHIN)

@@ -13,6 +13,7 @@ import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -90,7 +91,7 @@ class History:
     def increases(self, select: Select) -> dict[Labels, float]:
         """By how much each counter has grown within the window."""
         grown, scrapes = defaultdict[Labels, float](float), self.window(select)
-        for before, after in zip(scrapes, scrapes[1:], strict=False):
+        for before, after in pairwise(scrapes):
             for labels, value in after.items():
                 old = before.get(labels, 0.0)
                 grown[labels] += value - old if value >= old else value

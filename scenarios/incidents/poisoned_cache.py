@@ -92,7 +92,9 @@ INCIDENT = Incident(
     signal=Signal(
         says="product pages that are not found, of all product pages",
         expression=Ratio(
-            Select("http_server_request_duration_seconds_count", {"http_route": ROUTE, "http_response_status_code": "404"}),
+            Select(
+                "http_server_request_duration_seconds_count", {"http_route": ROUTE, "http_response_status_code": "404"}
+            ),
             Select("http_server_request_duration_seconds_count", {"http_route": ROUTE}),
         ),
         above=0.3,

@@ -40,7 +40,9 @@ INCIDENT = Incident(
     inject=inject,
     signal=Signal(
         says="the slowest 5 % of orders placed",
-        expression=Quantile(0.95, Select("http_server_request_duration_seconds_bucket", {"http_route": "orders-write"})),
+        expression=Quantile(
+            0.95, Select("http_server_request_duration_seconds_bucket", {"http_route": "orders-write"})
+        ),
         above=0.4,
         shown=seconds,
     ),
