@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ from scenarios.incidents import operations, selfcheck
 from scenarios.incidents import timeline as told
 from scenarios.incidents.case import Answers, Case, load
 from scenarios.incidents.catalogue import catalogue, find_incident
-from scenarios.incidents.model import CAUSES, Judgement
+from scenarios.incidents.model import CAUSES, Incident, Judgement
 from scenarios.incidents.units import clock
 from scenarios.lab import lock
 
@@ -40,17 +41,7 @@ def list_(as_json: bool) -> None:
       gatehouse incident list
     """
     if as_json:
-        view = [
-            {
-                "id": one.id,
-                "kind": one.kind,
-                "difficulty": one.difficulty,
-                "minutes": one.minutes,
-                "needs": one.architecture,
-            }
-            for one in catalogue().values()
-        ]
-        print_json({"incidents": view, "causes": dict(CAUSES)})
+        print_json({"incidents": [_about(one) for one in catalogue().values()], "causes": dict(CAUSES)})
         return
     rows = (
         (one.id, one.kind, str(one.difficulty), f"{one.minutes} min", "a mesh" if one.architecture == "mesh" else "")
@@ -60,6 +51,16 @@ def list_(as_json: bool) -> None:
     out.print(table(("INCIDENT", "WHAT KIND", "DIFFICULTY", "TAKES", "NEEDS"), rows))
     out.print()
     out.print(table(("CAUSE", "MEANS"), CAUSES.items()))
+
+
+def _about(one: Incident) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "kind": one.kind,
+        "difficulty": one.difficulty,
+        "minutes": one.minutes,
+        "architecture": one.architecture,
+    }
 
 
 @incident.command()
@@ -134,7 +135,8 @@ def status(state_dir: Path | None, as_json: bool) -> None:
         ("answers", f"{len(view['answers'])}, {'found' if view['found'] else 'not found yet'}"),
         ("ends by itself in", clock(view["ends_in_s"])),
     ]
-    console().print(table(("", ""), rows))
+    for name, said in rows:
+        click.echo(f"  {name:<20}{said}")
     click.echo(told.COMPRESSED)
 
 
@@ -159,15 +161,7 @@ def answer(service: str, cause: str, state_dir: Path | None, as_json: bool) -> N
     instance = find(state_dir)
     judged = operations.answer(instance, service, cause)
     if as_json:
-        print_json(
-            {
-                "right": judged.right,
-                "why": judged.why,
-                "hint": judged.hint,
-                "service": judged.service,
-                "cause": judged.cause,
-            }
-        )
+        print_json(asdict(judged))
     else:
         _print_judgement(judged, instance)
     if not judged.right:
@@ -258,19 +252,14 @@ def selfcheck_(only: str | None, as_json: bool) -> None:
 
 
 def _print_outcomes(outcomes: list[selfcheck.Outcome], seconds: float) -> None:
-    rows = []
-    for one in outcomes:
-        visible = told.since(one.case, one.case.visible) if one.case else None
-        peak = one.incident.signal.shown(one.case.peak) if one.case and one.case.peak is not None else "–"
-        verdict = "began · visible · answered · restored" if one.passed else "FAIL: " + "; ".join(one.faults)
-        rows.append(
-            (one.incident.id, "–" if visible is None else f"{visible:.1f} s", peak, f"{one.seconds:.1f} s", verdict)
-        )
-    console().print(
-        table(
-            ("INCIDENT", "VISIBLE AFTER", "AT MOST", "TOOK", "VERDICT"),
-            rows,
-            right=("VISIBLE AFTER", "AT MOST", "TOOK"),
-        )
-    )
+    numbers = ("VISIBLE AFTER", "AT MOST", "TOOK")
+    console().print(table(("INCIDENT", *numbers, "VERDICT"), map(_row, outcomes), right=numbers))
     click.echo(f"{sum(one.passed for one in outcomes)} of {len(outcomes)} pass, in {seconds:.0f} s.")
+
+
+def _row(one: selfcheck.Outcome) -> tuple[str, ...]:
+    case = one.case
+    visible = told.since(case, case.visible) if case else None
+    peak = one.incident.signal.shown(case.peak) if case and case.peak is not None else "–"
+    verdict = "began · visible · answered · restored" if one.passed else "FAIL: " + "; ".join(one.faults)
+    return one.incident.id, "–" if visible is None else f"{visible:.1f} s", peak, f"{one.seconds:.1f} s", verdict

@@ -31,7 +31,7 @@ INCIDENT = Incident(
     what="The sidecar of profiles had a certificate of 12 s (10 min otherwise), and did not renew it.",
     look=(
         "Which routes fail, with which reason? Console, or gatehouse explain --trace with the trace_id of a failure.",
-        "gatehouse mesh status: what does CERTIFICATE say, for which sidecar? gatehouse mesh topology, below the table.",
+        "gatehouse mesh status: whose CERTIFICATE is good no more? gatehouse mesh topology, below the table.",
         "gatehouse mesh certificates; gatehouse logs profiles-sidecar.",
     ),
     elsewhere={

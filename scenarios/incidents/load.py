@@ -56,7 +56,7 @@ VISITS = (
     Visit("GET", "/", 1.5),
     Visit("GET", "/recommendations?products={n}", 2),
     Visit("GET", "/orders?limit=5", 1.5, "alice"),
-    Visit("POST", "/orders", 1.5, "bob", AS_JSON, '{"items": [{"product_id": 1, "quantity": 100}]}'),
+    Visit("POST", "/orders", 2, "bob", AS_JSON, '{"items": [{"product_id": 1, "quantity": 100}]}'),
     Visit("GET", "/profiles/alice", 1.5, "alice"),
     Visit(
         "POST",

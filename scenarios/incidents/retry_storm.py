@@ -40,7 +40,7 @@ INCIDENT = Incident(
         above=1.6,
         shown=times,
     ),
-    what="Recommendations failed 7 of 10, and the gateway's route tries each failure three times more, without a budget.",
+    what="Recommendations failed 7 of 10; the gateway tries each failure up to three times more, without a budget.",
     look=(
         "Compare for each service: requests that clients send, requests that it gets. For one they differ.",
         "gateway_retries_total by gateway_cluster; and 'attempts' in the access log (gatehouse logs gateway-access).",

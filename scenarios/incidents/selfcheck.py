@@ -53,11 +53,12 @@ def run(incident: Incident, instance: Instance) -> Outcome:
     """One incident from its begin to the healthy shop."""
     outcome, began = Outcome(incident), time.monotonic()
     try:
-        _play(incident, instance, outcome)
+        try:
+            _play(incident, instance, outcome)
+        finally:
+            outcome.case = operations.end(instance)
     except Failure as failure:
         outcome.faults.append(failure.format_message())
-    finally:
-        outcome.case = operations.end(instance)
     if outcome.case is not None:
         outcome.told = report(outcome.case, Answers.of(instance.state_dir))
         if outcome.case.visible is not None and incident.signal.crossed(outcome.case.before):

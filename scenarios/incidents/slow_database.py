@@ -13,7 +13,7 @@ from scenarios.incidents.metrics import Quantile, Select, Signal
 from scenarios.incidents.model import Incident
 from scenarios.incidents.units import seconds
 
-HELD, PAUSE = 0.8, 0.15
+HELD, PAUSE = 1.2, 0.3
 """Seconds: for so long the lock is held, and for so long the others have it. SQLite lets them wait for two seconds."""
 
 
@@ -43,10 +43,10 @@ INCIDENT = Incident(
         expression=Quantile(
             0.95, Select("http_server_request_duration_seconds_bucket", {"http_route": "orders-write"})
         ),
-        above=0.4,
+        above=0.75,
         shown=seconds,
     ),
-    what="A job outside of the shop held the write lock of orders' database, 0.8 s at a time; readers never waited.",
+    what="A job outside of the shop held the write lock of orders' database, 1.2 s at a time; readers never waited.",
     look=(
         "Which routes are slow, and which of the same service are not? Console, table of routes: column p95.",
         "Open a trace of a slow request (console, or gatehouse trace): which span takes the time?",
