@@ -103,12 +103,13 @@ class Bench:
 
     def _undo_patiently(self, step: Step) -> None:
         """A service that does not start in time on a busy machine gets another chance."""
-        for left in reversed(range(UNDO_TRIES)):
+        for _ in range(UNDO_TRIES - 1):
             try:
-                return self._undo(step)
+                self._undo(step)
             except Failure:
-                if not left:
-                    raise
+                continue
+            return
+        self._undo(step)
 
     def disown(self) -> None:
         """There is nothing left to undo."""
