@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from gateway.cli.hints import command
 from gateway.cli.instance import Instance, find
 from gateway.cli.options import json_option, state_dir_option
 from scenarios.catalogue import catalogue, find_scenario
-from scenarios.lab import blast, judge, show
+from scenarios.lab import blast, judge, lock, show
 from scenarios.lab.model import ARCHITECTURES, Scenario
 from scenarios.lab.private import private_instance
 from scenarios.lab.target import COPIES, Target
@@ -398,12 +397,8 @@ def at_work(state_dir: Path | None, via: str | None = None) -> Iterator[Target]:
         Failure: another lab is at work there.
     """
     instance = find(state_dir)
-    fd = os.open(instance.state_dir / "lab.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fd = lock.take(instance.state_dir)
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Failure("Another lab is at work on this instance.") from None
         yield Target(instance, via=via)
     finally:
         os.close(fd)

@@ -63,6 +63,12 @@ COMMANDS: Mapping[str, Command] = MappingProxyType({
     "lesson-show": Command("lesson show --json -- {lesson}", forms=LESSON),
     "lesson-run": Command("lesson run --json --step -- {lesson}", 3_600.0, LESSON),
     "lesson-answer": Command("lesson answer --json -- {lesson} {text}", forms={**LESSON, "text": WORDS}),
+    "incident-list": Command("incident list --json"),
+    "incident-status": Command("incident status --json"),
+    "incident-start": Command("incident start --json -- {incident}", 180.0, {"incident": ID}),
+    "incident-surprise": Command("incident start --json --surprise", 180.0),
+    "incident-answer": Command("incident answer --json -- {service} {cause}", forms={"service": ID, "cause": ID}),
+    "incident-end": Command("incident end --json", 180.0),
     "lab-blast-radius": Command("lab blast-radius --json", 1_200.0),
 })  # fmt: skip
 

@@ -19,7 +19,7 @@ import logging
 import os
 import ssl
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class SidecarSettings(Settings):
     """`host:port` where control listens for sidecars; empty: there is none, and the last good configuration holds."""
     inbound: str = ""
     """`host:port` at which others reach us."""
+    lapse: float = 0.0
+    """For a lesson: a certificate of so many seconds, which nobody renews; 0: as it should be."""
 
 
 class Sidecar(Edge):
@@ -57,6 +59,9 @@ class Sidecar(Edge):
     def __init__(self, settings: SidecarSettings) -> None:
         if not settings.mesh:
             raise ValueError("a sidecar needs an identity")
+        if settings.lapse:
+            settings = replace(settings, mesh={**settings.mesh, "life": settings.lapse, "renews": False})
+            log.warning("the certificate is left to expire, for a lesson")
         self.app_secret = settings.app_secret
         self.role = f"{settings.service}-sidecar"
         if settings.state_dir:

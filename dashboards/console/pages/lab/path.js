@@ -10,7 +10,8 @@ const BOX = { wide: 200, high: 78 };
 const X = { start: 110, gateway: 530, service: 985 };
 const MOST = 5;
 
-const NOBODY = { name: "service", via: "gateway", through: 0, refused: new Map(), tone: "", note: "" };
+// Where nobody has come to a service yet, or ever.
+const NOBODY = { name: "service", via: "gateway", through: 0, refused: new Map(), tone: "faint" };
 
 /** A picture that `draw(run, known, services, control)` fills; `send` lets a dot run along its way. */
 export function attackPath() {
@@ -72,7 +73,8 @@ function summed(run, known, services) {
     whoNote: run.attack.length ? `${run.attack.length} ${run.attack.length === 1 ? "request" : "requests"}` : "",
     viaGateway,
     atGateway: { ...gateway, note: total(gateway.stopped) ? `refuses ${total(gateway.stopped)}` : gateway.passed ? "lets it pass" : "" },
-    services: all.length || run.attack.length ? all.map((one) => ({ ...one, tone: one.through && breached ? "open" : "", note: told(one, breached) })) : [NOBODY],
+    services: all.length ? all.map((one) => ({ ...one, tone: one.through && breached ? "open" : "", note: told(one, breached) }))
+      : [{ ...NOBODY, note: run.attack.length ? "never reached" : "" }],
   };
 }
 
@@ -98,7 +100,7 @@ function lines(told, rows, middle, run, ends) {
     const to = left("gateway") - (alone ? 14 : 4);
     drawn.push(line([[right("start"), middle], [to, middle]], alone ? "stopped" : run.attack.length ? tone : "idle", run.attack.length ? "" : "nothing sent yet"));
     ends.set("gateway", [[right("start"), middle], [to - 6, middle]]);
-    if (stopped) drawn.push(stop(left("gateway") - 12, middle, `${stopped} refused: ${shown(most(told.atGateway.stopped))}`, (right("start") + left("gateway")) / 2));
+    if (stopped) drawn.push(stop(left("gateway") - 12, middle, [`${stopped} refused`, shown(most(told.atGateway.stopped))], (right("start") + left("gateway")) / 2));
   }
   for (const one of rows) {
     const from = one.via ? [right("gateway"), middle] : [right("start"), middle];
@@ -106,9 +108,9 @@ function lines(told, rows, middle, run, ends) {
     const alone = refused > 0 && one.through === 0;
     const to = [left("service") - (alone ? 14 : 4), one.y];
     const words = one.through ? `${one.through} ${one.through === 1 ? "answer" : "answers"}` : "";
-    drawn.push(line([from, to], run.attack.length === 0 ? "idle" : alone ? "stopped" : tone, words));
+    drawn.push(line([from, to], one.tone === "faint" ? "idle" : alone ? "stopped" : tone, words));
     ends.set(one.name, one.via ? [[right("start"), middle], [left("gateway"), middle], from, to] : [from, to]);
-    if (refused) drawn.push(stop(left("service") - 12, one.y, `${refused} refused: ${shown(most(one.refused))}`, (from[0] + left("service")) / 2, (from[1] + one.y) / 2));
+    if (refused) drawn.push(stop(left("service") - 12, one.y, [`${refused} refused`, shown(most(one.refused))], (from[0] + left("service")) / 2, (from[1] + one.y) / 2));
   }
   return drawn;
 }
@@ -125,7 +127,8 @@ function line(points, tone, words) {
 
 function stop(x, y, words, wordsX, wordsY = y) {
   const bar = node("g", { class: "stop" });
-  bar.append(node("path", { d: `M${x} ${y - 22}V${y + 22}` }), text(wordsX, wordsY + 26, words.length > 30 ? `${words.slice(0, 29)}…` : words, "told"));
+  bar.append(node("path", { d: `M${x} ${y - 22}V${y + 22}` }),
+    ...words.map((one, index) => text(wordsX, wordsY + 26 + 20 * index, one.length > 26 ? `${one.slice(0, 25)}…` : one, "told")));
   return bar;
 }
 

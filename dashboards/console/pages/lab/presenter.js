@@ -15,7 +15,7 @@ const BACK = new Set(["ArrowLeft", "PageUp"]);
 export function present(one, work) {
   if (document.querySelector("dialog.presenter")) return;
   const slides = one.instead ? architecture(one) : broken(one);
-  const stage = el("div", { class: "stage" });
+  const stage = el("div", { class: "stage", tabindex: "-1", autofocus: true });
   const foot = el("p", { class: "foot", role: "status" });
   const bar = el("p", { class: "soft" }, shown(one.id));
   const close = el("button", { class: "quiet", type: "button", on: { click: () => node.close() } }, "End (Esc)");

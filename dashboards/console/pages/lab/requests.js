@@ -8,7 +8,7 @@ import { answered, decider } from "./sides.js";
 export function requests() {
   const card = panel("Requests", { className: "evidence" });
   const columns = [
-    { title: "Who", cell: (one) => shown(one.who) },
+    { title: "Who", cell: (one) => el("span", {}, shown(one.who), one.honest ? el("small", {}, "honest") : null) },
     { title: "Request", cell: (one) => el("code", { title: shown(one.excerpt) }, shown(one.request)) },
     { title: "Answer", cell: (one) => answered(one), tone: (one) => (one.status >= 400 || one.status === 0 ? "refused" : "") },
     { title: "Decided by", cell: (one) => decider(one) },
@@ -18,7 +18,7 @@ export function requests() {
   card.body.append(rows.node);
 
   function show(run) {
-    const all = [...run.attack, ...run.honest.map((one) => ({ ...one, who: `${one.who} (honest)` }))];
+    const all = [...run.attack, ...run.honest.map((one) => ({ ...one, honest: true }))];
     card.note(all.length ? `${all.length} in the latest run` : "");
     rows.show(all.map((one, number) => ({ ...one, number })), ["No request yet", "Press Attack: each request appears here when it is answered."]);
   }
