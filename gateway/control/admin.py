@@ -20,6 +20,7 @@ from gateway.control.views import (
     explanations,
     faults,
     health,
+    incidents,
     jobs,
     lab,
     lessons,
@@ -67,7 +68,7 @@ def application(plane: ControlPlane, guard: Guard) -> web.Application:
     app.on_response_prepare.append(_headers)
     for topic in (
         health, config, canaries, clusters, explanations, limits, caches, mesh, placement, traffic, services,
-        logs, faults, jobs, lab, lessons,
+        logs, faults, jobs, lab, lessons, incidents,
     ):  # fmt: skip
         app.add_routes(topic.routes(plane))
     app.add_routes(console.routes(guard))

@@ -34,7 +34,7 @@ MAX_SESSIONS = 32
 MAX_CODES = 32
 CODE_SECONDS = 300.0
 SAFE_METHODS = frozenset({"GET", "HEAD"})
-PRIVATE = ("/logs/", "/jobs")
+PRIVATE = ("/logs/", "/jobs", "/incidents")
 
 
 def same(given: str, expected: str) -> bool:
