@@ -26,6 +26,8 @@ class Command:
     seconds: float = 60.0
     """It is ended when it takes longer."""
     forms: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    attended: bool = False
+    """It waits for people: it is ended when nobody has looked for so long."""
 
     def line(self, arguments: Mapping[str, str]) -> list[str]:
         """The words to run.
@@ -53,7 +55,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType({
     "lab-list": Command("lab list --json"),
     "lab-break": _on_scenario("lab break"),
     "lab-attack": _on_scenario("lab attack --events", 180.0),
-    "lab-step": _on_scenario("lab attack --events --step", 1_800.0),
+    "lab-step": Command("lab attack --events --step -- {scenario}", 120.0, {"scenario": ID}, attended=True),
     "lab-check": _on_scenario("lab check", 180.0),
     "lab-fix": _on_scenario("lab fix"),
     "lab-reset": Command("lab reset"),
@@ -61,7 +63,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType({
     "lab-run": _on_scenario("lab run --json", 300.0),
     "lesson-list": Command("lesson list --json"),
     "lesson-show": Command("lesson show --json -- {lesson}", forms=LESSON),
-    "lesson-run": Command("lesson run --json --step -- {lesson}", 3_600.0, LESSON),
+    "lesson-run": Command("lesson run --json --step -- {lesson}", 120.0, LESSON, attended=True),
     "lesson-answer": Command("lesson answer --json -- {lesson} {text}", forms={**LESSON, "text": WORDS}),
     "incident-list": Command("incident list --json"),
     "incident-status": Command("incident status --json"),

@@ -60,6 +60,10 @@ class Job:
     truncated: bool = False
     size: int = 0
     process: Process | None = None
+    early: int = 0
+    """How often Enter was pressed before it had started."""
+    patience: asyncio.Timeout | None = None
+    """When it is ended, if that is put off by whoever follows it."""
     task: asyncio.Task[None] | None = None
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -97,9 +101,17 @@ class Job:
         Raises:
             Problem: 409, it has ended.
         """
-        if self.state != "running" or self.process is None or self.process.stdin is None:
+        if self.state != "running":
             raise Problem(409, "not_running", "this job has ended")
-        self.process.stdin.write(b"\n")
+        if self.process is None or self.process.stdin is None:
+            self.early += 1
+        else:
+            self.process.stdin.write(b"\n")
+
+    def attend(self) -> None:
+        """Somebody follows it: a job that waits for people is ended when nobody does, `seconds` later."""
+        if self.patience is not None and self.state == "running":
+            self.patience.reschedule(asyncio.get_running_loop().time() + self.seconds)
 
     async def tell(self, line: str | None = None) -> None:
         """Keep a line, if there is one, and wake who waits."""
@@ -121,8 +133,8 @@ class Jobs:
         self._numbers = itertools.count(1)
         self.all: dict[str, Job] = {}
 
-    def start(self, command: str, words: Sequence[str], seconds: float) -> Job:
-        """Begin.
+    def start(self, command: str, words: Sequence[str], seconds: float, *, attended: bool = False) -> Job:
+        """Begin; `attended`: it waits for people, and `seconds` count from when somebody last looked.
 
         Raises:
             Problem: 409, too many run already.
@@ -133,7 +145,7 @@ class Jobs:
         self.all[job.id] = job
         self._forget()
         log.info("job begun", extra={"job": job.id, "command": job.view()["line"]})
-        job.task = asyncio.create_task(self._run(job), name=f"job {job.id}")
+        job.task = asyncio.create_task(self._run(job, attended=attended), name=f"job {job.id}")
         return job
 
     def get(self, name: str) -> Job:
@@ -177,9 +189,10 @@ class Jobs:
             if len(self.all) > MAX_KEPT and job.state != "running" and newest[job.command] != job.id:
                 del self.all[job.id]
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: Job, *, attended: bool = False) -> None:
         try:
-            async with asyncio.timeout(job.seconds):
+            async with asyncio.timeout(job.seconds) as limit:
+                job.patience = limit if attended else None
                 job.exit_code = await self._execute(job)
             job.state = "done"
         except TimeoutError:
@@ -199,6 +212,8 @@ class Jobs:
             cwd=self._state_dir, env=self._environment(),
         )  # fmt: skip
         try:
+            assert process.stdin is not None
+            process.stdin.write(b"\n" * job.early)
             assert process.stdout is not None
             assert process.stderr is not None
             await asyncio.gather(self._keep(process.stdout, job), self._keep_errors(process.stderr, job))

@@ -29,7 +29,9 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
     async def begin(request: web.Request) -> web.Response:
         asked = await body_of(request, JobBody)
         chosen = command(asked.command)
-        return answer(jobs.start(asked.command, chosen.line(asked.arguments), chosen.seconds).view(), status=202)
+        words = chosen.line(asked.arguments)
+        job = jobs.start(asked.command, words, chosen.seconds, attended=chosen.attended)
+        return answer(job.view(), status=202)
 
     async def overview(_: web.Request) -> web.Response:
         return answer({"jobs": [job.view() for job in reversed(jobs.all.values())]})
@@ -38,6 +40,7 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
         job, after = jobs.get(request.match_info["id"]), request.query.get("after", "0")
         if not (after.isascii() and after.isdigit() and len(after) < 8):
             raise Problem(400, "invalid_query", "after must be a number of lines")
+        job.attend()
         await job.news(int(after), WAIT_SECONDS)
         return answer({**job.view(), "output": job.lines[int(after) :]})
 

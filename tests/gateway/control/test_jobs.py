@@ -66,6 +66,23 @@ async def test_what_takes_too_long_is_ended(python: Jobs) -> None:
     assert job.process.returncode is not None
 
 
+async def test_enter_may_be_pressed_before_it_has_started(python: Jobs) -> None:
+    job = python.start("test", ["import sys; print(repr(sys.stdin.readline()))"], 30)
+    job.step()
+    await job.ended()
+    assert job.lines == ["'\\n'"]
+
+
+async def test_what_waits_for_people_is_ended_when_nobody_looks(python: Jobs) -> None:
+    job = python.start("test", ["import time; time.sleep(60)"], 1.0, attended=True)
+    for _ in range(5):
+        await job.news(0, 0.3)
+        job.attend()
+    assert job.state == "running"
+    await job.ended()
+    assert job.state == "overdue"
+
+
 async def test_who_does_not_hear_is_killed(python: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "END_SECONDS", 0.1)
     job = await begun(python, DEAF)

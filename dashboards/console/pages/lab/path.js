@@ -68,16 +68,19 @@ function summed(run, known, services) {
   }
   const all = [...found.values()].slice(0, MOST);
   const breached = run.outcome?.breached;
+  // Sometimes to come there is the breach, whatever the service says then.
+  const arrived = breached && all.every((one) => one.through === 0);
   return {
     who: who.length ? shown(who.length > 2 ? `${who[0]} and ${who.length - 1} others` : who.join(", ")) : "attacker",
     whoNote: run.attack.length ? `${run.attack.length} ${run.attack.length === 1 ? "request" : "requests"}` : "",
     viaGateway,
     atGateway: { ...gateway, note: total(gateway.stopped) ? `refuses ${total(gateway.stopped)}` : gateway.passed ? "lets it pass" : "" },
-    services: all.length ? all.map((one) => ({ ...one, tone: one.through && breached ? "open" : "", note: told(one, breached) }))
+    services: all.length ? all.map((one) => (arrived ? reached(one) : { ...one, tone: one.through && breached ? "open" : "", note: told(one, breached) }))
       : [{ ...NOBODY, note: run.attack.length ? "never reached" : "" }],
   };
 }
 
+const reached = (one) => ({ ...one, through: total(one.refused), refused: new Map(), tone: "open", note: `reached: ${most(one.refused)}` });
 const count = (map, key) => map.set(key, (map.get(key) ?? 0) + 1);
 const total = (map) => [...map.values()].reduce((sum, one) => sum + one, 0);
 const most = (map) => [...map.entries()].sort((one, other) => other[1] - one[1])[0]?.[0] ?? "";

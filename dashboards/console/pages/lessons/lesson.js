@@ -82,6 +82,7 @@ function bench(id) {
   }
 
   function finish(error) {
+    if (error) void job?.stop?.().catch(() => {}); // it waits for a key that nobody presses any more
     job = null;
     failure = error;
     for (const one of commands.slice(ended)) one.tell?.();
