@@ -57,6 +57,10 @@ def _on_scenario(words: str, seconds: float = 60.0) -> Command:
 COMMANDS: Mapping[str, Command] = MappingProxyType({
     "call": Command("call --json -- {user} {method} {target}", 60.0, CALL),
     "call-with-body": Command("call --json --data={body} -- {user} {method} {target}", 60.0, {**CALL, "body": BODY}),
+    "explain": Command("explain --json --as={user} -- {method} {target}", 60.0, CALL),
+    "explain-with-body": Command(
+        "explain --json --as={user} --data={body} -- {method} {target}", 60.0, {**CALL, "body": BODY}
+    ),
     "lab-list": Command("lab list --json"),
     "lab-break": _on_scenario("lab break"),
     "lab-attack": _on_scenario("lab attack --events", 180.0),

@@ -4,10 +4,10 @@
 import { perform } from "../components/action.js";
 import { badge } from "../components/badge.js";
 import { openDialog } from "../components/dialog.js";
-import { el, shown, shownLines } from "../dom.js";
+import { commandResult } from "../components/job.js";
+import { el, shownLines } from "../dom.js";
 import { millis } from "../format.js";
 import { latest } from "../live.js";
-import { act, get } from "../session.js";
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 const hasBody = (method) => ["POST", "PUT", "PATCH"].includes(method);
@@ -45,17 +45,9 @@ export async function replay({ method, target, subject }) {
 
 const label = (text, input) => el("label", {}, text, input);
 
-async function sent({ user, method, target, body }) {
+function sent({ user, method, target, body }) {
   const call = { user: user.value.trim(), method: method.value.trim(), target: target.value.trim() };
-  const command = body.value ? "call-with-body" : "call";
-  let job = await act("/jobs", { command, arguments: body.value ? { ...call, body: body.value } : call });
-  while (job.state === "running") job = await get(`/jobs/${job.id}?after=0`);
-  if (!job.output?.length) job = await get(`/jobs/${job.id}?after=0`);
-  try {
-    return JSON.parse(job.output.join("\n"));
-  } catch {
-    throw new Error(job.errors.join("\n") || `${job.line}: ${job.state}`);
-  }
+  return body.value ? commandResult("call-with-body", { ...call, body: body.value }) : commandResult("call", call);
 }
 
 function answer({ status, headers, body, trace_id: trace, seconds }) {

@@ -50,7 +50,7 @@ const back = () => el("p", {}, el("a", { href: "#/requests" }, "← All requests
 function draw(node, id, told, trace) {
   const parts = (told?.explanations ?? []).flatMap((one) => [head(one), way(one, told.services)]);
   if (parts.length === 0) parts.push(el("h1", {}, shown(trace.name)));
-  const times = panel("Where the time went", { note: trace ? `${trace.span_count} spans of ${trace.services.join(", ")} · ${millis(trace.duration_ms)}` : "" });
+  const times = panel("Where the time went", { note: trace ? `${trace.span_count} ${trace.span_count === 1 ? "span" : "spans"} of ${trace.services.join(", ")} · ${millis(trace.duration_ms)}` : "" });
   times.body.append(trace ? waterfall(trace) : empty("No trace", "This request was not sampled; the decisions above are kept all the same."));
   node.replaceChildren(back(), ...parts, times.node, el("p", { class: "soft" }, "Trace ", el("code", {}, shown(id)), " ", copyButton(id, "Copy the id")));
 }
@@ -75,11 +75,11 @@ function way(one, services) {
   return card.node;
 }
 
-function step(kind, name, text, where, mark = null) {
+export function step(kind, name, text, where, mark = null) {
   return el("li", { class: `step ${kind}` }, el("span", { class: "mark" }, mark ?? ""), el("span", { class: "what" }, name), el("span", { class: "told" }, text), where ? lineLink(where) : el("span"));
 }
 
-function stepRow(number, { filter, verdict, detail, where }) {
+export function stepRow(number, { filter, verdict, detail, where }) {
   const tones = { pass: "good", deny: "failing", shadow_deny: "refused" };
   const name = el("span", {}, el("strong", {}, shown(filter)), " ", badge(verdict.replace("_", " "), tones[verdict] ?? "accent"));
   return step(verdict, name, shown(detail), where, String(number));
@@ -96,10 +96,12 @@ function refusal({ service, operation, status, reason }) {
   return step("deny", el("strong", {}, shown(service)), shown(`${operation}: refused with ${status}${reason ? `, reason ${reason}` : ""}`), null, "✕");
 }
 
+const OUTCOMES = { deny: "refused", no_route: "had no route and refused", unreadable: "could not read it and refused", local_reply: "answered by itself", failed: "answered for the service", cut_off: "broke the answer off" };
+
 function verdictOf({ outcome, decided_by: by, status, policy }, services) {
   if (outcome === "forwarded") return shown(`${by} answered ${status}`);
   if (outcome === "service_refused") return shown(`SERVICE ${services[0]?.service ?? by} refused with ${status}`);
-  return shown(`GATEWAY: ${outcome.replace("_", " ")} with ${status ?? "nothing"}${policy ? `, by ${policy}` : ""}`);
+  return shown(`GATEWAY ${OUTCOMES[outcome] ?? outcome} with ${status ?? "nothing"}${policy ? `, by ${policy}` : ""}`);
 }
 
 /** From a decision to the line of the configuration that made it. */

@@ -7,7 +7,7 @@ const choice = (all, ...options) => el("select", {}, el("option", { value: "" },
 
 /** `options(message)` are the names to choose from, where they come from what runs. */
 export const FILTERS = [
-  { name: "text", label: "Path, reason, address, agent or id has", control: () => el("input", { type: "search", size: "24", autocomplete: "off", spellcheck: "false" }) },
+  { name: "text", label: "Search", control: () => el("input", { type: "search", size: "30", placeholder: "path, reason, address, agent, id", autocomplete: "off", spellcheck: "false" }) },
   { name: "show", label: "Outcome", control: () => choice("any", ["fine", "answered"], ["refused", "refused (4xx)"], ["failing", "failed (5xx)"]) },
   { name: "by", label: "Decided by", control: () => choice("anybody"), options: ({ services }) => ["gateway", ...services.map((one) => one.name)] },
   { name: "route", label: "Route", control: () => choice("any"), options: ({ routes }) => routes.map((one) => one.name).filter(Boolean) },
