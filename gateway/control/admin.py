@@ -67,8 +67,8 @@ def application(plane: ControlPlane, guard: Guard) -> web.Application:
     app = web.Application(middlewares=[problems, guard.middleware], client_max_size=MAX_BODY)
     app.on_response_prepare.append(_headers)
     for topic in (
-        health, config, config_text, certificates, canaries, clusters, explanations, limits, caches, mesh, placement, traffic, services,
-        logs, faults, jobs, lab,
+        health, config, config_text, certificates, canaries, clusters, explanations, limits, caches, mesh, placement,
+        traffic, services, logs, faults, jobs, lab,
     ):  # fmt: skip
         app.add_routes(topic.routes(plane))
     app.add_routes(console.routes(guard))

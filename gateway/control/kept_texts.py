@@ -29,15 +29,16 @@ class Kept:
 
 
 class KeptTexts:
-    """A ring of them; the same text in a row is one."""
+    """A ring of them; of two that mean the same, and so have one version, the later one."""
 
     def __init__(self) -> None:
         self._texts: deque[Kept] = deque(maxlen=KEPT)
 
     def add(self, kept: Kept) -> None:
         """It is in force now."""
-        if not self._texts or self._texts[-1].text != kept.text:
-            self._texts.append(kept)
+        if self._texts and (self._texts[-1].text == kept.text or self._texts[-1].version == kept.version):
+            self._texts.pop()
+        self._texts.append(kept)
 
     def get(self, version: int) -> Kept | None:
         """That version's."""

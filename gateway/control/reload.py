@@ -132,7 +132,7 @@ class Reloader:
     async def reload(self, trigger: str) -> Result:
         """Read the file and bring it to every worker; `trigger` says who asked (start, file, request)."""
         result = await self._do(trigger, lambda: self._attempt(at_start=trigger == "start"))
-        if result.result == "accepted":
+        if result.result in ("accepted", "unchanged"):
             await self._remember(result)
         return result
 

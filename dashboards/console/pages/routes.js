@@ -2,6 +2,7 @@
 
 import { tabs } from "../components/tabs.js";
 import { el } from "../dom.js";
+import { latest } from "../live.js";
 import { certificatesPart } from "./routes-certificates.js";
 import { clustersPart } from "./routes-clusters.js";
 import { configPart } from "./routes-config.js";
@@ -34,6 +35,7 @@ export function open(root) {
       bar.mark(id);
       if (place.firstChild !== now.node) place.replaceChildren(now.node);
       now.at?.(rest.slice(1), asked);
+      if (latest()) now.live?.(latest());
     },
   };
 }
