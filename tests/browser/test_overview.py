@@ -16,7 +16,7 @@ def test_it_tells_what_is_going_on_from_real_traffic(console: Any) -> None:
     expect(page.locator("h1.sentence")).to_have_text(sentence, timeout=LONG)
     expect(page.locator("#banner")).to_contain_text("DEFENDED")
     expect(page.locator(".chart")).to_have_count(4)
-    for query in page.locator(".chart .promql code").all_inner_texts():
+    for query in page.locator(".chart .promql code").all_text_contents():
         assert "http_server_request_duration_seconds" in query
     expect(page.locator(".latest .request").first).to_be_visible(timeout=LONG)
 
