@@ -58,19 +58,19 @@ def test_the_waterfall_goes_from_the_gateway_to_the_sql(console: Any) -> None:
 
 
 def test_a_request_is_copied_as_curl_and_sent_again(console: Any) -> None:
-    told = json.loads(console.shop.gatehouse("call", "bob", "GET", "/products", "--json"))
+    told = json.loads(console.shop.gatehouse("call", "alice", "GET", "/orders", "--json"))
     page = console.open(f"#/requests/{told['trace_id']}")
     page.get_by_role("button", name="Copy as curl").click(timeout=LONG)
     command = page.evaluate("navigator.clipboard.readText()")
     assert command.startswith("curl -i 'http://127.0.0.1:")
-    assert "$(gatehouse token bob" in command
+    assert "$(gatehouse token alice" in command
     page.get_by_role("button", name="Replay").click()
     dialog = page.get_by_role("dialog", name="Send it again")
-    dialog.get_by_label("Path and query").fill("/orders/1001")
+    dialog.get_by_label("Path and query").fill("/orders/1002")
     dialog.get_by_role("button", name="Send", exact=True).click()
     expect(dialog.locator(".result")).to_contain_text("not_owner", timeout=LONG)
     dialog.get_by_role("link", name="What happened to it").click()
-    expect(page.locator(".one-head")).to_contain_text("/orders/1001", timeout=LONG)
+    expect(page.locator(".one-head")).to_contain_text("/orders/1002", timeout=LONG)
 
 
 @pytest.mark.parametrize("place", TARGETS)

@@ -62,3 +62,20 @@ def test_every_module_that_is_imported_is_there() -> None:
         if path.suffix == ".js":
             for named in re.findall(r'(?:from|import)\(? ?"(\.[^"]+)"', path.read_text("utf-8")):
                 assert (path.parent / named).resolve() in FILES, f"{path.name} imports {named}"
+
+
+def test_the_first_page_is_fetched_at_once_not_import_by_import() -> None:
+    """The page names the modules of the shell and the overview, so that the browser need not find them one by one."""
+    page = (console_dir() / "index.html").read_text("utf-8")
+    named = set(re.findall(r'modulepreload" href="/console/([^"]+)"', page))
+    wanted = reached(console_dir() / "console.js", set()) | reached(console_dir() / "pages" / "overview.js", set())
+    assert named == {path.relative_to(console_dir()).as_posix() for path in wanted} - {"console.js"}
+
+
+def reached(path: Path, seen: set[Path]) -> set[Path]:
+    """A module and all that it imports."""
+    if path not in seen:
+        seen.add(path)
+        for named in re.findall(r'from "(\.[^"]+)"', path.read_text("utf-8")):
+            reached((path.parent / named).resolve(), seen)
+    return seen
