@@ -51,8 +51,11 @@ async function go() {
     const made = await open(page);
     if (mine !== turn) return made.close();
     shown = made;
+    shown.at?.(there.rest, there.asked);
+    shown.follow();
     if (!first) byId("page").focus({ preventScroll: true });
     window.scrollTo(0, 0);
+    return;
   }
   shown.at?.(there.rest, there.asked);
 }
@@ -66,8 +69,13 @@ async function open({ id, title }) {
   const root = el("div", { class: `page page-${id}` });
   const page = await made(id, root);
   byId("page").replaceChildren(root);
-  const stop = page.live ? follow(page.live) : () => {};
-  return { id, at: page.at, close: () => { stop(); page.close?.(); } };
+  let stop = () => {};
+  return {
+    id,
+    at: page.at,
+    follow: () => { if (page.live) stop = follow(page.live); },
+    close: () => { stop(); page.close?.(); },
+  };
 }
 
 async function made(id, root) {

@@ -14,8 +14,10 @@ from gateway.control.problems import problems
 from gateway.control.views import (
     caches,
     canaries,
+    certificates,
     clusters,
     config,
+    config_text,
     console,
     explanations,
     faults,
@@ -67,8 +69,8 @@ def application(plane: ControlPlane, guard: Guard) -> web.Application:
     app = web.Application(middlewares=[problems, guard.middleware], client_max_size=MAX_BODY)
     app.on_response_prepare.append(_headers)
     for topic in (
-        health, config, canaries, clusters, explanations, limits, caches, mesh, placement, traffic, services,
-        logs, faults, jobs, lab, lessons, incidents,
+        health, config, config_text, certificates, canaries, clusters, explanations, limits, caches, mesh, placement,
+        traffic, services, logs, faults, jobs, lab, lessons, incidents,
     ):  # fmt: skip
         app.add_routes(topic.routes(plane))
     app.add_routes(console.routes(guard))

@@ -43,6 +43,15 @@ class Command:
         return [word.format_map(arguments) if "{" in word else word for word in self.words.split()]
 
 
+CALL: Mapping[str, re.Pattern[str]] = MappingProxyType({
+    "user": re.compile(r"[a-z][a-z0-9-]{0,40}"),
+    "method": re.compile(r"[A-Z]{1,20}"),
+    "target": re.compile(r"/[\x21-\x7e]{0,4000}"),
+})  # fmt: skip
+BODY = re.compile(r"(?!@)[\s\S]{1,20000}")
+"""A body as it is: `@` would name a file."""
+
+
 def _on_scenario(words: str, seconds: float = 60.0) -> Command:
     return Command(f"{words} -- {{scenario}}", seconds, {"scenario": ID})
 
@@ -52,6 +61,12 @@ WORDS = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 """Free text of one line."""
 
 COMMANDS: Mapping[str, Command] = MappingProxyType({
+    "call": Command("call --json -- {user} {method} {target}", 60.0, CALL),
+    "call-with-body": Command("call --json --data={body} -- {user} {method} {target}", 60.0, {**CALL, "body": BODY}),
+    "explain": Command("explain --json --as={user} -- {method} {target}", 60.0, CALL),
+    "explain-with-body": Command(
+        "explain --json --as={user} --data={body} -- {method} {target}", 60.0, {**CALL, "body": BODY}
+    ),
     "lab-list": Command("lab list --json"),
     "lab-break": _on_scenario("lab break"),
     "lab-attack": _on_scenario("lab attack --events", 180.0),

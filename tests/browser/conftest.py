@@ -8,6 +8,7 @@ announces with `console.expect`. Without Chromium (`apt-get install chromium`) a
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,9 @@ ARGUMENTS = (
     "--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run",
 )  # fmt: skip
-WAIT_MS = 20_000
+RUNNING = os.environ.get("GATEHOUSE_BROWSER_SHOP")
+"""The state directory of a shop that runs already, for whoever works on a page: no time is lost with starting one."""
+WAIT_MS = 60_000
 """Generous: it costs nothing when the machine is fast."""
 THEMES = ("light", "dark")
 
@@ -36,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.whole_system)
-            item.add_marker(pytest.mark.timeout(180))
+            item.add_marker(pytest.mark.timeout(600))
             if CHROMIUM is None:
                 item.add_marker(lacking)
 
@@ -90,6 +93,9 @@ class Console:
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """The shop that all tests of this folder share, with traffic."""
+    if RUNNING is not None:
+        yield Shop(Path(RUNNING), Path(RUNNING) / "shop.yaml")
+        return
     with running(tmp_path_factory.mktemp("shop"), "--mesh") as one:
         one.gatehouse("traffic", "start")
         yield one

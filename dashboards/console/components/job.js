@@ -50,3 +50,13 @@ export async function running(command) {
   const { jobs } = await get("/jobs");
   return jobs.find((job) => job.command === command && job.state === "running") ?? null;
 }
+
+/** The JSON that a command prints, whatever its exit code. Throws an Error with what it complained of. */
+export async function commandResult(command, given) {
+  const job = await run(command, given);
+  try {
+    return JSON.parse(job.output.join("\n"));
+  } catch {
+    throw new Error(words(job));
+  }
+}

@@ -3,7 +3,7 @@
 // neighbours stand near each other, and the order does not depend on numbers, so that nothing jumps while one looks.
 // An edge that passes a column goes between its boxes.
 
-export const BOX = { width: 146, height: 52 };
+export const BOX = { width: 138, height: 52 };
 const ROW = 94;
 const MARGIN = { left: 6, right: 44 };
 const COLUMNS = 5;
@@ -93,12 +93,13 @@ function at(way, t) {
   return [mix(0), mix(1)];
 }
 
-const TRIES = [0.5, 0.6, 0.4, 0.7, 0.3, 0.8, 0.2, 0.9];
+// From the middle outwards.
+const TRIES = Array.from({ length: 19 }, (_, index) => 0.5 + (index % 2 ? 1 : -1) * Math.ceil(index / 2) * 0.05);
 
 /** A place for a label of that size on a way where it covers none of `taken`, beside it if need be; null if there is none. */
 export function labelPlace(way, size, taken) {
   const beside = BOX.height / 2 + size.height / 2 + 4;
-  for (const away of [0, beside, -beside]) {
+  for (const away of [0, 13, -13, 26, -26, beside, -beside]) {
     for (const t of TRIES) {
       const [x, y] = [at(way, t)[0], at(way, t)[1] + away];
       const box = { left: x - size.width / 2, right: x + size.width / 2, top: y - size.height / 2, bottom: y + size.height / 2 };

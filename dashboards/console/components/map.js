@@ -8,7 +8,7 @@ import { svg } from "./svg.js";
 
 const LOCK = { closed: "M-4 -1v-2.5a4 4 0 0 1 8 0v2.5M-5.5 -1h11v7.5h-11z", open: "M-4 -1v-3.5a4 4 0 0 1 7.6 -1.8M-5.5 -1h11v7.5h-11z" };
 const NARROWEST = 820;
-const KINDS = { clients: "browsers, apps, scripts", gateway: "decides, routes, limits", outside: "third party", stream: "event stream" };
+const KINDS = { clients: "browsers, apps", gateway: "decides, routes", outside: "third party", stream: "event stream" };
 
 /**
  * Returns { node, show(map), attack(way) }. `map` is the message's; `way` is { hops: ["clients", "gateway", …],

@@ -7,6 +7,7 @@ never send and which the page takes away at once (see gateway.control.guard for 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from aiohttp import web
@@ -15,6 +16,8 @@ from gateway.control.guard import Guard
 from gateway.control.problems import Problem, answer
 from gateway.control.resources import console_dir
 
+FILE = re.compile(r"(?:[a-z0-9-]+/)*[a-z0-9-]+\.(?:html|css|js|svg)")
+"""A name below the folder: without dots but the last, so it cannot lead out."""
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -33,10 +36,10 @@ def routes(guard: Guard) -> list[web.RouteDef]:
         return answer({"code": guard.new_code()})
 
     async def file(request: web.Request) -> web.StreamResponse:
-        found = _files(directory).get(request.match_info["path"])
-        if found is None:
+        name = request.match_info["path"]
+        if not FILE.fullmatch(name) or not (directory / name).is_file():
             raise Problem(404, "no_such_file", "not one of the console's files")
-        return _file(found)
+        return _file(directory / name)
 
     return [
         web.get("/", page),
@@ -44,12 +47,6 @@ def routes(guard: Guard) -> list[web.RouteDef]:
         web.post("/console/code", code),
         web.get("/console/{path:.+}", file),
     ]
-
-
-def _files(directory: Path) -> dict[str, Path]:
-    """What may be served, by its path below the folder: nothing outside it can be named."""
-    found = (path for path in directory.rglob("*") if path.suffix in TYPES)
-    return {path.relative_to(directory).as_posix(): path for path in found}
 
 
 def _file(path: Path) -> web.Response:

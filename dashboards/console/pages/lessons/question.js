@@ -1,7 +1,7 @@
 // The question at the end of a lesson, judged by the lesson itself.
 
 import { option, perform } from "../../components/action.js";
-import { run, words } from "../../components/job.js";
+import { commandResult } from "../../components/job.js";
 import { elements } from "../../components/markdown.js";
 import { el, shown } from "../../dom.js";
 import { remember } from "./memory.js";
@@ -20,8 +20,7 @@ export function question(lesson, right) {
   });
 
   async function judge(given) {
-    const job = await run("lesson-answer", { lesson: lesson.id, text: given });
-    const found = parsed(job);
+    const found = await commandResult("lesson-answer", { lesson: lesson.id, text: given });
     verdict.dataset.tone = found.right ? "stopped" : "breached";
     verdict.replaceChildren(el("strong", {}, found.right ? "RIGHT" : "NOT YET"), ` ${shown(found.why)}`);
     if (!found.right) return;
@@ -37,11 +36,3 @@ function choice({ answer, text }, index) {
 
 // The choices stand in the text as a list, too; here they are fields.
 const without = (text, choices) => (choices.length ? text.filter(({ tag }) => tag !== "ul" && tag !== "ol") : text);
-
-function parsed(job) {
-  try {
-    return JSON.parse(job.output.join("\n"));
-  } catch {
-    throw new Error(words(job));
-  }
-}
