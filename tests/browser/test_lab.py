@@ -1,4 +1,4 @@
-"""The lab: an attack and its defence, done from the page, on a real shop; on the wall by a key; and how far it reaches."""
+"""The lab: an attack and its defence from the page, before a real shop; on the wall by a key; how far it reaches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def press(page: Page, button: str) -> None:
 def test_an_attack_gets_through_and_is_stopped(console: Any, accessible: Any) -> None:
     page = console.open(f"#/lab/{SCENARIO}")
     press(page, "Break")
-    expect(page.locator("#banner")).to_contain_text("WEAKENED since", timeout=LONG)
+    expect(page.locator("#banner")).to_contain_text("1 WEAKENED", timeout=LONG)
     press(page, "Attack")
     expect(page.locator(".attack .verdict")).to_contain_text("BREACHED", timeout=LONG)
     expect(page.locator(".path .box.open")).to_contain_text("orders", timeout=LONG)
