@@ -101,8 +101,9 @@ class Worker:
     def _play(self) -> None:
         if not self._watch(time.time() + WARM):
             return
-        self._case.began, self._case.phase = time.time(), "running"
+        began = time.time()
         self._incident.inject(self._bench)
+        self._case.began, self._case.phase = began, "running"
         self._case.save(self._directory)
         self._watch(self._case.until)
 
