@@ -36,7 +36,6 @@ class Leak:
 
 def plant(planted: Planted, draw: Callable[[], float] = random.random) -> Middleware:
     """For `web.Application(middlewares=[…])`, behind what turns problems into answers."""
-
     leak = Leak(planted.leak * 1024)
 
     @web.middleware

@@ -28,7 +28,7 @@ def test_a_leak_keeps_something_of_each_request_up_to_a_bound(monkeypatch: pytes
 
 async def test_requests_leak_and_probes_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     grown: list[object] = []
-    monkeypatch.setattr(Leak, "grow", grown.append)
+    monkeypatch.setattr(Leak, "grow", lambda leak: grown.append(leak))
     spoil = planted.plant(Planted(leak=1))
     for path in ("/metrics", "/healthz", "/profiles"):
         await spoil(make_mocked_request("GET", path), well)
