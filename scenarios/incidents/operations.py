@@ -105,9 +105,7 @@ def _until_begun(instance: Instance, process: subprocess.Popen[bytes]) -> Case:
         if found is not None and found.phase == "running":
             process.stdin.write(GO)
             process.stdin.flush()
-            threading.Thread(
-                target=process.wait, daemon=True
-            ).start()  # it outlives this command; a longer one reaps it
+            threading.Thread(target=process.wait, daemon=True).start()  # it may outlive us, or we it
             return found
     except KeyboardInterrupt:
         end(instance)
