@@ -138,7 +138,10 @@ def wait_visible(instance: Instance, within: float) -> Case:
     """
     found = _wait(instance, lambda one: one.visible is not None or one.phase != "running", within)
     if found is None or found.visible is None:
-        raise Failure(f"Not visible within {within:g} s: {found}")
+        told = (
+            "nothing was begun" if found is None else f"the signal was at most {found.peak}; {found.why or found.phase}"
+        )
+        raise Failure(f"Not visible within {within:g} s: {told}.")
     return found
 
 
