@@ -62,7 +62,7 @@ class Bench:
     def reconfigure(self, process: str, settings: Mapping[str, Any], back: Mapping[str, Any]) -> None:
         """Start a process, or all copies of a service, again with other settings."""
         self._note(Step("settings", process, dict(back)))
-        self._reconfigure(process, settings)
+        patiently(lambda: self._reconfigure(process, settings))
 
     def configure(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Another configuration of the gateway, as a changed copy of the file's."""
