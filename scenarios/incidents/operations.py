@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,13 +20,16 @@ from scenarios.incidents import case as cases
 from scenarios.incidents.bench import Bench, forget
 from scenarios.incidents.case import Answers, Case
 from scenarios.incidents.catalogue import catalogue
-from scenarios.incidents.director import GO, WARM, Order, restore
+from scenarios.incidents.director import GO, Order, restore
 from scenarios.incidents.model import CAUSES, Incident, Judgement, judge
 from scenarios.lab import lock
+from scenarios.lab.target import Target
 
 DIRECTOR = "scenarios.incidents.director"
-BEGINS_WITHIN = WARM + 90.0
-ENDS_WITHIN = 90.0
+WARM = 5.0
+"""Seconds of load before the fault."""
+BEGINS_WITHIN = 125.0
+ENDS_WITHIN = 150.0
 OTHERS = ("gateway", "partner", "redis", "control", "authority")
 """Parts that can be answered besides the services."""
 
@@ -33,7 +37,9 @@ OTHERS = ("gateway", "partner", "redis", "control", "authority")
 # -- start ---------------------------------------------------------------------------------------------------
 
 
-def start(instance: Instance, incident: Incident, *, surprise: bool = False, seconds: float = 1_800.0) -> Case:
+def start(
+    instance: Instance, incident: Incident, *, surprise: bool = False, seconds: float = 1_800.0, warm: float = WARM
+) -> Case:
     """Begin; returns when the fault is in.
 
     Raises:
@@ -44,10 +50,9 @@ def start(instance: Instance, incident: Incident, *, surprise: bool = False, sec
     fd = lock.take(instance.state_dir)
     try:
         clean(instance)
-        if (why := instance.admin("GET", "/config").get("override")) is not None:
-            raise Misuse(f"This instance is weakened already ({why['why']}).", "Take it back: gatehouse lab reset")
+        check_defended(instance)
         forget(instance.state_dir)
-        process = _launch(instance, Order(str(instance.state_dir), incident.id, surprise, seconds, fd))
+        process = _launch(instance, Order(str(instance.state_dir), incident.id, surprise, seconds, warm, fd))
     finally:
         os.close(fd)
     return _until_begun(instance, process)
@@ -65,6 +70,18 @@ def check(instance: Instance, incident: Incident) -> None:
         raise Misuse("Incidents are about the shop.", "Start it with: gatehouse up --detach")
     if incident.architecture == "mesh" and not instance.authority_socket:
         raise Misuse(f"{incident.id} is about the mesh.", "Start one: gatehouse up --mesh --detach")
+
+
+def check_defended(instance: Instance) -> None:
+    """Whether nobody has changed it: two faults at once teach nothing.
+
+    Raises:
+        Misuse: somebody has.
+    """
+    override = instance.admin("GET", "/config").get("override")
+    changed = [*Target(instance).broken(), *([override["why"]] if override else [])]
+    if changed:
+        raise Misuse(f"This instance is weakened already ({', '.join(changed)}).", "Take it back: gatehouse lab reset")
 
 
 def possible(instance: Instance) -> list[Incident]:
@@ -100,15 +117,18 @@ def _until_begun(instance: Instance, process: subprocess.Popen[bytes]) -> Case:
         if found is not None and found.phase == "running":
             process.stdin.write(GO)
             process.stdin.flush()
+            threading.Thread(target=process.wait, daemon=True).start()  # it may outlive us, or we it
             return found
     except KeyboardInterrupt:
         end(instance)
+        process.wait()
         raise
     finally:
         with suppress(BrokenPipeError):
             process.stdin.close()  # without "go" it is the sign to put everything back
     end(instance)
-    raise Failure(f"The incident did not begin: {found.why if found else 'its process ended'}. All is as before.")
+    process.wait()
+    raise Failure("The incident did not begin, and all is as before.", found.why if found else "Its process has ended.")
 
 
 def _wait(instance: Instance, enough: Callable[[Case], bool], within: float) -> Case | None:
@@ -130,7 +150,8 @@ def wait_visible(instance: Instance, within: float) -> Case:
     """
     found = _wait(instance, lambda one: one.visible is not None or one.phase != "running", within)
     if found is None or found.visible is None:
-        raise Failure(f"Not visible within {within:g} s: {found}")
+        came_to = "" if found is None else f" The signal came to {found.peak}; {found.why or found.phase}."
+        raise Failure(f"Not visible within {within:g} s.{came_to}")
     return found
 
 
