@@ -36,7 +36,7 @@ def _plain(line: str) -> str:
 
 
 def _fits(wanted: Sequence[str], got: Sequence[str]) -> bool:
-    """As file names fit a pattern with stars. Only the last `…` is ever stretched: what stands before it fits already."""
+    """As a file's name fits a pattern with stars: only the latest is ever stretched, since what is before it fits."""
     want = have = 0
     resume: tuple[int, int] | None = None
     while have < len(got):

@@ -63,7 +63,5 @@ def test_an_unknown_command_would_be_seen() -> None:
     assert unknown("lesson", "fly", "") == "lesson fly"
     assert unknown("call", "alice", "GET / --loudly") == "--loudly"
     assert unknown("call", "alice", "GET / --internal") == ""
-    typed = "gatehouse a | x
-trace $(gatehouse b c)
-until gatehouse d; do"
+    typed = "gatehouse a | x\ntrace $(gatehouse b c)\nuntil gatehouse d; do"
     assert [name for name, _, _ in CALL.findall(typed)] == ["a", "b", "d"]
