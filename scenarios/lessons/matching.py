@@ -36,9 +36,23 @@ def _plain(line: str) -> str:
 
 
 def _fits(wanted: Sequence[str], got: Sequence[str]) -> bool:
-    pattern = "".join("(?:.*\n)*" if line == ANYTHING else _line(line) + "\n" for line in wanted)
-    return re.fullmatch(pattern, "".join(f"{line}\n" for line in got)) is not None
+    """As a file's name fits a pattern with stars: only the latest is ever stretched, since what is before it fits."""
+    want = have = 0
+    resume: tuple[int, int] | None = None
+    while have < len(got):
+        if want < len(wanted) and wanted[want] == ANYTHING:
+            want += 1
+            resume = want, have
+        elif want < len(wanted) and _line_fits(wanted[want], got[have]):
+            want, have = want + 1, have + 1
+        elif resume:
+            resume = resume[0], resume[1] + 1
+            want, have = resume
+        else:
+            return False
+    return all(line == ANYTHING for line in wanted[want:])
 
 
-def _line(line: str) -> str:
-    return ".*".join(re.escape(part) for part in line.split(ANYTHING))
+def _line_fits(wanted: str, got: str) -> bool:
+    pattern = ".*".join(re.escape(part) for part in re.split(f" ?{ANYTHING} ?", wanted))
+    return re.fullmatch(pattern, got) is not None
