@@ -66,7 +66,17 @@ def presented(page: Page) -> None:
     expect(foot).to_contain_text("go on", timeout=LONG_MS)
 
 
-BEFORE = {"console-lab": attacked, "console-present": presented}
+def opened(page: Page) -> None:
+    """The log, or the lesson, is there."""
+    page.locator(".lines li, .typed-command").first.wait_for(timeout=LONG_MS)
+
+
+BEFORE = {
+    "console-services": opened,
+    "console-lessons": opened,
+    "console-lab": attacked,
+    "console-present": presented,
+}
 """What is done on a page before its picture is taken."""
 
 
