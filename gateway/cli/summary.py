@@ -122,7 +122,12 @@ def _shop_rows(instance: Instance) -> Iterator[tuple[str, str, str, str]]:
     if "internal" in ports:
         yield "gateway", f"http://127.0.0.1:{ports['internal']}", "internal", "routes between services"
     if "to-payments" in ports:
-        yield "egress", f"http://127.0.0.1:{ports['to-payments']}", "internal", "the way out to payments, and back only what was agreed"
+        yield (
+            "egress",
+            f"http://127.0.0.1:{ports['to-payments']}",
+            "internal",
+            "the way out to payments, and back only what was agreed",
+        )
     for entry in arranged(load_manifest(default_manifest()), architecture).services:
         if entry.name in ports:
             yield entry.name, f"http://127.0.0.1:{ports[entry.name]}", _reach(entry, architecture), entry.about

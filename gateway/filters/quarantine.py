@@ -30,7 +30,9 @@ class QuarantineFilter(Filter[QuarantineSpec]):
 
     def __init__(self, spec: QuarantineSpec, build: Build) -> None:
         super().__init__(spec, build)
-        self._reply = Reply(503, "egress_quarantined", f"{spec.third_party} is in quarantine: nothing goes there or comes from there")
+        self._reply = Reply(
+            503, "egress_quarantined", f"{spec.third_party} is in quarantine: nothing goes there or comes from there"
+        )
 
     def decide(self, request: Request) -> Decision:
         """503."""

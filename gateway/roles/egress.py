@@ -138,9 +138,7 @@ def takes_tunnels(route: CompiledRoute) -> bool:
     return all(match.method == "CONNECT" for match in route.spec.matches)
 
 
-def clean(
-    request: Request, route: CompiledRoute, terms: Leaving, providers: Iterable[JwtProvider]
-) -> Reply | None:
+def clean(request: Request, route: CompiledRoute, terms: Leaving, providers: Iterable[JwtProvider]) -> Reply | None:
     """Take away what stays inside; what must not be there at all refuses the request."""
     removed = {name.encode("ascii") for name in terms.remove_headers}
     if not terms.trace_context:

@@ -126,7 +126,9 @@ class MeshPart:
         expiries: dict[str, list[float]] = {}
         for one in (*self._control.channel.workers, *self.channel.workers):
             if one.certificate_expires is not None:
-                expiries.setdefault(one.service or (EGRESS if one.role == EGRESS else GATEWAY), []).append(one.certificate_expires)
+                expiries.setdefault(one.service or (EGRESS if one.role == EGRESS else GATEWAY), []).append(
+                    one.certificate_expires
+                )
         nodes = [
             {
                 "name": name,
