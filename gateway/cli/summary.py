@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 DEFENCES = {
     "monolith": """\
-Defended: tokens are checked, and who may read what; identity slows down who guesses one account's password.
-Not defended: no gateway limits requests, sizes or guesses by address; /metrics and the probes answer on the public
+Defended: tokens are checked, and who may read what.
+Not defended: no gateway limits requests, sizes or guesses at passwords; /metrics and the probes answer on the public
 port. Whoever takes over one module has all of them: their memory, their one database, their one account in Redis.
 This is for teaching, not for production.""",
     "flat": """\

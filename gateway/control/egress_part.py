@@ -22,7 +22,7 @@ def ways_out(document: Document) -> dict[str, str]:
 def part_of(document: Document) -> Document:
     """The part of a whole one, in the same form."""
     out = ways_out(document)
-    routes = [route for route in document["routes"] if out.keys() & set(route["listeners"])]
+    routes = [route for route in document["routes"] if out.keys() & listeners_of(route, document)]
     filters = [*document["filters"], *(one for route in routes for one in route["filters"])]
     providers = _named(document["providers"], {one.get("provider") for one in filters})
     asked = {one.get("cluster") for one in filters} | {one["jwks"]["cluster"] for one in providers}
@@ -38,6 +38,11 @@ def part_of(document: Document) -> Document:
         "contracts": _used(document.get("contracts", []), filters),
         "accessLog": {**document["accessLog"], "path": "egress-access.log"},
     }
+
+
+def listeners_of(route: Document, document: Document) -> set[str]:
+    """Which it serves: all, where it names none."""
+    return set(route["listeners"] or (one["name"] for one in document["listeners"]))
 
 
 def _named(items: list[Document], names: set[Any]) -> list[Document]:

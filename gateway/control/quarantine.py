@@ -19,10 +19,11 @@ from typing import Any, Final
 import orjson
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from gateway.control.egress_part import ways_out
+from gateway.control.egress_part import listeners_of, ways_out
 from gateway.control.revision import write_private
 
-FILTER: Final = "Quarantine"
+OURS: Final = "gatehouse egress quarantine"
+"""Which line decided: by this a filter that we put there is known from one of the file."""
 Document = dict[str, Any]
 
 
@@ -81,21 +82,19 @@ class Quarantine:
 def isolated(document: Document, verdicts: Mapping[str, Verdict]) -> Document:
     """A configuration in which these third parties reach nothing, and nobody reaches them."""
     out = ways_out(document)
-    return {**document, "routes": [_shut(route, out, verdicts) for route in document["routes"]]}
 
+    def parties(route: Document) -> Iterator[str]:
+        """Whose route it is: to whom it leads, and who sends by it."""
+        yield from (out[name] for name in sorted(listeners_of(route, document) & out.keys()))
+        yield from (one["sender"] for one in route["filters"] if one["type"] == "WebhookSignature")
 
-def _shut(route: Document, out: Mapping[str, str], verdicts: Mapping[str, Verdict]) -> Document:
-    written = [one for one in route["filters"] if one["type"] != FILTER]
-    parties = dict.fromkeys(party for party in _parties(route, written, out) if party in verdicts)
-    barred = [_filter(party, verdicts[party]) for party in parties]
-    return route if [*barred, *written] == route["filters"] else {**route, "filters": [*barred, *written]}
+    def shut(route: Document) -> Document:
+        barred = [_filter(party, verdicts[party]) for party in dict.fromkeys(parties(route)) if party in verdicts]
+        written = [one for one in route["filters"] if one.get("where") != OURS]
+        return route if [*barred, *written] == route["filters"] else {**route, "filters": [*barred, *written]}
 
-
-def _parties(route: Document, filters: list[Document], out: Mapping[str, str]) -> Iterator[str]:
-    """Whose route it is: to whom it leads, and who sends by it."""
-    yield from (out[listener] for listener in route["listeners"] if listener in out)
-    yield from (one["sender"] for one in filters if one["type"] == "WebhookSignature")
+    return {**document, "routes": [shut(route) for route in document["routes"]]}
 
 
 def _filter(party: str, verdict: Verdict) -> Document:
-    return {"type": FILTER, "thirdParty": party, "why": verdict.why, "where": "gatehouse egress quarantine"}
+    return {"type": "Quarantine", "thirdParty": party, "why": verdict.why, "where": OURS}

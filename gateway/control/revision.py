@@ -1,7 +1,7 @@
 """A configuration with a number, as it is sent to workers and written to `last-good.json`.
 
-The rule: the file that the gateway's workers start from when the control process is away is byte for byte the message that
-they would have received; it is replaced atomically, so that a reader sees the old one or the new one.
+The rule: the file that the gateway's workers start from when the control process is away is byte for byte the message
+that they would have received; it is replaced atomically, so that a reader sees the old one or the new one.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The problem: a third party that turned hostile must be shut out in seconds, by whoever notices it, and an edit of a
 configuration in a hurry breaks something else. The rule: control puts this filter in front of every route that leads to
-the third party, and of those by which it sends (gateway.control.quarantine); nobody writes it by hand. 503, and not
+the third party, and of those by which it sends (gateway.control.quarantine). 503, and not
 403: what it sends meanwhile (a webhook) it may send again later, and whoever asks for it may try again.
 """
 

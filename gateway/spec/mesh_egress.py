@@ -32,7 +32,7 @@ def _in_mesh(listener: Listener) -> Listener:
 
 
 def _guarded(route: Route, out: Mapping[str, str], callers: Mapping[str, Sequence[str]]) -> Route:
-    party = next((out[name] for name in route.listeners if name in out), None)  # a way out has routes of its own
+    party = next((out[name] for name in route.listeners or out if name in out), None)  # a way out has routes of its own
     if party is None:
         return route
     rule = Rule(name=f"callers-of-{party}", principals=tuple(callers.get(party, ())) or (NOBODY,))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.control.egress_part import ways_out
+from gateway.control.egress_part import listeners_of, ways_out
 from gateway.control.plane import ControlPlane
 from gateway.control.problems import Problem, answer
 from gateway.control.questions import json_object
@@ -55,7 +55,7 @@ def _third_parties(plane: ControlPlane) -> Iterator[dict[str, Any]]:
     document = plane.reloader.current.spec if plane.reloader.current else {"listeners": (), "routes": ()}
     out = ways_out(document)
     for listener, party in out.items():
-        names = {route["name"] for route in document["routes"] if listener in route["listeners"]}
+        names = {route["name"] for route in document["routes"] if listener in listeners_of(route, document)}
         yield {"name": party, "listener": listener, **_verdict(plane, party), **_calls(plane, names)}
     for party in plane.quarantine.verdicts:
         if party not in out.values():

@@ -50,9 +50,7 @@ def _check_ways_out(spec: Spec) -> Iterator[Finding]:
 
 
 def _check_of_way_out(route: Route, out: frozenset[str], path: Path) -> Iterator[Finding]:
-    if out and not route.listeners:
-        yield Finding(path, f"without listeners this route serves {', '.join(sorted(out))}, too: name its own")
-    elif len(route.listeners) > 1 and not out.isdisjoint(route.listeners):
+    if len(route.listeners) > 1 and not out.isdisjoint(route.listeners):
         yield Finding((*path, "listeners"), "a way out has routes of its own, since a process of its own serves them")
 
 
