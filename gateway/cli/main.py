@@ -65,7 +65,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Mesh": {
         "mesh": Entry("mesh", "See who is in the mesh, who may call whom; shut a service out."),
     },
-    "Lab": {
+    "Learn": {
+        "lesson": Entry("", "Ten lessons to read, run and answer."),
         "lab": Entry("", "Attacks that work, controls that stop them."),
     },
     "Requests": {
