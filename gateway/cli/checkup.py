@@ -91,6 +91,7 @@ def _state_dir(directory: Path) -> Finding:
 def _ports(base: int | None) -> Iterator[Finding]:
     services = load_manifest(default_manifest()).services
     ports = assign([entry.name for entry in services if entry.port], base)
+    del ports["prometheus"]  # only `up --prometheus` takes it
     taken = {name: port for name, port in ports.items() if not is_free(port)}
     if not taken:
         yield Finding("ports", "ok", f"{len(ports)} of {len(ports)} free", "")

@@ -35,6 +35,7 @@ from gateway.control.supervisor.partner_keys import keep_keys
 from gateway.control.supervisor.plan import LOOPBACK, Site, make_plan
 from gateway.control.supervisor.ports import Need
 from gateway.control.supervisor.process import reduced_environment
+from gateway.control.supervisor.prometheus import find_prometheus
 from gateway.control.supervisor.program import ProcessPlan, python_module
 from gateway.control.supervisor.read_spec import ListenerPlace, SpecSummary, parse_summary
 from gateway.control.supervisor.redis_choice import (
@@ -103,8 +104,9 @@ async def prepare(
     finally:
         await compiling
     spec = without_gateway(spec, architecture)
+    prometheus, no_prometheus = find_prometheus(options.prometheus)
     redis = choose_redis(options.redis or spec.redis, environ)
-    await _check_ports(state, _needs(spec, numbers, manifest, redis))
+    await _check_ports(state, _needs(spec, numbers, manifest, redis, prometheus))
     # Of an earlier instance, perhaps of another file (`run` and `up` share a directory): a worker that starts before
     # control would open its listeners with the policies of that one.
     for left in (state.last_good, state.registry, *state.data("").glob(f"*/{SIDECAR_LAST_GOOD}")):
@@ -134,11 +136,12 @@ async def prepare(
         sidecar_code=find_code(sidecar_modules(), environ) if mesh else Code(),
         internal_url=_url(spec, sockets, "internal"),
         internal_secret=secrets.token_urlsafe(32),
+        prometheus=prometheus,
         mesh=replace(mesh, intermediate=intermediate, life=spec.certificate_life, made=time.time()) if mesh else None,
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
     ports_used = bound | _used_ports(site, redis)
-    return Prepared(site, _plans(site, redis), (*notes(redis), *missing), ports_used, lock_fd, redis.foreign)
+    return Prepared(site, _plans(site, redis), (*notes(redis), *missing, *no_prometheus), ports_used, lock_fd, redis.foreign)
 
 
 async def _intermediate(state: state_dir.StateDir, mesh: MeshSite | None) -> dict[str, str]:
@@ -213,10 +216,13 @@ async def read_summary(config: Path, variables: Mapping[str, str], mesh: MeshSit
     return parse_summary(answer)
 
 
-def _needs(spec: SpecSummary, numbers: Mapping[str, int], manifest: Manifest, redis: RedisChoice) -> list[Need]:
+def _needs(
+    spec: SpecSummary, numbers: Mapping[str, int], manifest: Manifest, redis: RedisChoice, prometheus: str
+) -> list[Need]:
     listeners = [Need(f"listener {place.name}", place.address, place.port) for place in spec.listeners]
     names = ["admin", "collector", *(entry.name for entry in manifest.services if entry.port)]
     names += ["redis"] if redis.binary else []
+    names += ["prometheus"] if prometheus else []
     return [*listeners, *(Need(name, LOOPBACK, numbers[name]) for name in names)]
 
 
@@ -300,4 +306,5 @@ def _plans(site: Site, redis: RedisChoice) -> tuple[ProcessPlan, ...]:
 def _used_ports(site: Site, redis: RedisChoice) -> dict[str, int]:
     whole = any(entry.modules for entry in site.manifest.services)
     unused = {"internal"} | (set() if whole else {"public"}) | (set() if redis.binary else {"redis"})
+    unused |= set() if site.prometheus else {"prometheus"}
     return {name: port for name, port in site.ports.items() if name not in unused}
