@@ -27,7 +27,7 @@ ENOUGH_FILES = 4_096
 
 OPTIONAL = {
     ("node",): "a REST or GraphQL service in another language cannot be added; everything in the shop runs",
-    ("prometheus",): "no long-term metrics; `gatehouse` and /metrics show them live",
+    ("prometheus",): "no alerts are evaluated, and there is no history: `gatehouse up --prometheus`",
     ("promtool",): "metrics and alert rules are not checked by Prometheus's own tool",
     ("grafana-server", "grafana"): "the dashboards in dashboards/grafana cannot be looked at here",
     ("chromium", "chromium-browser", "google-chrome", "chrome"): "the console's browser tests are skipped",

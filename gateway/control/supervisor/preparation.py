@@ -141,7 +141,9 @@ async def prepare(
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
     ports_used = bound | _used_ports(site, redis)
-    return Prepared(site, _plans(site, redis), (*notes(redis), *missing, *no_prometheus), ports_used, lock_fd, redis.foreign)
+    return Prepared(
+        site, _plans(site, redis), (*notes(redis), *missing, *no_prometheus), ports_used, lock_fd, redis.foreign
+    )
 
 
 async def _intermediate(state: state_dir.StateDir, mesh: MeshSite | None) -> dict[str, str]:
