@@ -35,8 +35,8 @@ from gateway.control.supervisor.partner_keys import keep_keys
 from gateway.control.supervisor.plan import LOOPBACK, Site, make_plan
 from gateway.control.supervisor.ports import Need
 from gateway.control.supervisor.process import reduced_environment
-from gateway.control.supervisor.prometheus import find_prometheus
 from gateway.control.supervisor.program import ProcessPlan, python_module
+from gateway.control.supervisor.prometheus import find_prometheus
 from gateway.control.supervisor.read_spec import ListenerPlace, SpecSummary, parse_summary
 from gateway.control.supervisor.redis_choice import (
     FOREIGN_USER_PREFIX,
