@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from grafana_foundation_sdk.builders import common, dashboard, heatmap, prometheus, stat, text, timeseries
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.common import GraphThresholdsStyleMode, LegendDisplayMode, LegendPlacement
+from grafana_foundation_sdk.models.common import LegendDisplayMode, LegendPlacement
 from grafana_foundation_sdk.models.dashboard import (
     DashboardLinkType,
     DataSourceRef,
@@ -25,6 +25,7 @@ from grafana_foundation_sdk.models.dashboard import (
     GridPos,
     VariableRefresh,
 )
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.text import TextMode
 
 HERE = Path(__file__).parent
@@ -44,7 +45,7 @@ def board(source: dict[str, Any]) -> str:
         .tags(["gatehouse"])
         .refresh("5s")
         .time("now-15m", "now")
-        .readonly()
+        .editable()
         .with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
         .link(dashboard.DashboardLink("Gatehouse").type(DashboardLinkType.DASHBOARDS).tags(["gatehouse"]))
     )
@@ -87,8 +88,8 @@ def _panel(panel: Panel) -> Any:
     made.title(panel["title"]).description(panel["means"]).datasource(DATASOURCE).unit(panel["unit"])
     if "colour" in panel:
         made.color_scheme(dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color(panel["colour"]))
-    for query in queries(panel):
-        made.with_target(_target(query, kind))
+    for letter, query in zip(string.ascii_uppercase, queries(panel), strict=False):
+        made.with_target(_target(query, kind).ref_id(letter))
     return made
 
 
@@ -101,21 +102,14 @@ def queries(panel: Panel) -> list[dict[str, Any]]:
 
 def _target(query: dict[str, Any], kind: str) -> prometheus.Dataquery:
     made = prometheus.Dataquery().expr(query["expr"]).legend_format(query["legend"]).datasource(DATASOURCE)
-    made.ref_id(string.ascii_uppercase[query.get("number", 0)])
     if kind == "heatmap":
-        made.format("heatmap")
+        made.format(PromQueryFormat.HEATMAP)
     return made.exemplar(True) if query.get("exemplars") else made
 
 
 def _lines(panel: Panel) -> timeseries.Panel:
     legend = common.VizLegendOptions().show_legend(True).display_mode(LegendDisplayMode.LIST)
-    return (
-        timeseries.Panel()
-        .legend(legend.placement(LegendPlacement.BOTTOM))
-        .fill_opacity(8)
-        .min(0)
-        .thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.OFF))
-    )
+    return timeseries.Panel().legend(legend.placement(LegendPlacement.BOTTOM)).fill_opacity(8).min(0)
 
 
 def _number(panel: Panel) -> stat.Panel:
