@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from gateway.control.supervisor import logs, ports, redis_server, state_dir
 from gateway.control.supervisor.architecture import architecture_of, arranged, without_gateway
@@ -282,13 +282,17 @@ def _url(spec: SpecSummary, sockets: Mapping[str, socket.socket], listener: str)
 
 
 def otlp_target(environ: Mapping[str, str], collector: int, secret: str) -> dict[str, Any]:
-    """Where spans go: the built-in collector, or what OpenTelemetry's own variables say."""
+    """Where spans go: the built-in collector, or what OpenTelemetry's own variables say.
+
+    Values of headers are percent-encoded there (https://opentelemetry.io/docs/specs/otel/protocol/exporter/), since
+    many are two words: `authorization=Bearer%20…`.
+    """
     endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
     if not endpoint:
         headers = {"authorization": f"Bearer {secret}"}
         return {"endpoint": f"http://{LOOPBACK}:{collector}", "headers": headers}
     pairs = (pair.partition("=") for pair in environ.get("OTEL_EXPORTER_OTLP_HEADERS", "").split(",") if "=" in pair)
-    return {"endpoint": endpoint, "headers": {name.strip().lower(): value.strip() for name, _, value in pairs}}
+    return {"endpoint": endpoint, "headers": {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}}
 
 
 def without_credentials(url: str) -> str:
