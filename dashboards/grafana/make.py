@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import string
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ WIDE = 24
 SIZES = {"lines": (12, 8), "heatmap": (12, 8), "number": (6, 4), "words": (WIDE, 4)}
 """Kind of panel → width and height, in Grafana's grid of 24 columns."""
 Panel = dict[str, Any]
+Drawn = timeseries.Panel | stat.Panel | heatmap.Panel
 
 
 def board(source: dict[str, Any]) -> str:
@@ -84,7 +86,8 @@ def _panel(panel: Panel) -> Any:
     kind = panel.get("kind", "lines")
     if kind == "words":
         return text.Panel().title(panel["title"]).mode(TextMode.MARKDOWN).content(panel["text"])
-    made = {"lines": _lines, "number": _number, "heatmap": _heatmap}[kind](panel)
+    kinds: dict[str, Callable[[], Drawn]] = {"lines": _lines, "number": _number, "heatmap": heatmap.Panel}
+    made = kinds[kind]()
     made.title(panel["title"]).description(panel["means"]).datasource(DATASOURCE).unit(panel["unit"])
     if "colour" in panel:
         made.color_scheme(dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color(panel["colour"]))
@@ -107,17 +110,13 @@ def _target(query: dict[str, Any], kind: str) -> prometheus.Dataquery:
     return made.exemplar(True) if query.get("exemplars") else made
 
 
-def _lines(panel: Panel) -> timeseries.Panel:
+def _lines() -> timeseries.Panel:
     legend = common.VizLegendOptions().show_legend(True).display_mode(LegendDisplayMode.LIST)
     return timeseries.Panel().legend(legend.placement(LegendPlacement.BOTTOM)).fill_opacity(8).min(0)
 
 
-def _number(panel: Panel) -> stat.Panel:
+def _number() -> stat.Panel:
     return stat.Panel().reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-
-
-def _heatmap(panel: Panel) -> heatmap.Panel:
-    return heatmap.Panel().calculate(False)
 
 
 def main() -> int:

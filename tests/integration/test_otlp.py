@@ -23,24 +23,21 @@ class Receiver:
     def __init__(self) -> None:
         self.spans: list[tuple[str, Any]] = []
         """Service and span."""
-        self.refused: list[str] = []
+        self.refused: list[tuple[str, ...]] = []
         self._lock = threading.Lock()
 
     def take(self, path: str, headers: Any, body: bytes) -> int:
         """The status of the answer."""
-        wrong = [
-            path != "/v1/traces" and f"path {path}",
-            headers["Content-Type"] != "application/x-protobuf" and f"type {headers['Content-Type']}",
-            headers["X-Scope-OrgID"] != "class one" and f"tenant {headers['X-Scope-OrgID']}",
-        ]
+        told = (path, headers["Content-Type"], headers["X-Scope-OrgID"])
+        wrong = told != ("/v1/traces", "application/x-protobuf", "class one")
         request = ExportTraceServiceRequest.FromString(body)
         with self._lock:
-            self.refused += filter(None, wrong)
+            self.refused += [told] if wrong else []
             for resource in request.resource_spans:
                 named = {one.key: one.value.string_value for one in resource.resource.attributes}
                 for scope in resource.scope_spans:
                     self.spans += [(named["service.name"], span) for span in scope.spans]
-        return 400 if any(wrong) else 200
+        return 400 if wrong else 200
 
     def of(self, trace_id: str) -> list[tuple[str, Any]]:
         """One trace's."""

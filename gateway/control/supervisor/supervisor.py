@@ -46,7 +46,7 @@ from gateway.control.supervisor.socket_api import Refused, SocketApi
 from gateway.control.supervisor.state_dir import StateDir, write_private
 from gateway.control.supervisor.stop_request import StopRequest
 
-READY_WITHIN = 30.0
+READY_WITHIN = 60.0
 _SECRETS = {"admin_secret", "authority_secret"}
 ROTATE_EVERY = 30.0
 log = logging.getLogger(__name__)
