@@ -49,6 +49,10 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "promote": Entry("deploying", "Make a service's canary its version."),
         "rollback": Entry("deploying", "Take a service's canary back, or go back to the version before."),
     },
+    "Watch": {
+        "top": Entry("top", "Watch requests, refusals, services and alerts, live."),
+        "alerts": Entry("alerts", "Show the alerts that fire, and those that are about to."),
+    },
     "Configuration": {
         "check": Entry("check", "Check a configuration file; nothing is started."),
         "reload": Entry("reload", "Read the configuration again, now."),

@@ -12,6 +12,7 @@ from gateway.control.guard import Guard
 from gateway.control.plane import ControlPlane
 from gateway.control.problems import problems
 from gateway.control.views import (
+    alerts,
     caches,
     canaries,
     clusters,
@@ -63,6 +64,7 @@ def application(plane: ControlPlane, guard: Guard) -> web.Application:
     app.on_response_prepare.append(_headers)
     for topic in (
         health, config, canaries, clusters, egress, explanations, limits, caches, mesh, placement, traffic, services,
+        alerts,
     ):  # fmt: skip
         app.add_routes(topic.routes(plane))
     app.add_routes(console.routes(guard))

@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gateway.control.alerts import Alerts
 from gateway.control.canary.keeper import Canaries
 from gateway.control.channel import Events, Worker, WorkerChannel
+from gateway.control.instance_metrics import InstanceMetrics
 from gateway.control.live import Live
 from gateway.control.live_message import live_message
 from gateway.control.mesh.part import MeshPart
@@ -69,6 +71,10 @@ class ControlPlane(Events):
         self.reloader = Reloader(source, self.channel, self.metrics)
         channels = [self.channel, self.mesh.channel] if self.mesh else [self.channel]
         self.canaries = Canaries(settings.state_dir, channels, self.metrics)
+        self.alerts = Alerts(settings.prometheus)
+        self.metrics.registry.register(
+            InstanceMetrics(lambda: self.services.processes, lambda: self.override is not None)
+        )
         self.live = Live(lambda: live_message(self), self._tick)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -88,6 +94,8 @@ class ControlPlane(Events):
         self.follow()
         await self.channel.start()
         jobs: list[Callable[[], Awaitable[None]]] = [self._watch, self.services.run, self.live.run, self.placed.judge]
+        if self.alerts.url:
+            jobs.append(self.alerts.run)
         if self.mesh is not None:
             await self.mesh.start()
             jobs += self.mesh.jobs()

@@ -89,6 +89,8 @@ class ControlSettings(BaseModel):
     gateway: bool = True
     """Whether there are workers to wait for."""
     mesh: MeshSettings | None = None
+    prometheus: str | None = None
+    """Where alerts are evaluated; None: nowhere."""
     lifeline_fd: int | None = None
 
 

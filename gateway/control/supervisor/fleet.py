@@ -23,7 +23,7 @@ ORDER: tuple[Callable[[ProcessPlan], bool], ...] = (
     lambda plan: plan.kind == "egress",
     lambda plan: plan.kind == "sidecar",  # after those whose last calls pass through them
     lambda plan: plan.kind == "control",
-    lambda plan: plan.kind == "authority",
+    lambda plan: plan.kind in ("authority", "prometheus"),
     lambda plan: plan.kind == "redis",
 )
 

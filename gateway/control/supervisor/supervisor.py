@@ -41,11 +41,12 @@ from gateway.control.supervisor.plan import LOOPBACK, Site, control_program, mak
 from gateway.control.supervisor.preparation import Prepared, prepare, without_credentials
 from gateway.control.supervisor.process import Lifeline, Seedling, reduced_environment, sow
 from gateway.control.supervisor.readiness import HttpProbe, until_ready
+from gateway.control.supervisor.scraping import write_scraping, write_targets
 from gateway.control.supervisor.socket_api import Refused, SocketApi
 from gateway.control.supervisor.state_dir import StateDir, write_private
 from gateway.control.supervisor.stop_request import StopRequest
 
-READY_WITHIN = 30.0
+READY_WITHIN = 60.0
 _SECRETS = {"admin_secret", "authority_secret"}
 ROTATE_EVERY = 30.0
 log = logging.getLogger(__name__)
@@ -136,6 +137,7 @@ class Supervisor:
         prepared = shop.prepared
         state = prepared.site.state
         write_peers(prepared.site)
+        write_scraping(prepared.site)
         guard = Guard(lambda: self._shop.successor(self._events.fd))
         environ = reduced_environment(os.environ)
         fleet = self._fleet = Fleet(prepared.plans, environ, self._events.tell, shop.lifeline, guard)
@@ -275,6 +277,7 @@ class Supervisor:
         redis = tuple(plan for plan in prepared.plans if plan.kind == "redis")
         plans = (*redis, *make_plan(site))
         self._fleet_of().follow(plans)
+        write_targets(site)
         self._shop = replace(self._shop, prepared=replace(prepared, site=site, plans=plans))
         await self._fleet_of().guard.renew()
 

@@ -218,8 +218,8 @@ def start_mesh(start_shop: Any, tmp_path_factory: pytest.TempPathFactory) -> Sta
 
 @pytest.fixture(scope="session")
 def mesh(start_mesh: StartMesh) -> Iterator[Mesh]:
-    """The mesh that nearly all tests here share."""
-    with start_mesh() as one:
+    """The mesh that nearly all tests here share; beside it runs a Prometheus, where this machine has one."""
+    with start_mesh("", "--prometheus") as one:
         yield one
 
 
