@@ -27,9 +27,7 @@ def document() -> dict[str, Any]:
 
 def shut(document: dict[str, Any]) -> set[str]:
     return {
-        route["name"]
-        for route in document["routes"]
-        if (route["filters"] or [{"type": ""}])[0]["type"] == "Quarantine"
+        route["name"] for route in document["routes"] if (route["filters"] or [{"type": ""}])[0]["type"] == "Quarantine"
     }
 
 
