@@ -26,6 +26,9 @@ FAULTS: Final = frozenset(
         "upstream_timeout",
         "request_timeout",
         "answer_too_large",
+        "answer_invalid",
+        "soap_answer_invalid",
+        "graphql_answer_invalid",
         "fault_injected",
     )
 )

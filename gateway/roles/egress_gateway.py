@@ -26,5 +26,10 @@ class EgressGateway(Edge):
         return Channel(over_unix_socket(path), self.worker, self.apply, introduction) if path else None
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Be the egress gateway."""
     main("gateway.roles.egress_gateway", lambda document: EgressGateway(Settings(**document)))
+
+
+if __name__ == "__main__":
+    run()

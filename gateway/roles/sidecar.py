@@ -84,5 +84,10 @@ class Sidecar(Edge):
         return await super().apply(document, {**endpoints, APP: [self.settings.app]}, version)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Be a sidecar."""
     main("gateway.roles.sidecar", lambda document: Sidecar(SidecarSettings(**document)))
+
+
+if __name__ == "__main__":
+    run()

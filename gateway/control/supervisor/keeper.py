@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 
 from gateway.control.supervisor.backoff import Backoff
 from gateway.control.supervisor.guard import Life
+from gateway.control.supervisor.nursery import Nursery
 from gateway.control.supervisor.process import Child, Lifeline, Seedling, adopt, spawn
 from gateway.control.supervisor.program import ProcessPlan
 from gateway.control.supervisor.readiness import until_ready
@@ -51,9 +52,16 @@ class Keeper:
     """One process, its state, and the task that restarts it."""
 
     def __init__(
-        self, plan: ProcessPlan, lifeline: Lifeline, environ: Mapping[str, str], roll: Roll, report: Report
+        self,
+        plan: ProcessPlan,
+        lifeline: Lifeline,
+        environ: Mapping[str, str],
+        roll: Roll,
+        report: Report,
+        nursery: Nursery | None = None,
     ) -> None:
         self.plan = plan
+        self._nursery = nursery
         self.state: State = "stopped"
         self.restarts = 0
         self.last_exit: str | None = None
@@ -179,7 +187,7 @@ class Keeper:
         if seedling is not None and settings is not None:
             child = await seedling.settle(settings)
         else:
-            child = await spawn(self.plan, self._lifeline, self._environ)
+            child = await spawn(self.plan, self._lifeline, self._environ, self._nursery)
         self._spawned = time.monotonic()
         self._report("started", name=self.plan.name, pid=child.pid)
         return child

@@ -17,6 +17,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -35,6 +36,7 @@ from gateway.control.supervisor.handover import Handover
 from gateway.control.supervisor.limits import limit_resources
 from gateway.control.supervisor.mesh_plan import root_program
 from gateway.control.supervisor.mesh_site import MeshSite, adopt_intermediate, fresh_intermediate
+from gateway.control.supervisor.nursery import Nursery
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.peers import write_peers
 from gateway.control.supervisor.plan import LOOPBACK, Site, control_program, make_plan
@@ -73,6 +75,7 @@ class Supervisor:
         self._changing = asyncio.Lock()
         self._shop: Handover
         self._fleet: Fleet | None = None
+        self._nursery: Nursery | None = None
         self._rotation: asyncio.Task[None] | None = None
         self._settling: asyncio.Task[None] | None = None
         self._deployer = Deployer(self)
@@ -89,7 +92,10 @@ class Supervisor:
         sown: dict[str, Seedling] = {}
 
         async def sow_control(state: StateDir, mesh: MeshSite | None) -> None:
-            """Its libraries take as long to load as the configuration takes to be read."""
+            """Its libraries, and the nursery's, take as long to load as the configuration takes to be read."""
+            if architecture_of(self._options).gateway and sys.platform == "linux":
+                self._nursery = await Nursery.start(state.root, state.log("nursery"), reduced_environment(os.environ))
+                self._stack.push_async_callback(self._nursery.close)
             program = control_program(self._options, state, mesh)
             sown[program.name] = seedling = await sow(program, lifeline, reduced_environment(os.environ))
             self._stack.push_async_callback(seedling.give_up)
@@ -140,7 +146,7 @@ class Supervisor:
         write_scraping(prepared.site)
         guard = Guard(lambda: self._shop.successor(self._events.fd))
         environ = reduced_environment(os.environ)
-        fleet = self._fleet = Fleet(prepared.plans, environ, self._events.tell, shop.lifeline, guard)
+        fleet = self._fleet = Fleet(prepared.plans, environ, self._events.tell, shop.lifeline, guard, self._nursery)
         self._stop.when_repeated = fleet.hurry
         self._stack.callback(state.control_socket.unlink, missing_ok=True)
         self._stack.push_async_callback(fleet.stop)
@@ -326,7 +332,8 @@ class Supervisor:
         return {"ok": True, "state": keepers[-1].state}
 
     def _ourselves(self) -> list[dict[str, Any]]:
-        rows = [("supervisor", os.getpid(), self._takeovers), ("guard", self._fleet_of().guard.pid, 0)]
+        helpers = self._fleet_of().helpers()
+        rows = [("supervisor", os.getpid(), self._takeovers), *((name, pid, 0) for name, pid in helpers.items())]
         return [
             {
                 "name": name,
@@ -342,7 +349,6 @@ class Supervisor:
                 "log": f"{self._options.state_dir}/logs/supervisor.log",
             }
             for name, pid, restarts in rows
-            if pid
         ]
 
 
