@@ -170,13 +170,11 @@ def fetch_all(instance: Instance, round_trip: float, rate: float) -> list[Fetche
         Failure: an answer is an error.
     """
     token = token_for(instance, WHO)
-    address = urlsplit(instance.public_url)
-    assert address.hostname is not None
-    assert address.port is not None
+    shop = urlsplit(instance.public_url)
 
     async def fetch(style: str) -> Fetched:
         async with (
-            slow_link(address.hostname, address.port, round_trip, rate) as link,
+            slow_link(shop.hostname or "", shop.port or 80, round_trip, rate) as link,
             aiohttp.ClientSession(link.url, headers={"Authorization": f"Bearer {token}"}) as session,
         ):
             client = Client(session)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from click.testing import CliRunner
 
 from gateway.cli.journeys import _by_round, _print_times
 from gateway.cli.main import cli
 
-LINES = [
+LINES: list[dict[str, Any]] = [
     {"journey": "browse", "passed": True, "seconds": 0.9},
     {"journey": "order", "passed": True, "seconds": 0.5},
     {"passed": 2, "of": 2},
