@@ -65,5 +65,5 @@ def rows(found: list[dict[str, Any]], now: datetime) -> Iterator[tuple[str, ...]
     """One for each alert."""
     for one in found:
         lasting = (now - datetime.fromisoformat(one["since"])).total_seconds()
-        classroom = " (class room)" if one["variant"] == "classroom" else ""
+        classroom = " (class room)" if one["variant"] == "classroom" and "Classroom" not in one["name"] else ""
         yield visible(one["name"]) + classroom, one["state"], one["severity"], duration(max(lasting, 0)), one["summary"]

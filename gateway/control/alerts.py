@@ -47,8 +47,10 @@ class Alerts:
         """Ask once."""
         try:
             self._alerts, self._why = await self._asked(session), ""
-        except (aiohttp.ClientError, TimeoutError) as error:
-            self._alerts, self._why = [], f"Prometheus does not answer ({error or type(error).__name__})"
+        except aiohttp.ClientResponseError as error:
+            self._alerts, self._why = [], f"Prometheus answers with status {error.status}"
+        except (aiohttp.ClientError, TimeoutError):
+            self._alerts, self._why = [], "Prometheus does not answer"
         except (ValueError, LookupError, TypeError, AttributeError):
             self._alerts, self._why = [], "Prometheus gave an answer that is none"
 

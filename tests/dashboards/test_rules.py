@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -63,4 +64,6 @@ def test_each_incident_has_its_alert_and_what_is_compressed_says_so() -> None:
             variants = {rule["labels"]["variant"] for rule in group["rules"] if "alert" in rule}
             assert variants <= {"classroom" if compressed else "standard"}, file
     assert all({"summary", "description"} <= set(rule["annotations"]) for rule in alerts)
+    for rule in alerts:  # a rule's own labels come after its words are written
+        assert not set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"]))) & set(rule["labels"]), rule["alert"]
     assert {rule["labels"]["severity"] for rule in alerts} == {"page", "ticket"}

@@ -46,7 +46,7 @@ DNS = 53
 REDIS_MEMORY_MIB = 512
 """Ours keeps at most 64 MiB; a copy of it, while the file is rewritten, as much again."""
 PROMETHEUS_MEMORY_MIB = 1_024
-"""Two days of a shop take some 100; Go's runtime counts what it may take, too."""
+"""A shop takes some 120; Go's runtime counts what it may take, too."""
 _DEFAULT_PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}
 _ADDRESS = re.compile(r"[0-9.]+|.*:.*|localhost")
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 PROMETHEUS: Final = "prometheus"
 NEEDED: Final = (2, 26)
 """The oldest that keeps exemplars."""
-RETENTION_TIME: Final = "2d"
-RETENTION_SIZE: Final = "256MB"
+RETENTION_TIME: Final = "7d"
+RETENTION_SIZE: Final = "512MB"
 INSTALL: Final = "install it (Debian, Ubuntu: apt install prometheus; macOS: brew install prometheus)"
 
 
@@ -58,6 +58,7 @@ def prometheus_plan(site: Site) -> ProcessPlan:
         "storage.tsdb.retention.time": RETENTION_TIME,
         "storage.tsdb.retention.size": RETENTION_SIZE,
         "web.listen-address": f"127.0.0.1:{port}",
+        "web.cors.origin": rf"http://127\.0\.0\.1:{port}",  # by default the pages of every origin may read it
         "enable-feature": "exemplar-storage",
         "log.format": "json",
     }

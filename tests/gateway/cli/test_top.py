@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
+import time
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from gateway.cli.top_picture import ROWS, sentence
 
+top_module = importlib.import_module("gateway.cli.top")  # `gateway.cli.top` itself may be the command
 NO_ALERTS = {"evaluated": False, "why": "no Prometheus runs with this instance", "url": None, "alerts": []}
 FIRING = {
     "name": "TransactionsSlow", "state": "firing", "severity": "page", "variant": "classroom", "since":
@@ -132,3 +137,27 @@ def test_ps_says_that_nobody_looks(installation: Any) -> None:
     installation.answers = [{"processes": []}]
     installation.reply("GET", "/alerts", NO_ALERTS)
     assert "No alerts are evaluated" in installation.run("ps").output
+
+
+def test_live_it_asks_again_also_while_control_is_restarted(told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(top_module, "console", lambda: Console(file=screen, force_terminal=True, width=100))
+    turns = iter(["ask", "away", "back"])
+
+    def turn(_seconds: float) -> None:
+        match next(turns, None):
+            case "ask":
+                told.reply("GET", "/now", now(total=rates("", 99.0)))
+            case "away":
+                told.reply("GET", "/now", {"detail": "starting"}, status=503)
+            case "back":
+                told.reply("GET", "/now", now(total=rates("", 55.0)))
+            case None:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", turn)
+    ended = told.run("top")
+    assert ended.exit_code == 0
+    seen = [screen.getvalue().find(words) for words in ("12.2 requests/s", "99.0 requests/s", "503", "55.0 requests/s")]
+    assert -1 not in seen
+    assert seen == sorted(seen)

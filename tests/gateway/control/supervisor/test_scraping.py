@@ -48,6 +48,7 @@ def test_it_is_a_process_on_loopback_with_bounded_data_that_may_change_nothing_o
     plan = next(one for one in make_plan(site(prometheus="/usr/bin/prometheus")) if one.name == "prometheus")
     assert plan.argv[0] == "/usr/bin/prometheus"
     assert "--web.listen-address=127.0.0.1:20031" in plan.argv
+    assert r"--web.cors.origin=http://127\.0\.0\.1:20031" in plan.argv
     assert any(word.startswith("--storage.tsdb.retention.size=") for word in plan.argv)
     assert plan.rules is not None
     assert [path for path in plan.rules.write if path != "/dev/null"] == ["/state/prometheus"]
