@@ -72,6 +72,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Learn": {
         "lesson": Entry("", "Ten lessons to read, run and answer."),
         "lab": Entry("", "Attacks that work, controls that stop them."),
+        "incident": Entry("", "Faults under load: find which part it is, and why."),
     },
     "Requests": {
         "token": Entry("identity", "Print an access token of a user."),

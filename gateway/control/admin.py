@@ -15,13 +15,21 @@ from gateway.control.views import (
     alerts,
     caches,
     canaries,
+    certificates,
     clusters,
     config,
+    config_text,
     console,
     egress,
     explanations,
+    faults,
     health,
+    incidents,
+    jobs,
+    lab,
+    lessons,
     limits,
+    logs,
     mesh,
     placement,
     services,
@@ -63,8 +71,8 @@ def application(plane: ControlPlane, guard: Guard) -> web.Application:
     app = web.Application(middlewares=[problems, guard.middleware], client_max_size=MAX_BODY)
     app.on_response_prepare.append(_headers)
     for topic in (
-        health, config, canaries, clusters, egress, explanations, limits, caches, mesh, placement, traffic, services,
-        alerts,
+        health, config, config_text, certificates, canaries, clusters, egress, explanations, limits, caches, mesh,
+        placement, traffic, services, alerts, logs, faults, jobs, lab, lessons, incidents,
     ):  # fmt: skip
         app.add_routes(topic.routes(plane))
     app.add_routes(console.routes(guard))

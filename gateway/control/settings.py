@@ -34,6 +34,8 @@ class Service(BaseModel):
     url: str | None = None
     about: str = ""
     public: bool = False
+    outside: bool = False
+    """A third party's."""
 
 
 class EnrolmentSettings(BaseModel):

@@ -122,8 +122,12 @@ def attack(scenario: Scenario, target: Target) -> Run:
     """One attack on the target as it is, then what honest people do."""
     client = target.client
     client.seen, client.sent = [], 0
+    if client.watcher:
+        client.watcher.enter("attack")
     outcome = scenario.attack(target)
     during, client.seen = client.seen, []
+    if client.watcher:
+        client.watcher.enter("honest")
     benign = scenario.benign(target)
     return Run(outcome, benign, during, client.seen, client.sent)
 

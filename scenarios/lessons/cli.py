@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,13 +73,15 @@ def show_(lesson: str, as_json: bool) -> None:
 @lesson.command()
 @lesson_argument
 @click.option("--no-pause", is_flag=True, help="Do not wait before each command.")
+@click.option("--step", is_flag=True, help="With --json: wait for a line of input before each command.")
 @state_dir_option
 @json_option
-def run(lesson: str, no_pause: bool, state_dir: Path | None, as_json: bool) -> None:
+def run(lesson: str, no_pause: bool, step: bool, state_dir: Path | None, as_json: bool) -> None:
     """Go through a lesson, and run its commands one by one.
 
     They run on the shop that runs; where none does, or another architecture, on one of the lesson's own. Exit code 1
-    when a command does not print what the lesson shows. With --json one line for each command, and no pauses.
+    when a command does not print what the lesson shows. With --json one line for each command, and no pauses but those
+    of --step.
 
     \b
     Examples:
@@ -87,7 +90,9 @@ def run(lesson: str, no_pause: bool, state_dir: Path | None, as_json: bool) -> N
     """
     chosen = find_lesson(lesson)
     with _shop(state_dir, quiet=as_json) as instance, desk(instance.state_dir) as place:
-        outcomes = _check(chosen, place, aloud=True) if as_json else go_through(chosen, place, pause=not no_pause)
+        outcomes = (
+            _check(chosen, place, aloud=True, step=step) if as_json else go_through(chosen, place, pause=not no_pause)
+        )
     if any(one.drift for one in outcomes):
         raise click.exceptions.Exit(Failure.exit_code)
 
@@ -179,13 +184,16 @@ def selfcheck(as_json: bool) -> None:
         raise click.exceptions.Exit(Failure.exit_code)
 
 
-def _check(chosen: Lesson, place: Desk, *, aloud: bool) -> list[Outcome]:
-    """Run all commands; `aloud`: each is told as a line of JSON."""
+def _check(chosen: Lesson, place: Desk, *, aloud: bool, step: bool = False) -> list[Outcome]:
+    """Run all commands; `aloud`: each is told as a line of JSON; `step`: each waits for a line, while there are any."""
     outcomes = []
     for one in chosen.commands:
+        if step and not sys.stdin.readline():
+            break
         outcomes.append(place.type(one))
         if aloud:
             click.echo(json.dumps({"lesson": chosen.number, **outcomes[-1].view()}))
+            sys.stdout.flush()
     return outcomes
 
 

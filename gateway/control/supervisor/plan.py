@@ -36,6 +36,8 @@ from gateway.control.supervisor.state_dir import StateDir
 from gateway.mesh.isolation.rules import Rules
 
 LOOPBACK = "127.0.0.1"
+CONTROL_GRACE = 10.0
+"""Seconds: a run of the lab that the console has begun takes back what it did."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,13 @@ def _control(site: Site) -> ProcessPlan:
         "architecture": architecture_of(site.options).name,
         "gateway": architecture_of(site.options).gateway,
         "services": [
-            {"name": entry.name, "url": base_url(site, entry.name), "about": entry.about, "public": entry.public}
+            {
+                "name": entry.name,
+                "url": base_url(site, entry.name),
+                "about": entry.about,
+                "public": entry.public,
+                "outside": entry.outside,
+            }
             for entry in serving
         ],
         "admin": {"host": LOOPBACK, "port": port},
@@ -178,6 +186,7 @@ def _control(site: Site) -> ProcessPlan:
         settings=settings,
         port=port,
         probe=HttpProbe(LOOPBACK, port, "/healthz"),
+        grace=CONTROL_GRACE,
     )
 
 

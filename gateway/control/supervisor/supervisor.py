@@ -17,6 +17,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -27,11 +28,13 @@ from typing import Any, NamedTuple
 
 from gateway.control.supervisor import handover, logs, memory
 from gateway.control.supervisor.architecture import architecture_of
+from gateway.control.supervisor.copies import MOST
 from gateway.control.supervisor.deploying import Deployer
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.events import Events
 from gateway.control.supervisor.fleet import NOT_CONFINED, Fleet, UnknownProcess
 from gateway.control.supervisor.guard import Guard, Life
+from gateway.control.supervisor.guard_program import send
 from gateway.control.supervisor.handover import Handover
 from gateway.control.supervisor.limits import limit_resources
 from gateway.control.supervisor.mesh_plan import root_program
@@ -224,12 +227,16 @@ class Supervisor:
                 name = {"architecture": architecture_of(self._options).name}
                 rows = [row | name for row in self._fleet_of().describe() + self._ourselves()]
                 return {**name, "processes": rows, "strangers": self._api.strangers if self._api else 0}
+            case {"do": "versions"}:
+                return {"services": self._deployer.versions(), "most": MOST}
             case {"do": "down"}:
                 self._stop.set()
                 return {"ok": True, "pid": os.getpid()}
             case {"do": "stop" | "start" | "restart" as action, "name": str(name)}:
                 async with self._changing:
                     return await self._change(action, name)
+            case {"do": "crash", "name": str(name)}:
+                return self._crash(name)
             case {"do": "reconfigure", "name": str(name), "settings": dict(settings)}:
                 async with self._changing:
                     await self._replan(name, settings)
@@ -243,8 +250,8 @@ class Supervisor:
             case {"do": "scale" | "deploy" | "promote" | "rollback" | "canary-failed", "name": str(name)}:
                 async with self._changing:
                     return await self._deploy(question, name)
-        known = "stop, start, restart, reconfigure, scale, deploy, promote, rollback"
-        raise Refused(f"ask ps, down, rotate-root; {known} with a name; forget with names")
+        known = "stop, start, restart, crash, reconfigure, scale, deploy, promote, rollback"
+        raise Refused(f"ask ps, versions, down, rotate-root; {known} with a name; forget with names")
 
     async def _deploy(self, question: dict[str, Any], name: str) -> dict[str, Any]:
         """One service changes."""
@@ -321,6 +328,17 @@ class Supervisor:
         write_peers(self.site)
         await self._deployer.places.started(*chosen)
         return {"ok": True}
+
+    def _crash(self, name: str) -> dict[str, Any]:
+        """SIGKILL, as if it had died by itself: its keeper starts it again."""
+        try:
+            killed = [keeper.pid for keeper in self._fleet_of().find(name) if keeper.pid]
+        except UnknownProcess as unknown:
+            raise Refused(str(unknown)) from None
+        log.warning("killing %s, as asked", name, extra={"pids": killed})
+        for pid in killed:
+            send(pid, signal.SIGKILL)
+        return {"ok": True, "killed": killed}
 
     async def _change(self, action: str, name: str) -> dict[str, Any]:
         try:

@@ -20,7 +20,8 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
     """The addresses of this topic."""
 
     async def requests(request: web.Request) -> web.Response:
-        return answer({"requests": plane.request_log.latest(number(request, "limit", 100, 500))})
+        denied = request.query.get("denied") == "true"
+        return answer({"requests": plane.request_log.latest(number(request, "limit", 100, 500), denied=denied)})
 
     async def traces(request: web.Request) -> web.Response:
         found = plane.traces.latest(number(request, "limit", 50, 2_000), request.query.get("service"))
