@@ -40,7 +40,10 @@ ORDER = (
     "smuggling",
     # Tokens
     "token_forgery",
+    "token_claims",
+    "token_replay",
     "token_revocation",
+    "jwks_flood",
     # the architecture: what compromise reaches, and what stops it
     "rogue_service",
     "compromised_service",

@@ -66,9 +66,13 @@ class Target:
         body: bytes = b"",
         base_url: str = "",
         source: str = "",
+        signed_in: bool = True,
     ) -> Answer:
-        """A request of a user of the shop (`alice`, `bob`, `carol`, `admin`, `partner`), or of `nobody`."""
-        sent = [] if who == "nobody" else [("Authorization", f"Bearer {self.token(who)}")]
+        """A request of a user of the shop (`alice`, `bob`, `carol`, `admin`, `partner`), or of `nobody`.
+
+        Not `signed_in`: the headers are all that is sent, and `who` is no more than a name in the evidence.
+        """
+        sent = [] if who == "nobody" or not signed_in else [("Authorization", f"Bearer {self.token(who)}")]
         if json is not None:
             sent.append(("Content-Type", "application/json"))
             body = as_json(json)
@@ -126,6 +130,12 @@ class Target:
     def service_url(self, service: str) -> str:
         """Where a service listens, past the gateway."""
         return f"http://127.0.0.1:{self.instance.ports[service]}"
+
+    @property
+    def internal_url(self) -> str:
+        """The gateway's listener for services."""
+        listeners = self.instance.admin("GET", "/config")["spec"]["listeners"]
+        return next(f"http://{one['address']}:{one['port']}" for one in listeners if one["name"] == "internal")
 
     def address_of(self, service: str) -> str:
         """Where the gateway finds a service: its sidecar's address in the mesh, else its own."""
