@@ -47,6 +47,7 @@ ORDER = (
     # the architecture: what compromise reaches, and what stops it
     "rogue_service",
     "compromised_service",
+    "stolen_db_credential",
     "eavesdropping",
     "compromised_edge",
     "confused_deputy",

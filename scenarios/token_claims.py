@@ -36,7 +36,7 @@ def found(lab: Target) -> Iterator[tuple[str, str, str]]:
     yield "expired an hour ago", issuer.sign(iat=now - 2 * HOUR, exp=int(now) - HOUR), "/orders/1001"
     yield "without an end", issuer.sign(without="exp"), "/orders/1001"
     yield "good from tomorrow", issuer.sign(nbf=int(now) + 24 * HOUR, exp=int(now) + 25 * HOUR), "/orders/1001"
-    yield "for the payroll application", issuer.sign(aud="payroll"), "/orders/1001"
+    yield "for payroll", issuer.sign(aud="payroll"), "/orders/1001"
     yield "for nobody in particular", issuer.sign(without="aud"), "/orders/1001"
     yield "of the test environment", issuer.sign(iss="https://identity.test.example"), "/orders/1001"
     yield "of nobody", issuer.sign(without="iss"), "/orders/1001"
@@ -51,7 +51,8 @@ def attack(lab: Target) -> Outcome:
     through, tried = [], 0
     for what, token, target in found(lab):
         tried += 1
-        answer = lab.call("nobody", "GET", target, headers=[("Authorization", f"Bearer {token}")])
+        bearer = [("Authorization", f"Bearer {token}")]
+        answer = lab.call(f"a token {what}", "GET", target, headers=bearer, signed_in=False)
         if answer.status not in (401, 503):  # 403: believed, and only the scope was another
             through.append(what)
     got = f"believed as Alice, by tokens: {', '.join(through)}" if through else "nothing: each was refused, and why"

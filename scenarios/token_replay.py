@@ -21,6 +21,7 @@ def bound(document: dict[str, Any], _: Target) -> None:
     route = next(one for one in document["routes"] if one["name"] == ROUTE)
     verify = next(one for one in route["filters"] if one["type"] == "JWT")
     verify["dpop"] = True
+    next(one for one in document["stores"] if one["name"] == "shared")["timeout"] = "2s"  # on a slow machine, too
     proof = {"type": "DPoP", "store": "shared", "onStoreFailure": "fail_closed"}
     route["filters"].insert(route["filters"].index(verify) + 1, proof)
 
@@ -63,11 +64,9 @@ def attack(lab: Target) -> Outcome:
         ("her proof of an hour ago", alice.request(TARGET, age=3_600)),
         ("a proof by the thief's key", thief.fields(alice.token, "GET", url)),
     ]
-    through = []
-    for way, fields in tries:
-        if lab.call("thief", "GET", TARGET, headers=fields, signed_in=False).status == 200:
-            through.append(way)
-    got = f"Alice's order, by {', '.join(dict.fromkeys(through))}" if through else "a token that works in no other hand"
+    sent = [lab.call(f"thief: {way}", "GET", TARGET, headers=fields, signed_in=False) for way, fields in tries]
+    through = [one for one in sent if one.status == 200]
+    got = "Alice's order: the token alone is enough" if through else "a token that works in no other hand"
     return Outcome(bool(through), got, {"requests of the thief that worked": f"{len(through)} of {len(tries)}"})
 
 

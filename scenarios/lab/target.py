@@ -25,7 +25,7 @@ from gateway.cli.wire import Answer, send
 from gateway.control.supervisor.state_dir import write_private
 from gateway.mesh.identity import identity_of
 from scenarios.lab.client import Client, as_json
-from scenarios.lab.model import Architecture, ConfigFile, Option, Plant, Remove, Rewrite, Scenario, Weakness
+from scenarios.lab.model import ARCHITECTURES, Architecture, ConfigFile, Option, Plant, Remove, Rewrite, Scenario, Weakness
 
 HEAD = """\
 # A copy of the configuration, weakened for the scenario {id}. Mend it here, then: gatehouse lab check {id}
@@ -51,7 +51,13 @@ class Target:
     @property
     def architecture(self) -> Architecture:
         """What runs."""
-        return "mesh" if self.instance.authority_socket else "gateway"
+        return next(one for one in ARCHITECTURES if one == self.instance.architecture)
+
+    def has(self, weakness: Weakness) -> bool:
+        """Whether there is such a place in this architecture: a process of that name, or a gateway."""
+        if isinstance(weakness, Plant | Option):
+            return weakness.service in self.instance.ports
+        return not isinstance(weakness, Remove | Rewrite) or self.architecture != "monolith"
 
     # -- what people do --------------------------------------------------------------------------------------
 
@@ -162,7 +168,8 @@ class Target:
 
     def _enforce(self, scenario: Scenario, force: Sequence[Weakness], *, broken: bool) -> None:
         """Have exactly these changes in force, of all that the scenario may make; noted before they are made."""
-        notes, every = self._notes(), (*scenario.stage, *scenario.weaknesses)
+        notes, every = self._notes(), [one for one in (*scenario.stage, *scenario.weaknesses) if self.has(one)]
+        force = [one for one in force if self.has(one)]
         self._note(replace(notes, broken=_with(notes.broken, scenario.id, broken), touched=scenario.id))
         for file in sorted({file_of(one) for one in every if isinstance(one, Remove | Rewrite)}):
             config = [one for one in force if isinstance(one, Remove | Rewrite) and file_of(one) == file]
@@ -183,6 +190,15 @@ class Target:
     def is_weak(self, scenario: str) -> bool:
         """Whether a scenario's weaknesses are in force."""
         return scenario in self.broken()
+
+    @contextmanager
+    def staged(self, scenario: Scenario) -> Iterator[None]:
+        """What a scenario stages is there inside."""
+        try:
+            self.defend(scenario)
+            yield
+        finally:
+            self.restore(scenario)
 
     def restore_all(self, catalogue: Mapping[str, Scenario]) -> list[str]:
         """Take back whatever the lab has weakened or staged; what that was."""
