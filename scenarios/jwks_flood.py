@@ -15,7 +15,9 @@ FLOOD = 120
 ENOUGH = 0.1
 """Questions to identity for each request, from which it is an amplifier. Two workers ask once each with the control."""
 STRANGER = "127.0.0.66"
-ASKED = re.compile(r'^http_server_request_duration_seconds_count\{[^}]*http_route="/jwks\.json"[^}]*\} (\S+)', re.M)
+ASKED = re.compile(
+    r'^http_server_request_duration_seconds_count\{[^}]*http_route="/jwks\.json"[^}]*\} (\S+)', re.MULTILINE
+)
 
 
 def no_pause(document: dict[str, Any], _: Target) -> None:
@@ -87,7 +89,9 @@ SCENARIO = Scenario(
     wrong_fixes=(
         WrongFix("never ask for unknown keys", "After the next rotation everybody is refused until the timer asks."),
         WrongFix("remember which ids are unknown", "No two are the same: the list grows, and nothing is found in it."),
-        WrongFix("a limit per address", "It is there, and 1200 questions a minute and address go on; there are others."),
+        WrongFix(
+            "a limit per address", "It is there, and lets 1200 a minute pass from each address; there are others."
+        ),
     ),
     questions=(
         (

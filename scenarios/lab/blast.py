@@ -7,13 +7,13 @@ part is lost instead of taken over, only the second count has something to say: 
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from scenarios.lab import spy, tap
+from scenarios.lab.foothold import databases
 from scenarios.lab.journeys import JOURNEYS, People
 from scenarios.lab.model import Option, Plant, Rewrite, Scenario
 from scenarios.lab.target import Target
@@ -37,6 +37,7 @@ OUTSIDE: Final = (
     ("storefront", "GET", "/schema.graphql"),
 )
 """The same services, as strangers reach them."""
+MONOLITH: Final = "monolith"
 SLOW_S: Final = 9.0
 """Seconds that a slow service takes: more than people have."""
 
@@ -57,7 +58,9 @@ class Cell:
     seen: int
     """Records that passed by there while people worked."""
     records: int
-    """Orders, profiles, and rows of databases, that can be read with what is at hand."""
+    """Of others, that can be read with what is at hand: by their APIs, or as rows of a database that was opened."""
+    own: int
+    """Rows of the foothold's own: lost with it."""
     secrets: int
     """Tokens of users, and passwords and keys that the process was given."""
     databases: int
@@ -82,6 +85,7 @@ def radius(lab: Target, footholds: tuple[str, ...] | None = None) -> Iterator[Ce
                 operations=len(found["opened"]),
                 seen=found["seen"],
                 records=sum(found["records"].values()),
+                own=found["own"],
                 secrets=found["tokens"] + len(found["secrets_held"]),
                 databases=len(found["databases"]),
                 journeys=sum(works.values()),
@@ -98,8 +102,15 @@ def view(cell: Cell) -> dict[str, Any]:
 # -- footholds: where somebody stands ------------------------------------------------------------------------------
 
 NOTHING: Final[Found] = {
-    "opened": [], "records": {}, "databases": [], "tables": {}, "tokens": 0, "secrets_held": [], "seen": 0,
+    "opened": [], "records": {}, "own": 0, "databases": [], "tokens": 0, "secrets_held": [], "seen": 0,
 }  # fmt: skip
+TABLES: Final = {
+    "orders": {"product", "purchase", "purchase_item", "payment", "webhook", "idempotency_key", "outbox"},
+    "profiles": {"profiles", "credential_resets"},
+    "storefront": {"review"},
+    "reports": {"sale", "sale_item", "event", "rebuilt"},
+}
+"""Which of a monolith's tables is whose."""
 
 
 @contextmanager
@@ -143,18 +154,23 @@ def inside(service: str) -> Foothold:
             _work(lab)
             lab.call("bob", "GET", "/orders")
             found = spy.inside(lab, service)
-            own = lab.architecture != "monolith"
-            rows = _rows(found) if not own else 0
-            opened = [one for one in found["opened"] if not (own and one.split()[0] == service)]
-            records = found["records"] | ({"rows of its database": rows} if rows else {})
-            yield NOTHING | found | {"opened": opened, "records": records}
+            own, foreign = rows(found["tables"], service)
+            opened = [one for one in found["opened"] if one.split()[0] != service]
+            yield NOTHING | found | {"opened": opened, "own": own, "records": found["records"] | {"rows": foreign}}
 
     return there
 
 
-def _rows(found: Found) -> int:
-    """What stands in the databases that were opened."""
-    return sum(sum(tables.values()) for tables in found["tables"].values())
+def rows(databases: Mapping[str, Mapping[str, int]], service: str) -> tuple[int, int]:
+    """Of what was opened: the service's own rows, and those of others."""
+    own = foreign = 0
+    for database, tables in databases.items():
+        for table, count in tables.items():
+            if database == service or (database == MONOLITH and table in TABLES.get(service, ())):
+                own += count
+            else:
+                foreign += count
+    return own, foreign
 
 
 @contextmanager
@@ -169,12 +185,11 @@ def third_party(lab: Target) -> Iterator[Found]:
 @contextmanager
 def database_credential(lab: Target) -> Iterator[Found]:
     """The database in which orders stand, and what stands in it besides."""
-    name = "orders" if "orders" in lab.instance.ports else "monolith"
-    path = lab.instance.state_dir / "data" / name / f"{name}.db"
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as one:
-        names = [name for (name,) in one.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-        rows = {name: one.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}  # noqa: S608
-    yield NOTHING | {"records": rows, "databases": [name], "secrets_held": ["the credential itself"]}
+    name = "orders" if "orders" in lab.instance.ports else MONOLITH
+    tables = databases(str(lab.instance.state_dir), [name])
+    own, foreign = rows(tables, "orders")
+    credential = {"databases": list(tables), "secrets_held": ["the credential itself"]}
+    yield NOTHING | credential | {"own": own, "records": {"rows": foreign}}
 
 
 def down(service: str) -> Foothold:
@@ -182,7 +197,7 @@ def down(service: str) -> Foothold:
 
     @contextmanager
     def there(lab: Target) -> Iterator[Found]:
-        name = service if service in {*lab.instance.ports, "redis"} else "monolith"
+        name = service if service in {*lab.instance.ports, "redis"} else MONOLITH
         with lab.for_now({"do": "stop", "name": name}, {"do": "start", "name": name}):
             yield NOTHING
 
@@ -192,7 +207,7 @@ def down(service: str) -> Foothold:
 @contextmanager
 def slow_orders(lab: Target) -> Iterator[Found]:
     """Orders answers, after longer than people wait: who asks it waits with it."""
-    name = "orders" if "orders" in lab.instance.ports else "monolith"
+    name = "orders" if "orders" in lab.instance.ports else MONOLITH
     slow = {"planted": {"delay": SLOW_S}}
     undo = {"do": "reconfigure", "name": name, "settings": {"planted": {}}}
     with lab.for_now({"do": "reconfigure", "name": name, "settings": slow}, undo):
@@ -202,7 +217,7 @@ def slow_orders(lab: Target) -> Iterator[Found]:
 @contextmanager
 def broken_contract(lab: Target) -> Iterator[Found]:
     """Orders calls a field otherwise since today; every process is healthy."""
-    with lab.staged(_staging(Plant("orders", "renamed-field"), Plant("monolith", "renamed-field"))):
+    with lab.staged(_staging(Plant("orders", "renamed-field"), Plant(MONOLITH, "renamed-field"))):
         yield NOTHING
 
 
@@ -229,5 +244,6 @@ FOOTHOLDS: Final[dict[str, Foothold]] = {
     "identity down": down("identity"),
     "Redis down": down("redis"),
 }
-"""Taken over, and from "orders crashed" on: lost."""
-__all__ = ["FOOTHOLDS", "JOURNEYS", "Cell", "radius", "view"]
+LOST: Final = ("orders crashed", "orders slow", "a broken contract", "identity down", "Redis down")
+"""Of these, where nobody has taken anything over: what counts is what people can still do."""
+__all__ = ["FOOTHOLDS", "JOURNEYS", "LOST", "Cell", "radius", "view"]

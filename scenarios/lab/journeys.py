@@ -1,4 +1,4 @@
-"""What people do in the shop, to count how much of it still works. Each is one request or two, and each has its time."""
+"""What people do in the shop, to count how much of it still works; all at the same time, and each within its time."""
 
 from __future__ import annotations
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,17 @@ from gateway.cli.wire import Answer, send
 from gateway.control.supervisor.state_dir import write_private
 from gateway.mesh.identity import identity_of
 from scenarios.lab.client import Client, as_json
-from scenarios.lab.model import ARCHITECTURES, Architecture, ConfigFile, Option, Plant, Remove, Rewrite, Scenario, Weakness
+from scenarios.lab.model import (
+    ARCHITECTURES,
+    Architecture,
+    ConfigFile,
+    Option,
+    Plant,
+    Remove,
+    Rewrite,
+    Scenario,
+    Weakness,
+)
 
 HEAD = """\
 # A copy of the configuration, weakened for the scenario {id}. Mend it here, then: gatehouse lab check {id}
@@ -37,6 +48,8 @@ NOTES = "lab.json"
 """In the state directory: what the lab has weakened."""
 
 
+READY_WITHIN_S = 45.0
+"""After the supervisor's own patience."""
 LAB_PASSWORD = "of-the-lab-alone"  # noqa: S105 (accounts that own nothing, on loopback)
 
 
@@ -228,22 +241,43 @@ class Target:
             return
         self._note(replace(notes, planted={**notes.planted, service: wanted}))
         settings = {"weaknesses": names} | ({"options": chosen} if options else {})
-        self.instance.supervisor({"do": "reconfigure", "name": service, "settings": settings})
+        self._supervise({"do": "reconfigure", "name": service, "settings": settings})
 
     @contextmanager
     def for_now(self, do: dict[str, Any], undo: dict[str, Any]) -> Iterator[None]:
         """Something that the supervisor does and takes back; noted before it is done, for `lab reset`."""
         self._note(replace(self._notes(), undo=undo))
         try:
-            self.instance.supervisor(do)
+            self._supervise(do)
             yield
         finally:
             self._undo()
 
     def _undo(self) -> None:
         if undo := self._notes().undo:
-            self.instance.supervisor(undo)
+            self._supervise(undo)
             self._note(replace(self._notes(), undo={}))
+
+    def _supervise(self, question: dict[str, Any]) -> None:
+        """Ask the supervisor. What it has given up waiting for may still come, on a machine that has other work.
+
+        Raises:
+            Failure: it refuses, and the process does not become ready.
+        """
+        try:
+            self.instance.supervisor(question)
+        except Failure:
+            if question["do"] == "stop" or not self._becomes_ready(str(question["name"])):
+                raise
+
+    def _becomes_ready(self, service: str) -> bool:
+        end = time.monotonic() + READY_WITHIN_S
+        while service in self.instance.ports and time.monotonic() < end:
+            with suppress(Failure):
+                if send(self.service_url(service), "GET", "/readyz").status == 200:
+                    return True
+            time.sleep(0.1)
+        return False
 
     @contextmanager
     def rerouted(self, cluster: str, address: str) -> Iterator[None]:
@@ -313,9 +347,12 @@ class Target:
 
     def configuration(self, file: ConfigFile = "gateway") -> dict[str, Any]:
         """A file that the instance runs, as plain data."""
-        path = self.instance.config if file == "gateway" else self.instance.admin("GET", "/mesh")["file"]
-        document: dict[str, Any] = yaml.safe_load(Path(path).read_text())
+        document: dict[str, Any] = yaml.safe_load(Path(self.file_of(file)).read_text())
         return document
+
+    def file_of(self, file: ConfigFile) -> str:
+        """Where it is."""
+        return str(self.instance.config if file == "gateway" else self.instance.admin("GET", "/mesh")["file"])
 
     def _notes(self) -> Notes:
         path = self.instance.state_dir / NOTES
