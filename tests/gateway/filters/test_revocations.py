@@ -278,7 +278,7 @@ def publish(redis: RedisProcess, value: str, **fields: Any) -> None:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not holds():
         assert time.monotonic() < deadline, "it did not happen in time"
         await asyncio.sleep(0.001)

@@ -155,7 +155,7 @@ async def test_a_silent_redis_is_given_up_in_time_and_its_late_answer_is_nobodys
     await asyncio.sleep(0)
     second: Any = store.ask(("ECHO", "later"), lambda answer: answer, lambda: FAILED)
     assert [await first, await second] == [FAILED, FAILED]
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 20.0  # without the time-out it would be for ever
     redis.thaw()
     clock.now += 1.0
     assert await ask(store, "ECHO", "after") == b"after"

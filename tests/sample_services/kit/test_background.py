@@ -37,6 +37,26 @@ async def test_starts_failed_work_again_until_it_succeeds(monkeypatch: pytest.Mo
     assert len(tries) == 3
 
 
+@pytest.mark.parametrize(("error", "stack"), [(ConnectionRefusedError("nobody there"), False), (KeyError("x"), True)])
+async def test_who_is_away_is_told_without_a_stack(
+    error: Exception, stack: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(background, "FIRST_PAUSE_S", 0.0)
+    again = asyncio.Event()
+
+    async def work() -> None:
+        if caplog.records:
+            again.set()
+            return
+        raise error
+
+    tasks = Tasks(logging.getLogger("test"), Counter("f", "…", ("task",), registry=CollectorRegistry()))
+    tasks.start(work, "work")
+    await asyncio.wait_for(again.wait(), 5)
+    await tasks.stop()
+    assert [record.exc_info is not None for record in caplog.records] == [stack]
+
+
 async def test_stop_cancels_and_waits() -> None:
     running, cleaned = asyncio.Event(), []
 

@@ -94,7 +94,7 @@ async def test_a_stubborn_child_is_killed_after_its_grace(
     begun = time.monotonic()
     await child.end(grace=0.2)
     assert await child.wait() == f"signal {signal.SIGKILL.name}"
-    assert 0.2 <= time.monotonic() - begun < 2
+    assert 0.2 <= time.monotonic() - begun < 30  # by itself it would end after 60
 
 
 async def test_grandchildren_end_with_their_parent(
