@@ -59,6 +59,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "canary": Entry("canary", "Show how canaries do, or change what one gets."),
         "limits": Entry("limits", "Show who has used how much of each limit."),
         "cache": Entry("cache", "Show what the caches hold, or forget it."),
+        "egress": Entry("egress", "See which third parties services call, and shut one out."),
         "import": Entry("importing", "Make a configuration from an OpenAPI document."),
     },
     "Mesh": {

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 DEFENCES = {
     "monolith": """\
-Defended: tokens are checked, and who may read what; identity slows down who guesses one account's password.
-Not defended: no gateway limits requests, sizes or guesses by address; /metrics and the probes answer on the public
+Defended: tokens are checked, and who may read what.
+Not defended: no gateway limits requests, sizes or guesses at passwords; /metrics and the probes answer on the public
 port. Whoever takes over one module has all of them: their memory, their one database, their one account in Redis.
 This is for teaching, not for production.""",
     "flat": """\
@@ -121,6 +121,13 @@ def _shop_rows(instance: Instance) -> Iterator[tuple[str, str, str, str]]:
         )
     if "internal" in ports:
         yield "gateway", f"http://127.0.0.1:{ports['internal']}", "internal", "routes between services"
+    if "to-payments" in ports:
+        yield (
+            "egress",
+            f"http://127.0.0.1:{ports['to-payments']}",
+            "internal",
+            "the way out to payments, and back only what was agreed",
+        )
     for entry in arranged(load_manifest(default_manifest()), architecture).services:
         if entry.name in ports:
             yield entry.name, f"http://127.0.0.1:{ports[entry.name]}", _reach(entry, architecture), entry.about

@@ -17,6 +17,7 @@ from gateway.control.views import (
     clusters,
     config,
     console,
+    egress,
     explanations,
     health,
     limits,
@@ -61,7 +62,7 @@ def application(plane: ControlPlane, guard: Guard) -> web.Application:
     app = web.Application(middlewares=[problems, guard.middleware], client_max_size=MAX_BODY)
     app.on_response_prepare.append(_headers)
     for topic in (
-        health, config, canaries, clusters, explanations, limits, caches, mesh, placement, traffic, services,
+        health, config, canaries, clusters, egress, explanations, limits, caches, mesh, placement, traffic, services,
     ):  # fmt: skip
         app.add_routes(topic.routes(plane))
     app.add_routes(console.routes(guard))

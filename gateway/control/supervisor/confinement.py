@@ -135,6 +135,11 @@ def sidecar_rules(site: Site, folder: Path) -> Rules:
     )
 
 
+def egress_rules(site: Site, folder: Path) -> Rules:
+    """What the egress gateway may do: call anybody by TCP, and talk to control, which knows it by a secret."""
+    return replace(sidecar_rules(site, folder), names=True, unix=True)
+
+
 def redis_rules(binary: str, folder: Path, port: int) -> Rules:
     """What our Redis may do: it asks nobody, and forks to rewrite its file."""
     return Rules(

@@ -25,7 +25,7 @@ _SCRIPT = re.compile(r"[\w-]+(/[\w-]+)*\.m?js")
 _ACL_RULE = re.compile(r"[~%&+(-][^\r\n]*")
 LEAST_MEMORY_MIB = 64
 _RESERVED = {"public", "internal", "admin", "collector", "redis", "control", "supervisor", "guard", "gateway"} | {
-    "authority", "app", "inbound",
+    "authority", "app", "inbound", "egress",
 }  # fmt: skip
 
 

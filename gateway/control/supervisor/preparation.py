@@ -27,15 +27,15 @@ from gateway.control.supervisor.confinement import Code, compile_programs, find_
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.installation import Installation, open_installation
 from gateway.control.supervisor.manifest import Manifest, load_manifest, with_options
-from gateway.control.supervisor.mesh_plan import SIDECAR_LAST_GOOD, root_program
+from gateway.control.supervisor.mesh_plan import root_program
 from gateway.control.supervisor.mesh_site import MeshSite, bind_mesh, fresh_intermediate
 from gateway.control.supervisor.node import without_node
 from gateway.control.supervisor.options import Options, ready_config
 from gateway.control.supervisor.partner_keys import keep_keys
-from gateway.control.supervisor.plan import LOOPBACK, Site, make_plan
+from gateway.control.supervisor.plan import LOOPBACK, Site, WayOut, make_plan
 from gateway.control.supervisor.ports import Need
 from gateway.control.supervisor.process import reduced_environment
-from gateway.control.supervisor.program import ProcessPlan, python_module
+from gateway.control.supervisor.program import OWN_LAST_GOOD, ProcessPlan, python_module
 from gateway.control.supervisor.read_spec import ListenerPlace, SpecSummary, parse_summary
 from gateway.control.supervisor.redis_choice import (
     FOREIGN_USER_PREFIX,
@@ -107,11 +107,12 @@ async def prepare(
     await _check_ports(state, _needs(spec, numbers, manifest, redis))
     # Of an earlier instance, perhaps of another file (`run` and `up` share a directory): a worker that starts before
     # control would open its listeners with the policies of that one.
-    for left in (state.last_good, state.registry, *state.data("").glob(f"*/{SIDECAR_LAST_GOOD}")):
+    for left in (state.last_good, state.registry, *state.data("").glob(f"*/{OWN_LAST_GOOD}")):
         left.unlink(missing_ok=True)
     if redis.foreign:
         await adopt(redis.foreign, manifest, installation, stack)
     sockets = _listen(spec, stack)
+    ways_out = _ways_out(spec, sockets)
     site = Site(
         options=options,
         state=state,
@@ -131,7 +132,8 @@ async def prepare(
         redis_url=redis_url(redis, numbers),
         redis_user_prefix=FOREIGN_USER_PREFIX if redis.foreign else "",
         code=find_code(modules, environ),
-        sidecar_code=find_code(sidecar_modules(), environ) if mesh else Code(),
+        sidecar_code=find_code(sidecar_modules(), environ) if mesh or ways_out else Code(),
+        ways_out=ways_out,
         internal_url=_url(spec, sockets, "internal"),
         internal_secret=secrets.token_urlsafe(32),
         mesh=replace(mesh, intermediate=intermediate, life=spec.certificate_life, made=time.time()) if mesh else None,
@@ -171,7 +173,7 @@ def _is_text(value: str) -> bool:
 
 def _port_variables(numbers: Mapping[str, int]) -> dict[str, str]:
     """What a configuration may say as `${GATEHOUSE_PUBLIC_PORT}`."""
-    return {f"GATEHOUSE_{name.upper()}_PORT": str(numbers[name]) for name in ("public", "internal")}
+    return {f"GATEHOUSE_{name.upper()}_PORT": str(numbers[name]) for name in ("public", "internal", "egress")}
 
 
 def _secret_variables(installation: Installation) -> dict[str, str]:
@@ -263,6 +265,15 @@ def _public_url(spec: SpecSummary, sockets: Mapping[str, socket.socket]) -> str 
     return _url(spec, sockets, "public" if "public" in names else names[0]) if names else None
 
 
+def _ways_out(spec: SpecSummary, sockets: Mapping[str, socket.socket]) -> dict[str, WayOut]:
+    """Where services call each third party that is to be called through the egress gateway."""
+    return {
+        place.third_party: WayOut(place.name, f"{place.address}:{sockets[place.name].getsockname()[1]}")
+        for place in spec.listeners
+        if place.third_party
+    }
+
+
 def _url(spec: SpecSummary, sockets: Mapping[str, socket.socket], listener: str) -> str | None:
     """How this machine reaches a listener; None: the configuration has none of this name."""
     place: ListenerPlace | None = next((one for one in spec.listeners if one.name == listener), None)
@@ -299,5 +310,5 @@ def _plans(site: Site, redis: RedisChoice) -> tuple[ProcessPlan, ...]:
 
 def _used_ports(site: Site, redis: RedisChoice) -> dict[str, int]:
     whole = any(entry.modules for entry in site.manifest.services)
-    unused = {"internal"} | (set() if whole else {"public"}) | (set() if redis.binary else {"redis"})
+    unused = {"internal", "egress"} | (set() if whole else {"public"}) | (set() if redis.binary else {"redis"})
     return {name: port for name, port in site.ports.items() if name not in unused}
