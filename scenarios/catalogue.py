@@ -51,6 +51,7 @@ ORDER = (
     "eavesdropping",
     "compromised_edge",
     "confused_deputy",
+    "compromised_third_party",
     # resilience: one part fails, and the others go on
     "slow_dependency",
     "cascade",

@@ -110,8 +110,8 @@ def svg(cells: Sequence[Cell]) -> str:
     drawn = [
         f'<svg viewBox="0 0 {WIDTH} {high}" role="img" aria-label="{title}" xmlns="http://www.w3.org/2000/svg">',
         *(
-            f'<text class="head" x="{LABEL + wide * index + wide // 2}" y="22" text-anchor="middle">{escape(name)}</text>'
-            for index, name in enumerate(architectures)
+            f'<text class="head" x="{LABEL + wide * index + wide // 2}" y="22" text-anchor="middle">{name}</text>'
+            for index, name in enumerate(map(escape, architectures))
         ),
     ]
     most = _most(cells, REACHED)

@@ -75,7 +75,14 @@ class Instead:
     architecture: Architecture
 
 
-Weakness = Remove | Rewrite | Plant | Option | Bypass | Instead
+@dataclass(frozen=True)
+class Open:
+    """A third party that is let out to and in from, though it has turned: nobody has pulled the switch."""
+
+    third_party: str
+
+
+Weakness = Remove | Rewrite | Plant | Option | Bypass | Instead | Open
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from gateway.cli.console import console, table
 from gateway.cli.text import visible
 from scenarios.lab.client import Exchange
 from scenarios.lab.judge import Run, Verdict
-from scenarios.lab.model import Bypass, Instead, Option, Plant, Remove, Scenario, Weakness
+from scenarios.lab.model import Bypass, Instead, Open, Option, Plant, Remove, Scenario, Weakness
 
 
 def print_verdict(verdict: Verdict) -> None:
@@ -104,6 +104,8 @@ def weakness_text(one: Weakness) -> str:
         return f"service {one.service}: {one.says}"
     if isinstance(one, Bypass):
         return f"the lab: {one.says}"
+    if isinstance(one, Open):
+        return f"{one.third_party} is called and heard as ever: it is not in quarantine"
     if isinstance(one, Instead):
         return f"architecture {one.architecture}, without what comes after it"
     return f"{one.file}: {one.says}"

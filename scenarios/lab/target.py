@@ -30,6 +30,7 @@ from scenarios.lab.model import (
     ARCHITECTURES,
     Architecture,
     ConfigFile,
+    Open,
     Option,
     Plant,
     Remove,
@@ -170,14 +171,28 @@ class Target:
     def weaken(self, scenario: Scenario) -> None:
         """Take the control away."""
         self._enforce(scenario, (*scenario.stage, *scenario.weaknesses), broken=True)
+        self._shut_out(scenario, False)
 
     def defend(self, scenario: Scenario) -> None:
         """Put the control back, and leave there what the scenario needs both times."""
         self._enforce(scenario, scenario.stage, broken=False)
+        self._shut_out(scenario, True)
 
     def restore(self, scenario: Scenario) -> None:
         """Put the control back, and take away whatever was there for the lesson."""
+        self._shut_out(scenario, False)
         self._enforce(scenario, (), broken=False)
+
+    def _shut_out(self, scenario: Scenario, shut: bool) -> None:
+        """Have its third parties in quarantine, or let go of those that the lab has put there."""
+        for one in (one.third_party for one in scenario.weaknesses if isinstance(one, Open)):
+            notes = self._notes()
+            if shut and one not in notes.shut:
+                self._note(replace(notes, shut=_with(notes.shut, one, True), touched=scenario.id))
+                self.instance.admin("POST", f"/egress/{one}", {"do": "quarantine", "why": f"the lab: {scenario.id}"})
+            elif one in notes.shut and not shut:
+                self.instance.admin("POST", f"/egress/{one}", {"do": "release"})
+                self._note(replace(notes, shut=_with(notes.shut, one, False)))
 
     def _enforce(self, scenario: Scenario, force: Sequence[Weakness], *, broken: bool) -> None:
         """Have exactly these changes in force, of all that the scenario may make; noted before they are made."""
@@ -372,6 +387,8 @@ class Notes:
     planted: dict[str, list[str]] = field(default_factory=dict)
     undo: dict[str, Any] = field(default_factory=dict)
     """What the supervisor is asked, so that a process runs again."""
+    shut: list[str] = field(default_factory=list)
+    """Third parties that the lab has put in quarantine."""
     rerouted: bool = False
     """An attack has put something on a way; `Target.rerouted`."""
 
