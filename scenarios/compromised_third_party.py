@@ -25,7 +25,7 @@ def attack(lab: Target) -> Outcome:
     lab.become(ACCOMPLICE)
     order = lab.call(ACCOMPLICE, "POST", "/orders", json=ITEM).json()
     asked = lab.call(ACCOMPLICE, "POST", f"/orders/{order['id']}/pay")
-    paid = asked.status == 200 and _called_paid(lab, order["id"], urlsplit(asked.json()["pay_url"]).path)
+    paid = asked.ok and _called_paid(lab, order["id"], urlsplit(asked.json()["pay_url"]).path)
     hook = _webhook(lab, order)
     if not paid:
         lab.tidy(ACCOMPLICE, "POST", f"/orders/{order['id']}/cancel")
@@ -123,7 +123,7 @@ SCENARIO = Scenario(
         WrongFix("verify the webhooks' signatures", "They are genuine. The secret was the provider's, and is his now."),
         WrongFix("shut the way out alone", "Payments that were asked for before come back by webhook, and count."),
         WrongFix(
-            "change the provider's address to nowhere", "A deployment in a hurry, and the webhooks still come in."
+            "change the provider's address to nowhere", "A deployment in a hurry, and its webhooks still come."
         ),
     ),
     questions=(
