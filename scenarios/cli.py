@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from gateway.cli.hints import command
 from gateway.cli.instance import Instance, find
 from gateway.cli.options import json_option, state_dir_option
 from scenarios.catalogue import catalogue, find_scenario
-from scenarios.lab import blast, heat, judge, show
+from scenarios.lab import blast, heat, judge, matrix, show
 from scenarios.lab.model import ARCHITECTURES, Scenario
 from scenarios.lab.private import private_instance
 from scenarios.lab.target import COPIES, Target
@@ -110,14 +111,14 @@ def run(scenario: str, as_json: bool) -> None:
 @lab.command()
 @json_option
 def selfcheck(as_json: bool) -> None:
-    """Run the whole catalogue, as a trainer does before class.
+    """Run the whole catalogue, as a trainer does before class; then all of it against the mesh, fully defended.
 
     \b
     Examples:
       gatehouse lab selfcheck
     """
     began = time.monotonic()
-    verdicts = _run_all(list(catalogue().values()))
+    verdicts = _run_all(list(catalogue().values()), meshed=True)
     if as_json:
         print_json({"seconds": round(time.monotonic() - began, 1), "scenarios": [one.view() for one in verdicts]})
     else:
@@ -125,21 +126,29 @@ def selfcheck(as_json: bool) -> None:
         console().print(table(("SCENARIO", "VERDICT", "TOOK"), rows))
         passed = sum(one.passed for one in verdicts)
         click.echo(f"{passed} of {len(verdicts)} pass, in {time.monotonic() - began:.0f} s.")
+        stopped = sum(not (one.meshed or one.defended).outcome.breached for one in verdicts)
+        click.echo(f"In the mesh, fully defended, {stopped} of {len(verdicts)} attacks fail.")
     if not all(one.passed for one in verdicts):
         raise click.exceptions.Exit(Failure.exit_code)
 
 
-def _run_all(wanted: list[Scenario], *, thorough: bool = False) -> list[judge.Verdict]:
-    """Run scenarios on shops of the lab's own, one for each architecture, with a progress bar."""
+def _run_all(wanted: list[Scenario], *, thorough: bool = False, meshed: bool = False) -> list[judge.Verdict]:
+    """Run scenarios on shops of the lab's own, one for each architecture, with a progress bar.
+
+    `meshed` attacks the fully defended mesh with those that belong to another architecture, too.
+    """
     from rich.progress import Progress
 
     verdicts: list[judge.Verdict] = []
     elsewhere: dict[str, judge.Run] = {}
     with Progress(console=console(stderr=True)) as progress:
-        bar = progress.add_task("scenarios", total=len(wanted))
+        bar = progress.add_task(
+            "scenarios", total=len(wanted) + meshed * sum(one.architecture != "mesh" for one in wanted)
+        )
         for architecture in ARCHITECTURES:
             chosen = [one for one in wanted if architecture in (one.instead, one.architecture)]
-            if not chosen:
+            again = list(verdicts) if meshed and architecture == "mesh" else []
+            if not chosen and not again:
                 continue
             with private_instance(architecture) as instance:
                 for one in chosen:
@@ -149,6 +158,10 @@ def _run_all(wanted: list[Scenario], *, thorough: bool = False) -> list[judge.Ve
                         continue
                     other = elsewhere.get(one.id)
                     verdicts.append(judge.run_scenario(one, Target(instance), other, thorough=thorough))
+                    progress.advance(bar)
+                for verdict in again:
+                    progress.update(bar, description=f"{verdict.scenario.id}, in the mesh")
+                    judge.also_in_the_mesh(verdict, Target(instance))
                     progress.advance(bar)
     return verdicts
 
@@ -345,6 +358,42 @@ def blast_radius(output: Path | None, as_json: bool) -> None:
 
         output.write_text(report.html([], made=time.strftime("%Y-%m-%d"), radius=cells), "utf-8")
         click.echo(f"Written: {output}", err=as_json)
+
+
+@lab.command("matrix")
+@click.option("--write", "write_down", is_flag=True, help="Write down what was found, for later runs to compare.")
+@json_option
+def matrix_(write_down: bool, as_json: bool) -> None:
+    """Take each control away alone, from the full configuration (the mesh), and attack.
+
+    Says which attacks get through with only that one missing, and which are stopped by another control all the same:
+    defence in depth. Exit code 1 when it is otherwise than it was written down. On a shop of the lab's own.
+
+    \b
+    Examples:
+      gatehouse lab matrix
+      gatehouse lab matrix --json | jq '.entries[] | select(.breached | not)'
+    """
+    from rich.progress import Progress
+
+    entries: list[matrix.Entry] = []
+    with Progress(console=console(stderr=True)) as progress, private_instance("mesh") as instance:
+        bar = progress.add_task("matrix", total=len(catalogue()))
+        for one in catalogue().values():
+            progress.update(bar, description=one.id)
+            entries += matrix.alone(one, Target(instance))
+            progress.advance(bar)
+    if write_down:
+        matrix.WRITTEN.write_text(json.dumps(matrix.view(entries), indent=1) + "\n", "utf-8")
+    depth, otherwise = matrix.in_depth(entries), matrix.differences(entries, matrix.written())
+    if as_json:
+        print_json({"entries": matrix.view(entries), "in_depth": depth, "differences": otherwise})
+    else:
+        show.print_matrix(entries, depth)
+        for line in otherwise:
+            click.secho(f"OTHERWISE: {line}", fg="red")
+    if otherwise:
+        raise click.exceptions.Exit(Failure.exit_code)
 
 
 def _measured() -> list[blast.Cell]:

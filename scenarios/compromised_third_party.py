@@ -122,9 +122,7 @@ SCENARIO = Scenario(
         WrongFix("hold its answers to a schema", "They fit. That stops a clumsy thief: see api10-unsafe-consumption."),
         WrongFix("verify the webhooks' signatures", "They are genuine. The secret was the provider's, and is his now."),
         WrongFix("shut the way out alone", "Payments that were asked for before come back by webhook, and count."),
-        WrongFix(
-            "change the provider's address to nowhere", "A deployment in a hurry, and its webhooks still come."
-        ),
+        WrongFix("change the provider's address to nowhere", "A deployment in a hurry, and its webhooks still come."),
     ),
     questions=(
         (

@@ -55,6 +55,8 @@ class Verdict:
     without: Run
     defended: Run
     seconds: float
+    meshed: Run | None = None
+    """The attack on the mesh with everything defended; None where nobody looked, or the mesh is the defended side."""
     faults: list[str] = field(default_factory=list)
     """Why the scenario did not pass; empty when it did."""
 
@@ -72,6 +74,7 @@ class Verdict:
             "seconds": round(self.seconds, 2),
             "without": self.without.view(),
             "with": self.defended.view(),
+            "in_the_mesh": self.meshed.view() if self.meshed else None,
         }
 
 
@@ -93,6 +96,18 @@ def run_scenario(
     verdict = Verdict(scenario, without, defended, time.monotonic() - began + (elsewhere.seconds if elsewhere else 0))
     verdict.faults = faults(without, defended)
     return verdict
+
+
+def also_in_the_mesh(verdict: Verdict, target: Target) -> None:
+    """Attack the mesh with every control in place: whatever the scenario is about, that must fail, too."""
+    began = time.monotonic()
+    with staged(verdict.scenario, target):
+        verdict.meshed = attack(verdict.scenario, target)
+    verdict.seconds += time.monotonic() - began
+    if verdict.meshed.outcome.breached:
+        verdict.faults.append(f"the attack got through in the mesh: {verdict.meshed.outcome.got}")
+    if not verdict.meshed.benign:
+        verdict.faults.append("the mesh keeps honest people out")
 
 
 def run_elsewhere(scenario: Scenario, target: Target, *, thorough: bool = False) -> Run:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from gateway.cli.text import visible
 from scenarios.lab.client import Exchange
 from scenarios.lab.judge import Run, Verdict
 from scenarios.lab.model import Bypass, Instead, Open, Option, Plant, Remove, Scenario, Weakness
+
+if TYPE_CHECKING:
+    from scenarios.lab.matrix import Entry
 
 
 def print_verdict(verdict: Verdict) -> None:
@@ -109,6 +113,13 @@ def weakness_text(one: Weakness) -> str:
     if isinstance(one, Instead):
         return f"architecture {one.architecture}, without what comes after it"
     return f"{one.file}: {one.says}"
+
+
+def print_matrix(entries: Sequence[Entry], in_depth: Sequence[str]) -> None:
+    """One row for each control that is missing alone."""
+    rows = ((one.scenario, one.removed, "breached" if one.breached else "stopped all the same") for one in entries)
+    console().print(table(("ATTACK", "MISSING ALONE", "THEN"), rows))
+    click.echo(f"Defence in depth, no single removal opens it: {', '.join(in_depth) or 'none'}.")
 
 
 def print_story(scenario: Scenario) -> None:
