@@ -60,6 +60,10 @@ class Forger:
         said = _parts({"alg": "RS256", "kid": "mine", **header}, claims)
         return f"{said}.{text(self._key.sign(said.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
+    def header(self, **said: Any) -> str:
+        """The first part of a token."""
+        return text(json.dumps({"typ": "at+jwt", "alg": "RS256", **said}).encode())
+
     @contextmanager
     def key_server(self) -> Iterator[str]:
         """The forger's own JWKS, on a free port of this machine."""

@@ -1,4 +1,4 @@
-"""The lab: an attack and its defence, done from the page, on a real shop; on the wall by a key; and how far it reaches."""
+"""The lab: an attack and its defence, done from the page, on a real shop; on the wall; and how far it reaches."""
 
 from __future__ import annotations
 
