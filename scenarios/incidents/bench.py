@@ -13,6 +13,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -27,7 +28,7 @@ UNDO = "undo.json"
 OVERRIDE = "/override"
 WHY = "an incident"
 """What is told of the changed configuration: not which."""
-UNDO_TRIES = 4
+TRIES = 4
 WITHIN = 60.0
 """Seconds that a deployment may take."""
 
@@ -56,7 +57,7 @@ class Bench:
     def deploy(self, service: str, version: str) -> None:
         """Another version of a service, as `gatehouse deploy` does it."""
         self._note(Step("version", service, self.version_of(service)))
-        self.instance.supervisor({"do": "deploy", "name": service, "version": version}, WITHIN)
+        patiently(lambda: self._deploy(service, version))
 
     def reconfigure(self, process: str, settings: Mapping[str, Any], back: Mapping[str, Any]) -> None:
         """Start a process, or all copies of a service, again with other settings."""
@@ -97,19 +98,9 @@ class Bench:
         self.running.close()
         notes = self._notes()
         while notes:
-            self._undo_patiently(notes[-1])
+            patiently(partial(self._undo, notes[-1]))
             notes.pop()
             self._write(notes)
-
-    def _undo_patiently(self, step: Step) -> None:
-        """A service that does not start in time on a busy machine gets another chance."""
-        for _ in range(UNDO_TRIES - 1):
-            try:
-                self._undo(step)
-            except Failure:
-                continue
-            return
-        self._undo(step)
 
     def disown(self) -> None:
         """There is nothing left to undo."""
@@ -117,11 +108,14 @@ class Bench:
 
     def _undo(self, step: Step) -> None:
         if step.kind == "version" and self.version_of(step.name) != step.back:
-            self.instance.supervisor({"do": "deploy", "name": step.name, "version": step.back}, WITHIN)
+            self._deploy(step.name, step.back)
         elif step.kind == "settings":
             self._reconfigure(step.name, step.back)
         elif step.kind == "override":
             self.instance.admin("DELETE", OVERRIDE)
+
+    def _deploy(self, service: str, version: str) -> None:
+        self.instance.supervisor({"do": "deploy", "name": service, "version": version}, WITHIN)
 
     def _reconfigure(self, process: str, settings: Mapping[str, Any]) -> None:
         self.instance.supervisor({"do": "reconfigure", "name": process, "settings": dict(settings)}, WITHIN)
@@ -135,6 +129,21 @@ class Bench:
     def _write(self, steps: list[Step]) -> None:
         self._file.parent.mkdir(mode=0o700, exist_ok=True)
         write_private(self._file, {"steps": steps})
+
+
+def patiently(act: Callable[[], None]) -> None:
+    """A service that does not start in time on a busy machine gets another chance; a refused change leaves no trace.
+
+    Raises:
+        Failure: as often as it was tried.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            act()
+        except Failure:
+            continue
+        return
+    act()
 
 
 def forget(state_dir: Path) -> None:

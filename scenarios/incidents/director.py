@@ -31,8 +31,6 @@ from scenarios.incidents.catalogue import catalogue
 from scenarios.incidents.load import Load, under
 from scenarios.incidents.observer import SCRAPE_SECONDS, Observer
 
-WARM = 5.0
-"""Seconds of load before the fault, so that there is a before."""
 TICK = 0.1
 GO = b"go\n"
 log = logging.getLogger("incident")
@@ -47,6 +45,8 @@ class Order:
     surprise: bool
     seconds: float
     """After which it ends by itself."""
+    warm: float
+    """Seconds of load before the fault, so that there is a before."""
     lock_fd: int
     """The lab's lock; held for as long as keeper or worker live."""
 
@@ -74,7 +74,7 @@ class Worker:
     """Runs one incident from its first visitor to the restored shop."""
 
     def __init__(self, order: Order, starter: Pipe, keeper: Pipe) -> None:
-        self._directory = Path(order.state_dir)
+        self._directory, self._warm = Path(order.state_dir), order.warm
         self._incident = catalogue()[order.incident]
         instance = find(self._directory)
         self._bench, self._instance = Bench(instance), instance
@@ -99,10 +99,11 @@ class Worker:
             finish(self._case, self._bench, self._directory)
 
     def _play(self) -> None:
-        if not self._watch(time.time() + WARM):
+        if not self._watch(time.time() + self._warm):
             return
-        self._case.began, self._case.phase = time.time(), "running"
+        began = time.time()
         self._incident.inject(self._bench)
+        self._case.began, self._case.phase = began, "running"
         self._case.save(self._directory)
         self._watch(self._case.until)
 

@@ -18,7 +18,7 @@ from scenarios.incidents.model import Incident
 
 SCRAPE_SECONDS = 1.0
 TIMEOUT = 2.0
-NO_PROMETHEUS = "no alerts are evaluated; gatehouse up --prometheus evaluates them"
+NO_ALERTS = "no alerts are evaluated"
 log = logging.getLogger("incident")
 
 
@@ -65,7 +65,7 @@ class Observer:
         except Failure:
             return
         told: dict[str, Any] = answer.json() if answer.ok else {}
-        case.no_alerts = "" if told.get("evaluated") else NO_PROMETHEUS
+        case.no_alerts = "" if told.get("evaluated") else f"{NO_ALERTS}{': ' + told['why'] if told.get('why') else ''}"
         firing = [one for one in told.get("alerts", ()) if one.get("state") == "firing"]
         for one in firing:
             if one.get("incident") == case.id:

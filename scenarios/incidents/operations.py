@@ -19,13 +19,15 @@ from scenarios.incidents import case as cases
 from scenarios.incidents.bench import Bench, forget
 from scenarios.incidents.case import Answers, Case
 from scenarios.incidents.catalogue import catalogue
-from scenarios.incidents.director import GO, WARM, Order, restore
+from scenarios.incidents.director import GO, Order, restore
 from scenarios.incidents.model import CAUSES, Incident, Judgement, judge
 from scenarios.lab import lock
 
 DIRECTOR = "scenarios.incidents.director"
-BEGINS_WITHIN = WARM + 90.0
-ENDS_WITHIN = 90.0
+WARM = 5.0
+"""Seconds of load before the fault."""
+BEGINS_WITHIN = 125.0
+ENDS_WITHIN = 150.0
 OTHERS = ("gateway", "partner", "redis", "control", "authority")
 """Parts that can be answered besides the services."""
 
@@ -33,7 +35,9 @@ OTHERS = ("gateway", "partner", "redis", "control", "authority")
 # -- start ---------------------------------------------------------------------------------------------------
 
 
-def start(instance: Instance, incident: Incident, *, surprise: bool = False, seconds: float = 1_800.0) -> Case:
+def start(
+    instance: Instance, incident: Incident, *, surprise: bool = False, seconds: float = 1_800.0, warm: float = WARM
+) -> Case:
     """Begin; returns when the fault is in.
 
     Raises:
@@ -47,7 +51,7 @@ def start(instance: Instance, incident: Incident, *, surprise: bool = False, sec
         if (why := instance.admin("GET", "/config").get("override")) is not None:
             raise Misuse(f"This instance is weakened already ({why['why']}).", "Take it back: gatehouse lab reset")
         forget(instance.state_dir)
-        process = _launch(instance, Order(str(instance.state_dir), incident.id, surprise, seconds, fd))
+        process = _launch(instance, Order(str(instance.state_dir), incident.id, surprise, seconds, warm, fd))
     finally:
         os.close(fd)
     return _until_begun(instance, process)
@@ -108,7 +112,7 @@ def _until_begun(instance: Instance, process: subprocess.Popen[bytes]) -> Case:
         with suppress(BrokenPipeError):
             process.stdin.close()  # without "go" it is the sign to put everything back
     end(instance)
-    raise Failure(f"The incident did not begin: {found.why if found else 'its process ended'}. All is as before.")
+    raise Failure("The incident did not begin, and all is as before.", found.why if found else "Its process has ended.")
 
 
 def _wait(instance: Instance, enough: Callable[[Case], bool], within: float) -> Case | None:

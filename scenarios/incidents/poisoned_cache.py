@@ -102,7 +102,7 @@ INCIDENT = Incident(
     ),
     what="For a moment an empty stand-by answered for orders: 404. The gateway keeps product pages for ten minutes.",
     look=(
-        "Ask the service itself, past the gateway (its port: gatehouse ps), for the same product.",
+        "Ask the service itself, on its own port (gatehouse ps), for the same product.",
         "Look at the answer's headers (curl -si …/products/1): Cache-Status, Age. Who answered?",
         "gatehouse cache: what is kept, with which status, since when, for how long?",
     ),
