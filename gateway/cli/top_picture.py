@@ -41,8 +41,16 @@ def gathered(now: dict[str, Any], requests: list[dict[str, Any]], certificates: 
         ],
         "refusals": refusals(requests),
         "requests_looked_at": len(requests),
-        "certificates": [one for one in certificates if one["seconds_left"] < _soon(one)],
+        "certificates": ending(certificates, datetime.fromisoformat(now["time"]).timestamp()),
     }
+
+
+def ending(certificates: Iterable[dict[str, Any]], now: float) -> list[dict[str, Any]]:
+    """Those that end soon, the first to end first; what several processes show counts once. `now`: epoch, seconds."""
+    soonest: dict[str, dict[str, Any]] = {}
+    for one in certificates:  # the admin API tells the first to end first
+        soonest.setdefault(one["whose"], {**one, "seconds_left": round(one["expires"] - now, 1)})
+    return [one for one in soonest.values() if one["seconds_left"] < _soon(one)]
 
 
 def numbers(view: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +94,7 @@ def millis(value: float | None) -> str:
 
 
 def _soon(certificate: dict[str, Any]) -> float:
-    return SOON_IDENTITY if "spiffe://" in certificate["name"] else SOON
+    return SOON_IDENTITY if certificate["kind"] == "identity" else SOON
 
 
 def picture(shown: dict[str, Any]) -> RenderableType:
@@ -116,7 +124,7 @@ def _states(shown: dict[str, Any]) -> Iterator[RenderableType]:
     for one in shown["certificates"]:
         left = one["seconds_left"]
         when = f"expires in {duration(left)}" if left > 0 else f"expired {duration(-left)} ago"
-        yield Text(f"Certificate of {visible(one['name'])} {when}.", style="red" if left <= 0 else "yellow")
+        yield Text(f"Certificate of {visible(one['whose'])} {when}.", style="red" if left <= 0 else "yellow")
     firing = any(one["state"] == "firing" for one in shown["alerts"]["alerts"])
     style = "red" if firing else "yellow" if not shown["alerts"]["evaluated"] else "green"
     yield Text(visible(alerts.sentence(shown["alerts"])), style=style)

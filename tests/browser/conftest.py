@@ -74,7 +74,7 @@ class Console:
     def until_live(self) -> None:
         """Wait for the first message of the stream, and for a page."""
         expect(self.page.locator("#link")).to_have_attribute("data-state", "live", timeout=WAIT_MS)
-        expect(self.page.locator("#page .page")).to_be_visible(timeout=WAIT_MS)
+        expect(self.page.locator("#page > .page")).to_be_visible(timeout=WAIT_MS)
 
     def read(self, locator: str) -> str:
         """The text of what that finds, once it is there."""

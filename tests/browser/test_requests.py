@@ -42,7 +42,7 @@ def test_from_a_denial_to_the_line_of_the_configuration(console: Any, accessible
     denied.locator("a").click()
     area = page.get_by_label("The configuration, in YAML")
     line = int(where.rpartition(":")[2])
-    page.wait_for_function("document.querySelector('.editor textarea')?.value", timeout=LONG)
+    expect(area).not_to_have_value("", timeout=LONG)
     assert "Authorize" in area.input_value().splitlines()[line - 1]
     expect(page.locator(".line-mark")).to_be_visible()
 

@@ -48,7 +48,7 @@ def test_a_request_is_explained_without_being_sent(console: Any) -> None:
 def edit(page: Any, old: str, new: str) -> None:
     """Change the text in the editor."""
     area = page.get_by_label("The configuration, in YAML")
-    page.wait_for_function("document.querySelector('.editor textarea')?.value", timeout=LONG)
+    expect(area).not_to_have_value("", timeout=LONG)
     text = area.input_value()
     assert old in text
     area.fill(text.replace(old, new, 1))

@@ -17,7 +17,7 @@ export function clustersPart() {
     clusters.show(answer.clusters, ["No clusters", "The configuration has none."]);
     endpoints.show(answer.clusters.flatMap((one) => one.endpoints.map((endpoint) => ({ cluster: one.name, ...endpoint }))), ["No endpoints", "Start a service on the page Services."]);
   }, breakers.body);
-  return { node: el("div", { class: "page" }, breakers.node, health.node), live: poll, at: poll };
+  return { node: el("div", { class: "stack" }, breakers.node, health.node), live: poll, at: poll };
 }
 
 function breaker(name) {

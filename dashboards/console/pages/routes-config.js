@@ -53,7 +53,7 @@ export function configPart() {
   }
   const back = (version) => attempt(act("/config/back", { version }));
   return {
-    node: el("div", { class: "config-grid" }, card.node, el("div", { class: "page" }, outcome.node, history.node)),
+    node: el("div", { class: "config-grid" }, card.node, el("div", { class: "stack" }, outcome.node, history.node)),
     live: ({ config }) => history.results(config),
     at: (_, asked) => refresh(Number(asked.line) || null).catch((error) => card.body.prepend(failed("The text cannot be shown", error.message))),
   };

@@ -23,7 +23,7 @@ const PARTS = [
 export function open(root) {
   const made = new Map();
   const bar = tabs("routes", PARTS, "Parts of this page");
-  const place = el("div", { class: "page" });
+  const place = el("div", { class: "stack" });
   let now = null;
   root.append(el("h1", { class: "unseen" }, "Routes, policies, clusters"), bar.node, place);
   return {

@@ -1,12 +1,9 @@
-"""/alerts: what fires, and whether anybody looks; /certificates: which of them end soon."""
+"""/alerts: what fires, and whether anybody looks."""
 
 from __future__ import annotations
 
-import time
-
 from aiohttp import web
 
-from gateway.control.certificates import certificates
 from gateway.control.plane import ControlPlane
 from gateway.control.problems import answer
 
@@ -17,7 +14,4 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
     async def alerts(_: web.Request) -> web.Response:
         return answer(plane.alerts.view())
 
-    async def expiries(_: web.Request) -> web.Response:
-        return answer({"certificates": certificates(plane.book.merged(), time.time())})
-
-    return [web.get("/alerts", alerts), web.get("/certificates", expiries)]
+    return [web.get("/alerts", alerts)]

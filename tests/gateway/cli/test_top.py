@@ -6,6 +6,7 @@ import importlib
 import io
 import json
 import time
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -83,17 +84,27 @@ def test_what_is_wrong_is_said_above_everything_else(told: Any) -> None:
     config = {"override": weak, "last": {"result": "rolled_back"}}
     told.reply("GET", "/now", now(config=config, alerts=alerts))
     identity = "spiffe://gatehouse.local/ns/shop/sa/orders"
-    ends = [("public shop", 86_400.0), ("public other", -3.0), (identity, 300.0), (f"{identity}2", 20.0)]
-    certificates = [{"kind": "", "name": name, "expires": 0, "seconds_left": left} for name, left in ends]
+    ends = [
+        ("public: other", -3.0),
+        (f"{identity}2", 20.0),
+        (f"{identity}2", 40.0),
+        (identity, 300.0),
+        ("public: shop", 86_400.0),
+    ]
+    at = datetime.fromisoformat(now()["time"]).timestamp()
+    certificates = [
+        {"kind": "identity" if "spiffe" in whose else "listener", "whose": whose, "holder": "", "expires": at + left}
+        for whose, left in ends
+    ]
     told.reply("GET", "/certificates", {"certificates": certificates})
     shown = lines(told.run("top", "--once").output)
     assert shown[1].endswith(r": lab: \x1b[2Jjwt off")
     assert shown[1].startswith("WEAKENED since ")
     assert shown[2:7] == [
         "The changed file was rolled back: gatehouse check",
-        "Certificate of public shop expires in 24 h 0 min.",
-        "Certificate of public other expired 3.0 s ago.",
+        "Certificate of public: other expired 3.0 s ago.",
         f"Certificate of {identity}2 expires in 20.0 s.",
+        "Certificate of public: shop expires in 24 h 0 min.",
         "1 alert firing: gatehouse alerts, or http://127.0.0.1:9090/alerts",
     ]
     assert shown[-1].startswith("TransactionsSlow (class room) firing page")

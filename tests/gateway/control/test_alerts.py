@@ -1,4 +1,4 @@
-"""Alerts from a server that speaks Prometheus' interface; certificates and processes out of metrics."""
+"""Alerts from a server that speaks Prometheus' interface; processes out of metrics."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from gateway.control.alerts import MAX_ALERTS, MAX_ANSWER, Alerts
-from gateway.control.certificates import certificates
-from gateway.control.metrics_merge import Family
 from gateway.control.settings import ControlSettings
 
 
@@ -110,18 +108,6 @@ async def test_a_prometheus_that_is_away_is_told(settings: ControlSettings) -> N
     async with aiohttp.ClientSession() as session:
         await alerts.look(session)
     assert "does not answer" in alerts.view()["why"]
-
-
-def test_of_each_certificate_the_soonest_end_and_the_soonest_first() -> None:
-    name = "gateway_certificate_expiry_timestamp_seconds"
-    family = Family(name, "gauge", "", "")
-    for worker, certificate, ends in (("1", "shop", 900.0), ("2", "shop", 800.0), ("1", "other", 50.0)):
-        labels = (("certificate", certificate), ("gateway_listener", "public"), ("worker", worker))
-        family.samples[name, labels] = (ends, None)
-    assert certificates([family, Family("other", "gauge", "", "")], now=100.0) == [
-        {"kind": "listener", "name": "public other", "expires": 50.0, "seconds_left": -50.0},
-        {"kind": "listener", "name": "public shop", "expires": 800.0, "seconds_left": 700.0},
-    ]
 
 
 async def test_processes_are_among_the_metrics(instance: Any) -> None:
