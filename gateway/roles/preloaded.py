@@ -1,0 +1,26 @@
+"""What every process of the data plane loads: importing this loads it (gateway.mesh.nursery).
+
+The modules that such a process is run as are not here: each child runs its own.
+"""
+
+from __future__ import annotations
+
+import gateway.mesh.enrolment
+import gateway.observability.logs
+import gateway.roles.channel
+import gateway.roles.listener
+import gateway.roles.worker
+import gateway.upstream.canary  # noqa: F401
+from gateway.compile.table import filter_classes
+
+
+def load_filters() -> None:
+    """Those of ours; one of somebody else's is loaded by who needs it, with whatever that starts."""
+    classes = filter_classes()
+    for name in classes:
+        known = classes.raw(name)
+        if isinstance(known, list) and all(point.value.startswith("gateway.") for point in known):
+            classes[name]
+
+
+load_filters()
