@@ -1,16 +1,22 @@
 """What every process of the data plane loads: importing this loads it (gateway.mesh.nursery).
 
-The modules that such a process is run as are not here: each child runs its own.
+Heavy libraries that a worker would load with its configuration are here, too: two workers, one copy. The modules that
+a process is run as are not: each child runs its own.
 """
 
 from __future__ import annotations
 
+import redis.asyncio
+
+import gateway.filters.graphql_document
+import gateway.filters.graphql_schema
+import gateway.filters.revocable_jwt
 import gateway.mesh.enrolment
 import gateway.observability.logs
 import gateway.roles.channel
 import gateway.roles.listener
 import gateway.roles.worker
-import gateway.upstream.canary  # noqa: F401
+import gateway.upstream.canary
 from gateway.compile.table import filter_classes
 
 
@@ -24,3 +30,5 @@ def load_filters() -> None:
 
 
 load_filters()
+
+__all__ = ["gateway", "redis"]
