@@ -300,10 +300,5 @@ def main(prog: str, make: Callable[[dict[str, Any]], Edge]) -> None:
     uvloop.run(serve())
 
 
-def run() -> None:
-    """Be a gateway worker."""
-    main("gateway.roles.edge", lambda document: Edge(Settings(**document)))
-
-
 if __name__ == "__main__":
-    run()
+    main("gateway.roles.edge", lambda document: Edge(Settings(**document)))

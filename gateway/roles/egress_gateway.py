@@ -26,10 +26,5 @@ class EgressGateway(Edge):
         return Channel(over_unix_socket(path), self.worker, self.apply, introduction) if path else None
 
 
-def run() -> None:
-    """Be the egress gateway."""
-    main("gateway.roles.egress_gateway", lambda document: EgressGateway(Settings(**document)))
-
-
 if __name__ == "__main__":
-    run()
+    main("gateway.roles.egress_gateway", lambda document: EgressGateway(Settings(**document)))

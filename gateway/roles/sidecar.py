@@ -89,10 +89,5 @@ class Sidecar(Edge):
         return await super().apply(document, {**endpoints, APP: [self.settings.app]}, version)
 
 
-def run() -> None:
-    """Be a sidecar."""
-    main("gateway.roles.sidecar", lambda document: Sidecar(SidecarSettings(**document)))
-
-
 if __name__ == "__main__":
-    run()
+    main("gateway.roles.sidecar", lambda document: Sidecar(SidecarSettings(**document)))

@@ -47,15 +47,15 @@ class Fleet:
         report: Report,
         lifeline: Lifeline,
         guard: Guard,
-        nursery: Nursery | None = None,
+        nurseries: Mapping[str, Nursery] = MappingProxyType({}),
     ) -> None:
         self.guard = guard
-        self.nursery = nursery
+        self.nurseries = nurseries
         self._lifeline, self._environ, self._report = lifeline, environ, report
         self.keepers = [self._keeper(plan) for plan in plans]
 
     def _keeper(self, plan: ProcessPlan) -> Keeper:
-        return Keeper(plan, self._lifeline, self._environ, self.guard, self._report, self.nursery)
+        return Keeper(plan, self._lifeline, self._environ, self.guard, self._report, tuple(self.nurseries.values()))
 
     def follow(self, plans: Iterable[ProcessPlan]) -> None:
         """Other plans: they hold from each process's next start; who has none any more must have been stopped."""
@@ -168,7 +168,7 @@ class Fleet:
 
     def helpers(self) -> dict[str, int]:
         """The processes that help us with the others, by name."""
-        found = {"guard": self.guard.pid, "nursery": self.nursery.pid if self.nursery else None}
+        found = {"guard": self.guard.pid, **{name: one.pid for name, one in self.nurseries.items()}}
         return {name: pid for name, pid in found.items() if pid}
 
     def rotate_logs(self) -> None:

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from gateway.control.supervisor.backoff import Backoff
@@ -58,10 +58,10 @@ class Keeper:
         environ: Mapping[str, str],
         roll: Roll,
         report: Report,
-        nursery: Nursery | None = None,
+        nurseries: Sequence[Nursery] = (),
     ) -> None:
         self.plan = plan
-        self._nursery = nursery
+        self._nurseries = nurseries
         self.state: State = "stopped"
         self.restarts = 0
         self.last_exit: str | None = None
@@ -187,7 +187,7 @@ class Keeper:
         if seedling is not None and settings is not None:
             child = await seedling.settle(settings)
         else:
-            child = await spawn(self.plan, self._lifeline, self._environ, self._nursery)
+            child = await spawn(self.plan, self._lifeline, self._environ, self._nurseries)
         self._spawned = time.monotonic()
         self._report("started", name=self.plan.name, pid=child.pid)
         return child

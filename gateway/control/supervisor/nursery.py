@@ -1,4 +1,4 @@
-"""Processes of the data plane, born of one that has loaded its program already (gateway.roles.nursery).
+"""Processes that are born of one that has loaded their program already (gateway.mesh.nursery).
 
 The rule: it is a shortcut and nothing else. A process that is born differs from one that was started in nothing that
 anybody can see but its parent; where there is no nursery, where it has ended, or does not know a program, processes
@@ -22,10 +22,9 @@ from gateway.control.supervisor.guard_program import send
 from gateway.control.supervisor.logs import open_log
 from gateway.control.supervisor.program import Program, python_module
 
-PROGRAMS = {
-    python_module(f"gateway.roles.{name}"): f"gateway.roles.{name}" for name in ("edge", "egress_gateway", "sidecar")
-}
-"""Commands that it knows, and which module each runs."""
+PRELOADED = "gateway.roles.preloaded"
+"""What the processes of the data plane have in common."""
+PYTHON = python_module("")[:-1]
 LONGEST = 4_096
 
 
@@ -48,8 +47,8 @@ class Born:
 class Nursery:
     """Our end of the line."""
 
-    def __init__(self, process: asyncio.subprocess.Process, line: socket.socket) -> None:
-        self._process, self._line = process, line
+    def __init__(self, process: asyncio.subprocess.Process, line: socket.socket, package: str) -> None:
+        self._process, self._line, self._package = process, line, package
         self._asked: deque[asyncio.Future[Born]] = deque()
         self._children: dict[int, Born] = {}
         self._watching: set[asyncio.Task[None]] = set()
@@ -57,8 +56,10 @@ class Nursery:
         asyncio.get_running_loop().add_reader(line, self._heard)
 
     @classmethod
-    async def start(cls, cwd: Path, log: Path, environ: Mapping[str, str]) -> Nursery:
-        """Start it; it loads its program while we go on.
+    async def start(
+        cls, package: str, preload: Sequence[str], cwd: Path, log: Path, environ: Mapping[str, str]
+    ) -> Nursery:
+        """Start one for the modules of a package; it loads what they share while we go on.
 
         Raises:
             OSError: it cannot be run.
@@ -67,7 +68,7 @@ class Nursery:
         output = open_log(log)
         try:
             process = await asyncio.create_subprocess_exec(
-                *python_module("gateway.roles.nursery"), "--line-fd", str(theirs.fileno()),
+                *python_module("gateway.mesh.nursery"), "--line-fd", str(theirs.fileno()), "--preload", *preload,
                 cwd=cwd, env=dict(environ), pass_fds=[theirs.fileno()], start_new_session=True,
                 stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
@@ -77,7 +78,7 @@ class Nursery:
         finally:
             theirs.close()
             os.close(output)
-        return cls(process, ours)
+        return cls(process, ours, package)
 
     @property
     def pid(self) -> int | None:
@@ -86,7 +87,8 @@ class Nursery:
 
     def knows(self, plan: Program) -> bool:
         """Whether a process of this plan can be born."""
-        return self.pid is not None and plan.argv in PROGRAMS and not plan.path
+        python, module = plan.argv[:-1], plan.argv[-1]
+        return self.pid is not None and python == PYTHON and module.startswith(f"{self._package}.") and not plan.path
 
     async def bear(
         self, plan: Program, arguments: Sequence[str], inherited: Sequence[int], log: int, rules_fd: int | None
@@ -98,7 +100,7 @@ class Nursery:
         """
         numbers = [*inherited, *([] if rules_fd is None else [rules_fd])]
         question: dict[str, Any] = {
-            "module": PROGRAMS[plan.argv],
+            "module": plan.argv[-1],
             "arguments": list(arguments),
             "cwd": str(plan.cwd),
             "fds": [1, 2, *numbers],

@@ -72,7 +72,7 @@ async def prepare(
     options: Options,
     environ: Mapping[str, str],
     stack: AsyncExitStack,
-    meanwhile: Callable[[state_dir.StateDir, MeshSite | None], Awaitable[None]],
+    meanwhile: Callable[[state_dir.StateDir, Manifest, MeshSite | None], Awaitable[None]],
 ) -> Prepared:
     """Check and gather everything; `meanwhile` is called before the configuration is read, which takes a while.
 
@@ -96,7 +96,7 @@ async def prepare(
     variables |= _partner_keys(state, manifest, installation)
     config = Path(options.config) if options.config else ready_config(architecture.config)
     mesh = bind_mesh(Path(options.mesh), manifest, stack) if options.mesh else None
-    await meanwhile(state, mesh)
+    await meanwhile(state, manifest, mesh)
     modules = {entry.module for entry in manifest.services if entry.module}
     compiling = asyncio.create_task(asyncio.to_thread(compile_programs, modules))
     try:

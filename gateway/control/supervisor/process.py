@@ -139,7 +139,7 @@ class Seedling:
 
 
 async def sow(
-    plan: Program, lifeline: Lifeline, environ: Mapping[str, str], nursery: Nursery | None = None
+    plan: Program, lifeline: Lifeline, environ: Mapping[str, str], nurseries: Sequence[Nursery] = ()
 ) -> Seedling:
     """Start a process that reads its settings from a pipe.
 
@@ -149,7 +149,7 @@ async def sow(
     settings_read, settings_write = os.pipe()
     try:
         process, line = await _execute(
-            plan, environ, ["--settings-fd", str(settings_read)], [settings_read, lifeline.read_fd], nursery
+            plan, environ, ["--settings-fd", str(settings_read)], [settings_read, lifeline.read_fd], nurseries
         )
     except OSError:
         os.close(settings_write)
@@ -160,7 +160,7 @@ async def sow(
 
 
 async def spawn(
-    plan: ProcessPlan, lifeline: Lifeline, environ: Mapping[str, str], nursery: Nursery | None = None
+    plan: ProcessPlan, lifeline: Lifeline, environ: Mapping[str, str], nurseries: Sequence[Nursery] = ()
 ) -> Child:
     """Start a process, with its settings if it takes any.
 
@@ -169,7 +169,7 @@ async def spawn(
     """
     settings = plan.settings_for_start(time.time())
     if settings is not None:
-        return await (await sow(plan, lifeline, environ, nursery)).settle(settings)
+        return await (await sow(plan, lifeline, environ, nurseries)).settle(settings)
     process, line = await _execute(plan, environ, [], [])
     return Child(process.pid, process.wait, line)
 
@@ -179,7 +179,7 @@ async def _execute(
     environ: Mapping[str, str],
     arguments: Sequence[str],
     inherited: Sequence[int],
-    nursery: Nursery | None = None,
+    nurseries: Sequence[Nursery] = (),
 ) -> tuple[Process, Line | None]:
     plan.cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as ours:  # what only the child needs afterwards
@@ -189,7 +189,7 @@ async def _execute(
         rules_fd = None if theirs is None else ours.enter_context(theirs).fileno()
         passed = [*plan.keep_fds, *inherited]
         try:
-            if nursery is not None and nursery.knows(plan):
+            for nursery in (one for one in nurseries if one.knows(plan)):
                 with contextlib.suppress(NoNursery):
                     return await nursery.bear(plan, arguments, passed, log, rules_fd), line
             process = await asyncio.create_subprocess_exec(

@@ -37,9 +37,10 @@ from gateway.control.supervisor.guard import Guard, Life
 from gateway.control.supervisor.guard_program import send
 from gateway.control.supervisor.handover import Handover
 from gateway.control.supervisor.limits import limit_resources
+from gateway.control.supervisor.manifest import Manifest
 from gateway.control.supervisor.mesh_plan import root_program
 from gateway.control.supervisor.mesh_site import MeshSite, adopt_intermediate, fresh_intermediate
-from gateway.control.supervisor.nursery import Nursery
+from gateway.control.supervisor.nursery import PRELOADED, Nursery
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.peers import write_peers
 from gateway.control.supervisor.plan import LOOPBACK, Site, control_program, make_plan
@@ -78,7 +79,7 @@ class Supervisor:
         self._changing = asyncio.Lock()
         self._shop: Handover
         self._fleet: Fleet | None = None
-        self._nursery: Nursery | None = None
+        self._nurseries: dict[str, Nursery] = {}
         self._rotation: asyncio.Task[None] | None = None
         self._settling: asyncio.Task[None] | None = None
         self._deployer = Deployer(self)
@@ -94,11 +95,10 @@ class Supervisor:
         lifeline = Lifeline()
         sown: dict[str, Seedling] = {}
 
-        async def sow_control(state: StateDir, mesh: MeshSite | None) -> None:
-            """Its libraries, and the nursery's, take as long to load as the configuration takes to be read."""
-            if architecture_of(self._options).gateway and sys.platform == "linux":
-                self._nursery = await Nursery.start(state.root, state.log("nursery"), reduced_environment(os.environ))
-                self._stack.push_async_callback(self._nursery.close)
+        async def sow_control(state: StateDir, manifest: Manifest, mesh: MeshSite | None) -> None:
+            """Its libraries, and the nurseries', take as long to load as the configuration takes to be read."""
+            if sys.platform == "linux":
+                await self._open_nurseries(state, manifest)
             program = control_program(self._options, state, mesh)
             sown[program.name] = seedling = await sow(program, lifeline, reduced_environment(os.environ))
             self._stack.push_async_callback(seedling.give_up)
@@ -112,6 +112,19 @@ class Supervisor:
         await fleet.start(sown)
         await fleet.wait_ready(READY_WITHIN, also=self._gateway_ready(prepared))
         self._announce(prepared, ready_seconds=round(time.time() - self._began_at, 2))
+
+    async def _open_nurseries(self, state: StateDir, manifest: Manifest) -> None:
+        """One for the data plane, one for what the services share."""
+        wanted: dict[str, tuple[str, tuple[str, ...]]] = {}
+        if architecture_of(self._options).gateway:
+            wanted["nursery"] = ("gateway.roles", (PRELOADED,))
+        if manifest.preload:
+            wanted["nursery-services"] = (manifest.preload[0].partition(".")[0], manifest.preload)
+        for name, (package, preload) in wanted.items():
+            environ = reduced_environment(os.environ)
+            one = await Nursery.start(package, preload, state.root, state.log(name), environ)
+            self._nurseries[name] = one
+            self._stack.push_async_callback(one.close)
 
     async def take_over(self, left: Handover, lives: Sequence[Life], resting: Sequence[str], told_fd: int) -> None:
         """Go on with what a killed predecessor had started; what it had not, is started now.
@@ -149,7 +162,7 @@ class Supervisor:
         write_scraping(prepared.site)
         guard = Guard(lambda: self._shop.successor(self._events.fd))
         environ = reduced_environment(os.environ)
-        fleet = self._fleet = Fleet(prepared.plans, environ, self._events.tell, shop.lifeline, guard, self._nursery)
+        fleet = self._fleet = Fleet(prepared.plans, environ, self._events.tell, shop.lifeline, guard, self._nurseries)
         self._stop.when_repeated = fleet.hurry
         self._stack.callback(state.control_socket.unlink, missing_ok=True)
         self._stack.push_async_callback(fleet.stop)

@@ -103,7 +103,9 @@ class Mesh:
     # -- ways in
 
     def inbound(self, service: str) -> tuple[str, int]:
-        """Where its sidecar listens to the mesh."""
+        """Where its sidecar, or the egress gateway, listens to the mesh."""
+        if service == "egress":
+            return "127.0.0.1", self.shop.ports["to-payments"]
         (one,) = (one for one in self.status()["sidecars"] if one["service"] == service)
         host, _, port = one["address"].rpartition(":")
         return host, int(port)

@@ -1,18 +1,20 @@
-"""The nursery: one process that has loaded the data plane's program, and forks whoever is to run it.
+"""The nursery: a process that has loaded a program's libraries, and forks whoever is to run it.
 
-    python -P -m gateway.roles.nursery --line-fd N
+    python -P -m gateway.mesh.nursery --line-fd N --preload MODULE …
 
-The problem: a mesh has ten processes of one program, and each took 0.7 s of CPU time to load it, and 45 MiB to keep it.
-The rule: it is loaded once, here; a fork takes milliseconds, and what nobody changes lies in memory once (Android's
-zygote does the same). Whoever is born gets what it would have got by a start of its own: a session, a log, settings on
-a pipe, its descriptors under the numbers that its settings name, and its rules, which it applies to itself before
-anything else (gateway.mesh.confined). It has no threads and no loop, so nothing of this process lives on in a child.
+The problem: a mesh is twenty processes of two programs (the data plane's, and what the services share), and each took
+0.7 s of CPU time to load it, and 45 MiB to keep it. The rule: each is loaded once, here; a fork takes milliseconds, and
+what nobody changes lies in memory once (Android's zygote does the same). Whoever is born gets what it would have got by
+a start of its own: a session, a log, settings on a pipe, its descriptors under the numbers that its settings name, and
+its rules, which it applies to itself before anything else (gateway.mesh.confined). There are no threads, no loop and no
+secrets here, so nothing of this process lives on in a child but what was loaded.
 
 Asked on the line, a SOCK_SEQPACKET socket: {"module", "arguments", "cwd", "fds": their numbers, "rules_fd"} with the
 descriptors. Said: {"born": pid}, and later {"ended": pid, "code": exit code, negative for a signal}. When the line
 ends, so does the nursery; its children go on.
 
-What it costs: children have the same addresses in memory, and the program as it was when the nursery started.
+What it costs: children of one nursery have the same addresses in memory; libraries are loaded before a child is held to
+its rules; and a program that was changed on disk is the old one until the nursery starts anew.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import gc
 import importlib
 import json
 import os
+import runpy
 import select
 import signal
 import socket
@@ -32,11 +35,8 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
-from gateway.compile.table import filter_classes
 from gateway.mesh.confined import confine_as_told
-from gateway.roles import edge, egress_gateway, sidecar  # loaded for those who are born
 
-MODULES: Final = tuple(one.__name__ for one in (edge, egress_gateway, sidecar))
 LONGEST: Final = 65_536
 MOST_FDS: Final = 250
 """The kernel passes 253 at once (SCM_MAX_FD)."""
@@ -46,21 +46,15 @@ ASIDE: Final = 64
 
 def main(arguments: Sequence[str]) -> None:
     """Load everything, then serve the line until it ends."""
-    parser = argparse.ArgumentParser(prog="gateway.roles.nursery")
+    parser = argparse.ArgumentParser(prog="gateway.mesh.nursery")
     parser.add_argument("--line-fd", type=int, required=True)
-    line = socket.socket(fileno=parser.parse_args(arguments).line_fd)
-    for name in filter_classes():
-        _load(name)
+    parser.add_argument("--preload", nargs="*", default=[])
+    told = parser.parse_args(arguments)
+    for module in told.preload:
+        importlib.import_module(module)
     gc.collect()
     gc.freeze()  # so that no collection in a child writes to what all of them share
-    serve(line)
-
-
-def _load(name: str) -> None:
-    """A filter of ours; one of somebody else's is loaded by who needs it, with whatever that starts."""
-    known = filter_classes().raw(name)
-    if isinstance(known, list) and all(point.value.startswith("gateway.") for point in known):
-        filter_classes()[name]
+    serve(socket.socket(fileno=told.line_fd))
 
 
 def serve(line: socket.socket) -> None:
@@ -125,7 +119,7 @@ def _live(question: dict[str, Any], fds: Sequence[int]) -> NoReturn:
         if question["rules_fd"] is not None:
             confine_as_told(question["rules_fd"], is_module=True)
             sys.dont_write_bytecode = True
-        importlib.import_module(module).run()
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
