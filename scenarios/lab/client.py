@@ -8,7 +8,6 @@ redirect is followed.
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 import re
 import socket
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 from gateway.cli.call import trace_id_of
 from gateway.cli.console import Failure, Misuse
 from gateway.cli.wire import Answer, send
+from scenarios.lab.local import is_local
 
 MAX_EVIDENCE = 200
 """Requests of one run that are kept; the others are counted."""
@@ -115,13 +115,9 @@ def check_loopback(url: str) -> None:
     Raises:
         Misuse: the address is another one.
     """
-    host = urlsplit(url).hostname or ""
-    try:
-        good = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        good = False
-    if not good:
-        raise Misuse(f"The lab attacks this machine's loopback only, not {host!r}.")
+    where = urlsplit(url)
+    if not is_local(where.netloc.rpartition("@")[2]):
+        raise Misuse(f"The lab attacks this machine's loopback only, not {where.hostname or ''!r}.")
 
 
 def _evidence(who: str, request: str, answer: Answer) -> Exchange:
