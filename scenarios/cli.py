@@ -50,7 +50,7 @@ def list_(as_json: bool) -> None:
         for one in catalogue().values()
     )
     console().print(table(("ID", "TITLE", "CONTROL IN", "ARCHITECTURE", "DIFFICULTY", "REFERENCE"), rows))
-    only = [one.id for one in catalogue().values() if one.instead and one.architecture == "mesh"]
+    only = [one.id for one in catalogue().values() if one.instead == "gateway"]
     click.echo(f"Only the mesh stops {', '.join(only)}.")
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from gateway.cli.console import Failure, Misuse
+from gateway.cli.summary import DEFENCES
 from gateway.compile.load import load_spec
 from gateway.spec.errors import SpecErrors
 from scenarios.catalogue import ORDER, catalogue, find_scenario
@@ -134,3 +135,10 @@ def test_every_removal_of_one_control_is_written_down_and_marked() -> None:
 def test_controls_that_stop_several_attacks_are_one() -> None:
     both = next(one for one in matrix.controls(catalogue()) if "SoapGuard" in one.text)
     assert {"soap-xxe", "soap-bomb"} <= set(both.scenarios)
+
+
+def test_whoever_starts_the_shop_is_told_which_attacks_only_the_mesh_stops() -> None:
+    only = [one.id for one in catalogue().values() if one.instead == "gateway"]
+    assert only
+    told = DEFENCES["gateway"].partition("only the mesh stops: ")[2].partition(".")[0]
+    assert sorted(told.split(", ")) == sorted(only)
