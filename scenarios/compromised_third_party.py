@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-import secrets
 import time
 from urllib.parse import urlsplit
 
@@ -55,11 +54,11 @@ def _called_paid(lab: Target, order: int, page: str) -> bool:
 
 def _webhook(lab: Target, order: dict[str, int]) -> Answer:
     """A genuine signature over an invented payment: the provider has its own secret (Standard Webhooks 1.0.0)."""
-    facts = {"id": f"pay_{secrets.token_hex(16)}", "reference": f"order-{order['id']}", "currency": "EUR"}
+    facts = {"id": f"pay_{lab.random.randbytes(16).hex()}", "reference": f"order-{order['id']}", "currency": "EUR"}
     body = json.dumps({"type": "payment.paid", "data": facts | {"amount": order["total"]}}).encode()
     secret = private_json(lab.instance.state_dir / "installation.json")["webhooks"]["payments"]
     key = base64.b64decode(secret.removeprefix("whsec_"))
-    name, now = f"msg_{secrets.token_hex(8)}", str(int(time.time()))
+    name, now = f"msg_{lab.random.randbytes(8).hex()}", str(int(time.time()))
     signature = base64.b64encode(hmac.digest(key, f"{name}.{now}.".encode() + body, hashlib.sha256)).decode()
     fields = {"webhook-id": name, "webhook-timestamp": now, "webhook-signature": f"v1,{signature}"}
     headers = [("Content-Type", "application/json"), *fields.items()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from typing import Any
 
 from gateway.cli.wire import send
@@ -32,7 +31,7 @@ def attack(lab: Target) -> Outcome:
     _, payload, signature = token.split(".")
     before, answers = asked(lab), []
     for _ in range(FLOOD):
-        renamed = forger.header(kid=secrets.token_hex(8))
+        renamed = forger.header(kid=lab.random.randbytes(8).hex())
         bearer = [("Authorization", f"Bearer {renamed}.{payload}.{signature}")]
         answers.append(lab.call("nobody", "GET", "/orders", headers=bearer, source=STRANGER).status)
     questions = asked(lab) - before

@@ -37,6 +37,7 @@ Defended: at the gateway, as far as its routes say: which operations are open at
 Not defended: behind the gateway, the services talk plain HTTP and do not know who calls. Any program on
 this machine can reach their ports directly, past the gateway's limits, and could pose as a service. (They
 do check users' tokens themselves.) `gatehouse up --mesh` gives every service an identity.
+Attacks of the lab that only the mesh stops: rogue-service, compromised-service, eavesdropping.
 This is for teaching, not for production.""",
     "mesh": """\
 Defended: all that the gateway defends. Between the services: mutual TLS; each proves its identity and is called only

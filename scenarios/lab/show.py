@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
     from scenarios.lab.matrix import Entry
 
 
-def print_verdict(verdict: Verdict) -> None:
-    """Both sides, who decided, the fix, and the verdict."""
+def print_verdict(verdict: Verdict, *, seeded: bool = False) -> None:
+    """Both sides, who decided, the fix, and the verdict; `seeded` without what the clock and the dice decide."""
     scenario = verdict.scenario
     click.secho(f"{scenario.id} · {scenario.title} · {', '.join(scenario.references)}\n", bold=True)
-    console().print(table(("", "WITHOUT", "WITH"), rows(verdict)))
+    told = rows(verdict)
+    console().print(table(("", "WITHOUT", "WITH"), map(steady, told) if seeded else told))
     click.echo(f"\nThe control lives in the {scenario.control.where}: {scenario.control.name}")
     for line in scenario.control.lines.splitlines():
         click.secho(f"  + {visible(line)}", fg="green")
@@ -35,6 +37,16 @@ def print_verdict(verdict: Verdict) -> None:
         click.secho("FAIL", fg="red", bold=True)
         for fault in verdict.faults:
             click.echo(f"  {visible(fault)}")
+
+
+CLOCK = re.compile(r"\b\d+(\.\d+)? (ms|s|bytes)\b")
+
+
+def steady(row: tuple[str, str, str]) -> tuple[str, str, str]:
+    """A row without times, lengths and trace ids: they are others each time, whatever the seed."""
+    name, *sides = row
+    first, second = ("…", "…") if name == "trace" else (CLOCK.sub(r"… \2", side) for side in sides)
+    return name, first, second
 
 
 def rows(verdict: Verdict) -> Iterator[tuple[str, str, str]]:

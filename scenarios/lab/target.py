@@ -9,18 +9,20 @@ is written down before it is done, so that an interrupted run can be taken back 
 from __future__ import annotations
 
 import copy
+import hmac
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import yaml
 
 from gateway.cli.console import Failure
-from gateway.cli.instance import Instance, problem_text
+from gateway.cli.instance import Instance, private_json, problem_text
 from gateway.cli.tokens import token_for
 from gateway.cli.wire import Answer, send
 from gateway.control.supervisor.state_dir import write_private
@@ -51,14 +53,15 @@ NOTES = "lab.json"
 
 READY_WITHIN_S = 45.0
 """After the supervisor's own patience."""
-LAB_PASSWORD = "of-the-lab-alone"  # noqa: S105 (accounts that own nothing, on loopback)
 
 
 class Target:
     """One instance under attack."""
 
-    def __init__(self, instance: Instance, *, via: str | None = None) -> None:
+    def __init__(self, instance: Instance, *, via: str | None = None, seed: int | None = None) -> None:
+        """`seed` decides what attackers make up, so that two runs send the same."""
         self.instance = instance
+        self.random = Random(seed)  # noqa: S311 (names of keys and messages, no secrets)
         self.client = Client(instance.public_url, via, _names(instance))
         self._tokens: dict[str, str] = {}
 
@@ -120,9 +123,15 @@ class Target:
         """
         if username in self._tokens:
             return
-        self.have_user(username, LAB_PASSWORD)
-        if self.login(username, LAB_PASSWORD).status != 200:
+        password = self._password_of(username)
+        self.have_user(username, password)
+        if self.login(username, password).status != 200:
             raise Failure(f"The lab's user {username} could not log in.", "Too many logins? Wait a minute.")
+
+    def _password_of(self, username: str) -> str:
+        """Of an account of the lab's own: this installation's, and nobody else's."""
+        secret = private_json(self.instance.state_dir / "installation.json")["users"]["admin"]
+        return hmac.digest(secret.encode(), f"lab: {username}".encode(), "sha256").hex()
 
     def have_user(self, username: str, password: str) -> None:
         """A customer of the lab's own, who may lose everything. Made past the gateway, by the administrator; in a mesh
