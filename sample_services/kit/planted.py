@@ -21,10 +21,22 @@ MOST_LEAKED = 128 * 1024 * 1024
 """Bytes that a leak keeps altogether."""
 
 
+class Leak:
+    """What requests leave behind: so many bytes each, which nobody needs."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.kept: list[bytes] = []
+
+    def grow(self) -> None:
+        """One more request. What is kept is written to, or the kernel would give no memory for it."""
+        if self._size and (len(self.kept) + 1) * self._size <= MOST_LEAKED:
+            self.kept.append(b"\x01" * self._size)
+
+
 def plant(planted: Planted, draw: Callable[[], float] = random.random) -> Middleware:
     """For `web.Application(middlewares=[…])`, behind what turns problems into answers."""
-
-    kept: list[bytes] = []
+    leak = Leak(planted.leak * 1024)
 
     @web.middleware
     async def spoil(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -32,8 +44,7 @@ def plant(planted: Planted, draw: Callable[[], float] = random.random) -> Middle
             await asyncio.sleep(planted.delay)
             if draw() < planted.errors:
                 raise Problem(500, "planted_fault", "this version fails on purpose")
-            if len(kept) * planted.leak * 1024 < MOST_LEAKED and planted.leak:
-                kept.append(b"\x01" * (planted.leak * 1024))  # written to, or the kernel would give no memory for it
+            leak.grow()
         return await handler(request)
 
     return spoil

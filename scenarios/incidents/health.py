@@ -24,7 +24,7 @@ def ills(instance: Instance) -> list[str]:
     if Bench(instance).dirty:
         found.append("something has not been undone")
     running = instance.supervisor({"do": "ps"})["processes"]
-    found += [f"{one['name']} is at {one['version']}" for one in running if one["version"] not in (None, "v1")]
+    found += [f"{one['name']} is at {one['version']}" for one in running if one.get("version") not in (None, "v1")]
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -104,14 +105,17 @@ def _until_begun(instance: Instance, process: subprocess.Popen[bytes]) -> Case:
         if found is not None and found.phase == "running":
             process.stdin.write(GO)
             process.stdin.flush()
+            threading.Thread(target=process.wait, daemon=True).start()  # it may outlive us, or we it
             return found
     except KeyboardInterrupt:
         end(instance)
+        process.wait()
         raise
     finally:
         with suppress(BrokenPipeError):
             process.stdin.close()  # without "go" it is the sign to put everything back
     end(instance)
+    process.wait()
     raise Failure("The incident did not begin, and all is as before.", found.why if found else "Its process has ended.")
 
 
