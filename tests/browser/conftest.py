@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,13 +69,13 @@ class Console:
             self.page.goto(f"{self.url}/?key={code}")
             self.until_live()
         self.page.goto(f"{self.url}/{place}")
-        self.until_live()
+        self.until_live(re.sub(r"[#/]*(\w+).*", r".page-\1", place))
         return self.page
 
-    def until_live(self) -> None:
-        """Wait for the first message of the stream, and for a page."""
+    def until_live(self, page: str = ".page") -> None:
+        """Wait for the first message of the stream, and for that page."""
         expect(self.page.locator("#link")).to_have_attribute("data-state", "live", timeout=WAIT_MS)
-        expect(self.page.locator("#page > .page")).to_be_visible(timeout=WAIT_MS)
+        expect(self.page.locator(f"#page > {page}")).to_be_visible(timeout=WAIT_MS)
 
     def read(self, locator: str) -> str:
         """The text of what that finds, once it is there."""
@@ -90,11 +91,17 @@ class Console:
             self.complaints.append(f"asked {request.url}")
 
 
+def running_already(state: str) -> Shop:
+    """The shop of that state directory."""
+    instance = json.loads((Path(state) / "instance.json").read_text())
+    return Shop(Path(state), Path(instance["config"]))
+
+
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """The shop that all tests of this folder share, with traffic."""
     if RUNNING is not None:
-        yield Shop(Path(RUNNING), Path(RUNNING) / "shop.yaml")
+        yield running_already(RUNNING)
         return
     with running(tmp_path_factory.mktemp("shop"), "--mesh") as one:
         one.gatehouse("traffic", "start")

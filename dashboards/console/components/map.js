@@ -32,7 +32,7 @@ function redraw(drawing, map, way, width) {
   drawing.style.setProperty("width", `${width}px`);
   drawing.style.setProperty("height", `${placed.height}px`);
   const focused = drawing.contains(document.activeElement) ? document.activeElement.dataset.name : null;
-  const taken = [...placed.nodes.values()].map(boxOf);
+  const taken = [...placed.nodes.values()].map(boxOf).concat(walls(width, placed.height));
   const drawn = edges.filter((edge) => placed.nodes.has(edge.source) && placed.nodes.has(edge.destination))
     .sort((a, b) => b.rate - a.rate).map((edge) => drawEdge(edge, placed, taken, map.mesh, way));
   const boxes = [...placed.nodes.values()].map((one) => drawNode(one, map.mesh, way));
@@ -70,6 +70,11 @@ function whole(map, way) {
 
 const kindOf = (name) => ({ clients: "clients", redis: "stream" })[name] ?? "outside";
 const boxOf = ({ x, y }) => ({ left: x - BOX.width / 2, right: x + BOX.width / 2, top: y - BOX.height / 2, bottom: y + BOX.height / 2 });
+// What lies outside the drawing is taken, too.
+const walls = (width, height) => [
+  { left: -1e4, right: 1e4, top: -1e4, bottom: 1 }, { left: -1e4, right: 1e4, top: height - 1, bottom: 1e4 },
+  { left: -1e4, right: 1, top: -1e4, bottom: 1e4 }, { left: width - 1, right: 1e4, top: -1e4, bottom: 1e4 },
+];
 const hops = (way) => (way ? way.hops.slice(1).map((name, index) => [way.hops[index], name]) : []);
 
 /** Whether an edge is on the attack's way, before what stopped it. */
