@@ -273,6 +273,16 @@ def test_services_and_their_copies_are_told(plain: Shop) -> None:
 
 
 @in_one_architecture
+def test_the_admin_api_knows_the_versions_and_kills_a_copy(plain: Shop, until: Until) -> None:
+    known = plain.admin("GET", "/services/versions").json()["services"]
+    assert known["orders"]["known"][:2] == ["v1", "v2"]
+    assert "traffic" not in known
+    pid = processes(plain)["orders"]["pid"]
+    assert plain.admin("POST", "/services/orders/crash", {}).json()["killed"] == [pid]
+    until(lambda: (row := processes(plain)["orders"])["pid"] != pid and row["state"] == "running")
+
+
+@in_one_architecture
 @pytest.mark.parametrize(
     ("words", "why"),
     [
