@@ -21,8 +21,7 @@ ORDER: tuple[Callable[[ProcessPlan], bool], ...] = (
     lambda plan: plan.kind == "service" and plan.port is None,  # those that only send requests
     lambda plan: plan.kind == "worker",  # drain while everything behind them still answers
     lambda plan: plan.kind == "service",
-    lambda plan: plan.kind == "egress",
-    lambda plan: plan.kind == "sidecar",  # after those whose last calls pass through them
+    lambda plan: plan.kind in ("sidecar", "egress"),  # after those whose last calls pass through them
     lambda plan: plan.kind == "control",
     lambda plan: plan.kind in ("authority", "prometheus"),
     lambda plan: plan.kind == "redis",

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -96,7 +97,7 @@ async def test_what_is_killed_is_missed_by_those_who_need_it_and_comes_back(
     mesh: Any, soon: Any, process: str, hit: set[str]
 ) -> None:
     shop = mesh.shop
-    before = {name: await settled(lambda name=name: failures(shop, name), soon) for name in hit}
+    before = {name: await settled(partial(failures, shop, name), soon) for name in hit}
     async with under_load(shop) as loads:
         for load in loads.values():
             await more(load, 50, soon)
@@ -111,9 +112,8 @@ async def test_what_is_killed_is_missed_by_those_who_need_it_and_comes_back(
         assert set(load.seen) <= (VISIBLY if name in hit else NEVER), (name, load.seen)
         if load.failed:  # none at all, where connections waited in the socket that the supervisor holds
             assert load.failed_last - killed < HEALS_WITHIN, load.seen
-    for name in hit:  # what clients saw is what the gateway counted: no more, no less, as soon as workers have told
-        seen = Counter({code: load_count for code, load_count in loads[name].seen.items() if code not in NEVER})
-        await soon(lambda name=name, seen=seen: failures(shop, name) - before[name] == seen)
+    for name in hit:
+        await soon(partial(_told, shop, name, before[name], loads[name]))
     if process == "orders":  # its port is its own, and closed while it is away
         assert loads["orders"].failed > 0
 
@@ -126,6 +126,12 @@ def failures(shop: Any, service: str) -> Counter[str]:
     return Counter({code: int(count) for code, count in counts.items() if count})
 
 
+def _told(shop: Any, service: str, before: Counter[str], load: Load) -> bool:
+    """Whether what clients saw is what the gateway counted, no more and no less; workers tell it once a second."""
+    saw = {code: count for code, count in load.seen.items() if code not in NEVER}
+    return failures(shop, service) - before == Counter(saw)
+
+
 async def settled(read: Callable[[], Any], soon: Any) -> Any:
     """What is read once it has been the same for longer than workers keep to themselves what they count: a second."""
     last: list[Any] = [None, 0.0]
@@ -133,7 +139,7 @@ async def settled(read: Callable[[], Any], soon: Any) -> Any:
     def look() -> bool:
         if (now := read()) != last[0]:
             last[:] = [now, time.monotonic()]
-        return time.monotonic() - last[1] > TOLD_AFTER
+        return bool(time.monotonic() - last[1] > TOLD_AFTER)
 
     await soon(look)
     return last[0]

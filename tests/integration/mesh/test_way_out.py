@@ -10,7 +10,7 @@ import pytest
 
 def test_orders_calls_its_third_party_through_two_doors_and_it_shows(mesh: Any, until: Any) -> None:
     shop = mesh.shop
-    user = shop.token(shop.new_user())
+    user = shop.token("alice")
     order = shop.order(user, (4, 1))["id"]
     paid = shop.send("POST", f"/orders/{order}/pay", token=user)
     assert paid.status == 201, paid.body
