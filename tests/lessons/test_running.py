@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from scenarios.lessons.model import Command
 from scenarios.lessons.reading import read
-from scenarios.lessons.running import Desk, desk
+from scenarios.lessons.running import Desk
 from tests.lessons.test_reading import PAGE
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Desk]:
-    with desk(tmp_path / "no-shop") as one:
-        yield one
 
 
 def test_a_page_whose_commands_print_what_it_shows(place: Desk) -> None:
