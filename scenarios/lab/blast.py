@@ -150,7 +150,8 @@ def inside(service: str) -> Foothold:
 
     @contextmanager
     def there(lab: Target) -> Iterator[Found]:
-        stage, url = spy.debug_endpoint(service), ""
+        stage: tuple[Plant | Rewrite, ...] = spy.debug_endpoint(service)
+        url = ""
         if lab.architecture == MONOLITH:  # no gateway leads there; identity is a process of its own there, too
             where = service if service in lab.instance.ports else MONOLITH
             stage, url = (Plant(where, "debug-endpoint"),), lab.service_url(where)

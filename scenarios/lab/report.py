@@ -109,12 +109,12 @@ def _script(scenario: Scenario) -> list[str]:
     if scenario.instead:
         up = f"gatehouse up --detach --architecture {scenario.instead}"
         breaking = f"`gatehouse lab attack {scenario.id}`: there is no control for it here"
-        fixing = f"`gatehouse down`, `gatehouse up --detach{mesh}`, and attack again: the control is the architecture"
+        fixing = f"`gatehouse down`, `gatehouse up --detach{mesh}`, and attack again: who refuses now?"
     else:
         up = f"gatehouse up --detach{mesh}"
         breaking = f"`gatehouse lab break {scenario.id}`, then `gatehouse lab attack {scenario.id}`"
         own = f"their own: `gatehouse lab check {scenario.id}`"
-        fixing = f"`gatehouse lab fix {scenario.id}` (or {own}), and attack again"
+        fixing = f"`gatehouse lab fix {scenario.id}` (or {own}), and attack again: which line decided?"
     wrong = scenario.wrong_fixes[0].idea
     return [
         f"- **Before class**: `gatehouse lab run {scenario.id}` passes; `{up}`.",
@@ -123,7 +123,7 @@ def _script(scenario: Scenario) -> list[str]:
         "- **2:00 Where to repair it?** Let them say: gateway, mesh or service. Hints, one by one:",
         *(f"    - {text}" for text in scenario.hints),
         f"- **3:00 The wrong fix.** Somebody says: {wrong}. Let the others say why not.",
-        f"- **4:00 The control.** {fixing}: which line decided?",
+        f"- **4:00 The control.** {fixing}",
         "- **Afterwards**: `gatehouse lab reset`",
     ]
 
