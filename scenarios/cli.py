@@ -18,7 +18,7 @@ from gateway.cli.instance import Instance, find
 from gateway.cli.options import json_option, state_dir_option
 from scenarios.catalogue import catalogue, find_scenario
 from scenarios.lab import blast, heat, judge, matrix, show
-from scenarios.lab.model import ARCHITECTURES, Scenario
+from scenarios.lab.model import ARCHITECTURES, Open, Scenario
 from scenarios.lab.private import private_instance
 from scenarios.lab.target import COPIES, Target
 
@@ -298,9 +298,13 @@ def fix(scenario: str, state_dir: Path | None) -> None:
         if chosen.id not in target.broken():
             raise Misuse(f"{chosen.id} is not weakened.", "gatehouse lab break weakens it")
         target.restore(chosen)
+        if switches := [one for one in chosen.weaknesses if isinstance(one, Open)]:
+            target.defend(chosen)
     click.secho(f"DEFENDED: {chosen.control.name}, in the {chosen.control.where}.", fg="green", bold=True)
     for line in chosen.control.lines.splitlines():
         click.echo(f"  + {line}")
+    for one in switches:
+        click.echo(f"{one.third_party} stays in quarantine until: gatehouse lab reset")
 
 
 @lab.command()

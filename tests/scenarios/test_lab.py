@@ -246,6 +246,17 @@ def test_what_was_killed_half_way_is_taken_back_by_reset(instance: Instance) -> 
     nothing_is_left(instance)
 
 
+def test_a_switch_stays_where_it_was_put_until_reset(instance: Instance) -> None:
+    name = "compromised-third-party"
+    assert run(instance, "attack", name)[0] == 1  # nobody has pulled it
+    assert run(instance, "break", name)[0] == 0
+    code, said = run(instance, "fix", name)
+    assert (code, "stays in quarantine until" in said) == (0, True)
+    assert run(instance, "attack", name)[0] == 0
+    assert run(instance, "reset")[0] == 0
+    nothing_is_left(instance)
+
+
 def test_a_seed_makes_the_same_output(instance: Instance) -> None:
     scenario = catalogue()["jwks-flood"]
 
