@@ -203,6 +203,7 @@ def down(service: str) -> Foothold:
     @contextmanager
     def there(lab: Target) -> Iterator[Found]:
         name = service if service in {*lab.instance.ports, "redis"} else MONOLITH
+        _work(lab)  # what they know of each other they know, as on any day
         with lab.for_now({"do": "stop", "name": name}, {"do": "start", "name": name}):
             yield NOTHING
 
