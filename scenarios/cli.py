@@ -398,6 +398,8 @@ def matrix_(write_down: bool, as_json: bool) -> None:
         show.print_matrix(entries, depth)
         for line in otherwise:
             click.secho(f"OTHERWISE: {line}", fg="red")
+        if unknown := matrix.new(entries, matrix.written()):
+            click.echo(f"Not written down yet: {len(unknown)}; gatehouse lab matrix --write")
     if otherwise:
         raise click.exceptions.Exit(Failure.exit_code)
 
