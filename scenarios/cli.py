@@ -18,7 +18,7 @@ from gateway.cli.instance import Instance, find
 from gateway.cli.options import json_option, state_dir_option
 from scenarios.catalogue import catalogue, find_scenario
 from scenarios.lab import blast, heat, judge, lock, matrix, show
-from scenarios.lab.model import ARCHITECTURES, Scenario
+from scenarios.lab.model import ARCHITECTURES, Open, Scenario
 from scenarios.lab.private import private_instance
 from scenarios.lab.target import COPIES, Target
 from scenarios.lab.watching import Watcher
@@ -309,9 +309,13 @@ def fix(scenario: str, state_dir: Path | None) -> None:
         if chosen.id not in target.broken():
             raise Misuse(f"{chosen.id} is not weakened.", "gatehouse lab break weakens it")
         target.restore(chosen)
+        if switches := [one for one in chosen.weaknesses if isinstance(one, Open)]:
+            target.defend(chosen)
     click.secho(f"DEFENDED: {chosen.control.name}, in the {chosen.control.where}.", fg="green", bold=True)
     for line in chosen.control.lines.splitlines():
         click.echo(f"  + {line}")
+    for one in switches:
+        click.echo(f"{one.third_party} stays in quarantine until: gatehouse lab reset")
 
 
 @lab.command()
@@ -405,6 +409,8 @@ def matrix_(write_down: bool, as_json: bool) -> None:
         show.print_matrix(entries, depth)
         for line in otherwise:
             click.secho(f"OTHERWISE: {line}", fg="red")
+        if unknown := matrix.new(entries, matrix.written()):
+            click.echo(f"Not written down yet: {len(unknown)}; gatehouse lab matrix --write")
     if otherwise:
         raise click.exceptions.Exit(Failure.exit_code)
 

@@ -75,7 +75,7 @@ class DpopFilter(Filter[Dpop]):
             return passed
         name = f"dpop:{self._passed[1].hex()}"
         seconds = self.spec.max_age + AHEAD
-        command = ["SET", name, "used", "NX", "PX", int(seconds * 1000)]
+        command = ("SET", name, "used", "NX", "PX", int(seconds * 1000))
         return self._store.ask(command, self._answered, self._failed)
 
     def _answered(self, was_new: Any) -> Verdict:

@@ -124,7 +124,7 @@ def stolen_token(lab: Target) -> Iterator[Found]:
 def compromised_edge(lab: Target) -> Iterator[Found]:
     """Whoever reads what the edge sends on, and stands beside the services."""
     with ExitStack() as stack:
-        if lab.architecture == "monolith":  # the edge is what stands before it: a proxy that ends TLS, say
+        if lab.architecture == MONOLITH:  # the edge is what stands before it: a proxy that ends TLS, say
             edge = tap.Tap(lab.instance.public_url.removeprefix("http://"))
             stack.callback(edge.close)
             _work(lab, f"http://{edge.address}")
@@ -150,10 +150,15 @@ def inside(service: str) -> Foothold:
 
     @contextmanager
     def there(lab: Target) -> Iterator[Found]:
-        with lab.staged(_staging(*spy.debug_endpoint(service))):
+        stage: tuple[Plant | Rewrite, ...] = spy.debug_endpoint(service)
+        url = ""
+        if lab.architecture == MONOLITH:  # no gateway leads there; identity is a process of its own there, too
+            where = service if service in lab.instance.ports else MONOLITH
+            stage, url = (Plant(where, "debug-endpoint"),), lab.service_url(where)
+        with lab.staged(_staging(*stage)):
             _work(lab)
             lab.call("bob", "GET", "/orders")
-            found = spy.inside(lab, service)
+            found = spy.inside(lab, service, url)
             own, foreign = rows(found["tables"], service)
             opened = [one for one in found["opened"] if one.split()[0] != service]
             yield NOTHING | found | {"opened": opened, "own": own, "records": found["records"] | {"rows": foreign}}
@@ -198,6 +203,7 @@ def down(service: str) -> Foothold:
     @contextmanager
     def there(lab: Target) -> Iterator[Found]:
         name = service if service in {*lab.instance.ports, "redis"} else MONOLITH
+        _work(lab)  # what they know of each other they know, as on any day
         with lab.for_now({"do": "stop", "name": name}, {"do": "start", "name": name}):
             yield NOTHING
 

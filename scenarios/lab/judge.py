@@ -101,7 +101,7 @@ def run_scenario(
 def also_in_the_mesh(verdict: Verdict, target: Target) -> None:
     """Attack the mesh with every control in place: whatever the scenario is about, that must fail, too."""
     began = time.monotonic()
-    with staged(verdict.scenario, target):
+    with target.staged(verdict.scenario):
         verdict.meshed = attack(verdict.scenario, target)
     verdict.seconds += time.monotonic() - began
     if verdict.meshed.outcome.breached:

@@ -83,14 +83,19 @@ def view(entries: Iterable[Entry]) -> list[dict[str, Any]]:
 
 
 def differences(found: Iterable[Entry], before: Iterable[Entry]) -> list[str]:
-    """What is otherwise than it was written down, as far as it was looked at."""
+    """What is otherwise than it was written down."""
     known = {(one.scenario, one.removed): one.breached for one in before}
     return [
-        f"{one.scenario}, without {one.removed}: {_word(one.breached)}, written down is "
-        + (_word(known[one.scenario, one.removed]) if (one.scenario, one.removed) in known else "nothing")
+        f"{one.scenario}, without {one.removed}: {_word(one.breached)}, written down is {_word(not one.breached)}"
         for one in found
-        if known.get((one.scenario, one.removed)) != one.breached
+        if known.get((one.scenario, one.removed), one.breached) != one.breached
     ]
+
+
+def new(found: Iterable[Entry], before: Iterable[Entry]) -> list[Entry]:
+    """What nobody has written down yet."""
+    known = {(one.scenario, one.removed) for one in before}
+    return [one for one in found if (one.scenario, one.removed) not in known]
 
 
 def _word(breached: bool) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from scenarios.lab import heat, show
 from scenarios.lab.blast import Cell
@@ -31,7 +30,7 @@ def html(verdicts: Iterable[Verdict], *, made: str, radius: Sequence[Cell] = ())
     )
     found = list(verdicts)
     told = [_told(one) for one in found]
-    picture = Markup(heat.svg(radius)) if radius else ""  # noqa: S704 (its texts are escaped there)
+    picture = heat.svg(radius) if radius else ""
     passed = sum(one.passed for one in found)
     return environment.get_template("report.html").render(told=told, made=made, passed=passed, radius=picture)
 
@@ -109,12 +108,12 @@ def _script(scenario: Scenario) -> list[str]:
     if scenario.instead:
         up = f"gatehouse up --detach --architecture {scenario.instead}"
         breaking = f"`gatehouse lab attack {scenario.id}`: there is no control for it here"
-        fixing = f"`gatehouse down`, `gatehouse up --detach{mesh}`, and attack again: the control is the architecture"
+        fixing = f"`gatehouse down`, `gatehouse up --detach{mesh}`, and attack again: who refuses now?"
     else:
         up = f"gatehouse up --detach{mesh}"
         breaking = f"`gatehouse lab break {scenario.id}`, then `gatehouse lab attack {scenario.id}`"
         own = f"their own: `gatehouse lab check {scenario.id}`"
-        fixing = f"`gatehouse lab fix {scenario.id}` (or {own}), and attack again"
+        fixing = f"`gatehouse lab fix {scenario.id}` (or {own}), and attack again: which line decided?"
     wrong = scenario.wrong_fixes[0].idea
     return [
         f"- **Before class**: `gatehouse lab run {scenario.id}` passes; `{up}`.",
@@ -123,7 +122,7 @@ def _script(scenario: Scenario) -> list[str]:
         "- **2:00 Where to repair it?** Let them say: gateway, mesh or service. Hints, one by one:",
         *(f"    - {text}" for text in scenario.hints),
         f"- **3:00 The wrong fix.** Somebody says: {wrong}. Let the others say why not.",
-        f"- **4:00 The control.** {fixing}: which line decided?",
+        f"- **4:00 The control.** {fixing}",
         "- **Afterwards**: `gatehouse lab reset`",
     ]
 

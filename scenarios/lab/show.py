@@ -115,7 +115,7 @@ def weakness_text(one: Weakness) -> str:
     if isinstance(one, Remove):
         return f"gateway: {one.filter} is taken off route {one.route or '(every route)'}"
     if isinstance(one, Plant):
-        return f"service {one.service}: left out: {one.name}"
+        return f"service {one.service}: planted: {one.name}"
     if isinstance(one, Option):
         return f"service {one.service}: {one.says}"
     if isinstance(one, Bypass):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 from gateway.cli.console import Failure
 from gateway.cli.instance import Instance
+from scenarios import cli
 from scenarios.catalogue import catalogue
 from scenarios.cli import lab
 from scenarios.lab import blast, judge, matrix, report, show, tap
@@ -103,8 +105,26 @@ def test_in_the_mesh_every_attack_fails(name: str, mesh: Instance) -> None:
     nothing_is_left(mesh)
 
 
+def test_the_self_check_runs_all_of_it_and_then_the_mesh(
+    instance: Instance, mesh: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, running = ("api5-bfla", "rogue-service"), {"gateway": instance, "mesh": mesh}
+    monkeypatch.setattr(cli, "catalogue", lambda: {name: catalogue()[name] for name in names})
+    monkeypatch.setattr(cli, "private_instance", lambda architecture: nullcontext(running[architecture]))
+    done = CliRunner().invoke(lab, ["selfcheck"])
+    assert done.exit_code == 0, done.output
+    assert "2 of 2 pass" in done.output
+    assert "In the mesh, fully defended, 2 of 2 attacks fail." in done.output
+    open_ = replace(catalogue()["api5-bfla"], attack=lambda _: Outcome(True, "all"))
+    monkeypatch.setattr(cli, "catalogue", lambda: {"api5-bfla": open_})
+    failed = CliRunner().invoke(lab, ["selfcheck", "--json"])
+    assert failed.exit_code == 1
+    [told] = json.loads(failed.stdout)["scenarios"]
+    assert told["faults"] == ["the attack got through the control: all", "the attack got through in the mesh: all"]
+
+
 def test_one_control_missing_is_as_it_was_written_down(mesh: Instance) -> None:
-    found = list(matrix.alone(catalogue()["soap-bomb"], Target(mesh)))
+    found = list(matrix.alone(catalogue()["api4-resources"], Target(mesh)))
     assert matrix.differences(found, matrix.written()) == []
     assert [one.breached for one in found] == [False, False]  # either of two is enough
     nothing_is_left(mesh)
@@ -243,6 +263,17 @@ def test_what_was_killed_half_way_is_taken_back_by_reset(instance: Instance) -> 
     Target(instance).weaken(service)
     assert run(instance, "reset")[0] == 0
     assert not judge.attack(service, Target(instance)).outcome.breached
+    nothing_is_left(instance)
+
+
+def test_a_switch_stays_where_it_was_put_until_reset(instance: Instance) -> None:
+    name = "compromised-third-party"
+    assert run(instance, "attack", name)[0] == 1  # nobody has pulled it
+    assert run(instance, "break", name)[0] == 0
+    code, said = run(instance, "fix", name)
+    assert (code, "stays in quarantine until" in said) == (0, True)
+    assert run(instance, "attack", name)[0] == 0
+    assert run(instance, "reset")[0] == 0
     nothing_is_left(instance)
 
 
