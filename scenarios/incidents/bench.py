@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -79,7 +80,7 @@ class Bench:
 
     def version_of(self, service: str) -> str:
         """Which version of a service runs."""
-        told = self.instance.supervisor({"do": "ps"})["processes"]
+        told = self._processes()
         return str(next(one["version"] for one in told if one["name"] == service))
 
     # -- and how it is taken back ----------------------------------------------------------------------------
@@ -118,7 +119,23 @@ class Bench:
         self.instance.supervisor({"do": "deploy", "name": service, "version": version}, WITHIN)
 
     def _reconfigure(self, process: str, settings: Mapping[str, Any]) -> None:
-        self.instance.supervisor({"do": "reconfigure", "name": process, "settings": dict(settings)}, WITHIN)
+        """It has the settings as soon as it is asked; on a busy machine it may be ready later than anybody waits."""
+        try:
+            self.instance.supervisor({"do": "reconfigure", "name": process, "settings": dict(settings)}, WITHIN)
+        except Failure:
+            end = time.monotonic() + WITHIN
+            while not self._is_up(process):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
+
+    def _is_up(self, process: str) -> bool:
+        named = [one["state"] for one in self._processes() if process in (one["name"], one.get("service"))]
+        return set(named) == {"running"}
+
+    def _processes(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.instance.supervisor({"do": "ps"})["processes"]
+        return found
 
     def _notes(self) -> list[Step]:
         return [Step(*one) for one in json.loads(self._file.read_text())["steps"]] if self._file.exists() else []

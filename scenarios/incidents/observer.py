@@ -17,7 +17,7 @@ from scenarios.incidents.metrics import GATEWAY, History
 from scenarios.incidents.model import Incident
 
 SCRAPE_SECONDS = 1.0
-TIMEOUT = 2.0
+TIMEOUT = 5.0
 NO_ALERTS = "no alerts are evaluated"
 log = logging.getLogger("incident")
 

@@ -23,6 +23,7 @@ from scenarios.incidents.catalogue import catalogue
 from scenarios.incidents.director import GO, Order, restore
 from scenarios.incidents.model import CAUSES, Incident, Judgement, judge
 from scenarios.lab import lock
+from scenarios.lab.target import Target
 
 DIRECTOR = "scenarios.incidents.director"
 WARM = 5.0
@@ -49,8 +50,7 @@ def start(
     fd = lock.take(instance.state_dir)
     try:
         clean(instance)
-        if (why := instance.admin("GET", "/config").get("override")) is not None:
-            raise Misuse(f"This instance is weakened already ({why['why']}).", "Take it back: gatehouse lab reset")
+        check_defended(instance)
         forget(instance.state_dir)
         process = _launch(instance, Order(str(instance.state_dir), incident.id, surprise, seconds, warm, fd))
     finally:
@@ -70,6 +70,18 @@ def check(instance: Instance, incident: Incident) -> None:
         raise Misuse("Incidents are about the shop.", "Start it with: gatehouse up --detach")
     if incident.architecture == "mesh" and not instance.authority_socket:
         raise Misuse(f"{incident.id} is about the mesh.", "Start one: gatehouse up --mesh --detach")
+
+
+def check_defended(instance: Instance) -> None:
+    """Whether nobody has changed it: two faults at once teach nothing.
+
+    Raises:
+        Misuse: somebody has.
+    """
+    override = instance.admin("GET", "/config").get("override")
+    changed = [*Target(instance).broken(), *([override["why"]] if override else [])]
+    if changed:
+        raise Misuse(f"This instance is weakened already ({', '.join(changed)}).", "Take it back: gatehouse lab reset")
 
 
 def possible(instance: Instance) -> list[Incident]:
@@ -138,7 +150,8 @@ def wait_visible(instance: Instance, within: float) -> Case:
     """
     found = _wait(instance, lambda one: one.visible is not None or one.phase != "running", within)
     if found is None or found.visible is None:
-        raise Failure(f"Not visible within {within:g} s: {found}")
+        came_to = "" if found is None else f" The signal came to {found.peak}; {found.why or found.phase}."
+        raise Failure(f"Not visible within {within:g} s.{came_to}")
     return found
 
 
