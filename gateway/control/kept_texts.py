@@ -29,16 +29,15 @@ class Kept:
 
 
 class KeptTexts:
-    """A ring of them; of two that mean the same, and so have one version, the later one."""
+    """A ring of them, each text once; of two that mean the same, and so have one version, the later one."""
 
     def __init__(self) -> None:
         self._texts: deque[Kept] = deque(maxlen=KEPT)
 
     def add(self, kept: Kept) -> None:
         """It is in force now."""
-        if self._texts and (self._texts[-1].text == kept.text or self._texts[-1].version == kept.version):
-            self._texts.pop()
-        self._texts.append(kept)
+        others = (one for one in self._texts if kept.text != one.text and kept.version != one.version)
+        self._texts = deque([*others, kept], maxlen=KEPT)
 
     def get(self, version: int) -> Kept | None:
         """That version's."""

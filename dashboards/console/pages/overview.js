@@ -31,7 +31,7 @@ export function open(root) {
     live(message) {
       say(sentence, latency, message.total);
       alerts.show(message.alerts);
-      traffic.show(message.traffic);
+      if (!message.supervisor_error) traffic.show(message.traffic);
       map.show(message);
       latest.show(message);
       for (const [name, one] of charts) one.show(message.course[name]);

@@ -25,10 +25,10 @@ export function oneRequest() {
     let drawn = "";
     for (const pause of ASKS) {
       await new Promise((done) => setTimeout(done, pause));
-      const [told, trace] = await Promise.all([found(`/explanations/${id}`), found(`/traces/${id}`)]);
+      const told = await get(`/requests/${id}`);
       if (mine !== turn) return;
-      const now = `${told?.explanations.length ?? 0} ${trace?.span_count ?? 0}`;
-      if (now !== drawn && now !== "0 0") draw(node, id, told, trace);
+      const now = `${told.explanations.length} ${told.trace?.span_count ?? 0}`;
+      if (now !== drawn && now !== "0 0") draw(node, id, told);
       drawn = now;
     }
     if (drawn === "0 0") node.replaceChildren(back(), empty("Nothing is known of this request", "Only the latest are kept, and only those that were refused, broken or sampled."));
@@ -36,19 +36,10 @@ export function oneRequest() {
   return { node, show, close: () => { turn += 1; } };
 }
 
-async function found(path) {
-  try {
-    return await get(path);
-  } catch (error) {
-    if (error.status === 404) return null;
-    throw error;
-  }
-}
-
 const back = () => el("p", {}, el("a", { href: "#/requests" }, "← All requests"));
 
-function draw(node, id, told, trace) {
-  const parts = (told?.explanations ?? []).flatMap((one) => [head(one), way(one, told.services)]);
+function draw(node, id, { explanations, services, trace }) {
+  const parts = explanations.flatMap((one) => [head(one), way(one, services)]);
   if (parts.length === 0) parts.push(el("h1", {}, shown(trace.name)));
   const times = panel("Where the time went", { note: trace ? `${trace.span_count} ${trace.span_count === 1 ? "span" : "spans"} of ${trace.services.join(", ")} · ${millis(trace.duration_ms)}` : "" });
   times.body.append(trace ? waterfall(trace) : empty("No trace", "This request was not sampled; the decisions above are kept all the same."));

@@ -33,7 +33,8 @@ export function configPart() {
   async function refresh(line) {
     if (!mayChange()) return closed(card.body);
     const document = await get("/config/text");
-    setText(text.title, document.file);
+    setText(text.title, shown(document.file.split("/").at(-1)));
+    text.title.title = document.file;
     text.set(document.text, line);
     card.note(document.override ? `a trial since ${clock(document.override.since * 1000)}: ${document.override.why}` : "the file's");
     file.hidden = !document.override;

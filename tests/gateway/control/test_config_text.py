@@ -95,6 +95,8 @@ def test_only_the_latest_texts_are_kept_and_one_of_each_version() -> None:
     found = kept.get(KEPT + 3)
     assert found is not None
     assert found.text.endswith("other words")
+    kept.add(Kept(99, "now", "the file", found.text))
+    assert [one["version"] for one in kept.view()][:2] == [99, KEPT + 2]
 
 
 def test_differences_in_words_and_in_meaning() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from gateway.control.cpu import CpuMeter, look
 
@@ -10,7 +11,7 @@ from gateway.control.cpu import CpuMeter, look
 def test_what_was_used_between_two_looks() -> None:
     now, used, began = 10.0, {7: 1.0, 8: 5.0}, {7: 100.0, 8: 100.0}
     meter = CpuMeter(lambda: now, lambda pid: (began[pid], used[pid]) if pid in used else None)
-    processes = [
+    processes: list[dict[str, Any]] = [
         {"name": "a", "pid": 7},
         {"name": "b", "pid": 8},
         {"name": "gone", "pid": 9},
