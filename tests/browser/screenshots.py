@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, RUNNING, THEMES, Console, running_already
 from tests.integration.conftest import Shop, running
@@ -34,10 +34,50 @@ PAGES = {
     "console-requests": "#/requests",
     "console-routes": "#/routes",
     "console-config": "#/routes/config",
-    "console-services": "#/services",
-    "console-lab": "#/lab",
-    "console-lessons": "#/lessons",
+    "console-services": "#/services/orders",
+    "console-lessons": "#/lessons/api-or-microservice",
+    "console-lab": "#/lab/api1-bola",
+    "console-present": "#/lab/api1-bola?present",
 }
+LONG_MS = 120_000
+
+
+def attacked(page: Page) -> None:
+    """The scenario of this page is broken, and its attack got through."""
+    tools = page.locator(".attack .tools")
+    tools.get_by_role("button", name="Attack", exact=True).wait_for(timeout=LONG_MS)
+    if tools.get_by_role("button", name="Break").count():
+        tools.get_by_role("button", name="Break").click()
+        tools.get_by_role("button", name="Fix", exact=True).wait_for(timeout=LONG_MS)
+    tools.get_by_role("button", name="Attack", exact=True).click()
+    expect(page.locator(".attack .verdict")).to_contain_text("BREACHED", timeout=LONG_MS)
+    expect(page.locator(".path .box.open")).to_be_visible(timeout=LONG_MS)
+
+
+def presented(page: Page) -> None:
+    """The slide of the attack, when it is over."""
+    foot = page.locator(".presenter .foot")
+    for told in ("take the control away", "go on", "attack, step by step", "sends"):
+        page.keyboard.press(" ")
+        expect(foot).to_contain_text(told, timeout=LONG_MS)
+    page.keyboard.press("a")
+    expect(page.locator(".presenter .verdict")).to_contain_text("BREACHED", timeout=LONG_MS)
+    expect(page.locator(".path .box.open").last).to_be_visible(timeout=LONG_MS)
+    expect(foot).to_contain_text("go on", timeout=LONG_MS)
+
+
+def opened(page: Page) -> None:
+    """The log, or the lesson, is there."""
+    page.locator(".lines li, .typed-command").first.wait_for(timeout=LONG_MS)
+
+
+BEFORE = {
+    "console-services": opened,
+    "console-lessons": opened,
+    "console-lab": attacked,
+    "console-present": presented,
+}
+"""What is done on a page before its picture is taken."""
 
 
 @contextmanager
@@ -65,6 +105,8 @@ def take(browser: Browser, one: Shop, theme: str, pages: dict[str, str]) -> None
     console = Console(context.new_page(), one)
     for name, place in pages.items():
         page: Page = console.open(place)
+        if name in BEFORE:
+            BEFORE[name](page)
         page.wait_for_timeout(2_500)
         path = IMAGES / f"{name}-{theme}.png"
         path.write_bytes(packed(page.screenshot()))
@@ -74,7 +116,7 @@ def take(browser: Browser, one: Shop, theme: str, pages: dict[str, str]) -> None
 
 
 def main() -> None:
-    """Every page, and one denied request in full."""
+    """Every page, and one denied request in full; or those alone whose names are given."""
     with shop() as one, sync_playwright() as playwright:
         denied = json.loads(one.gatehouse("call", "partner", "POST", "/orders", "-d", "{}", "--json", code=1))
         followed = json.loads(one.gatehouse("call", "alice", "GET", "/orders/1001", "--json"))
@@ -84,6 +126,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         for theme in THEMES:
             take(browser, one, theme, {name: place for name, place in pages.items() if name in wanted})
+            one.gatehouse("lab", "reset")
         browser.close()
 
 

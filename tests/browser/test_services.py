@@ -16,7 +16,7 @@ def fact(page: Page, name: str) -> str:
 
 
 def test_a_log_line_is_text_whatever_stands_in_it(console: Any, accessible: Any) -> None:
-    console.shop.send("GET", "/products/1", headers={"User-Agent": MARKUP})
+    console.shop.send("GET", "/products?ids=1", headers={"User-Agent": MARKUP})
     page = console.open("#/services/orders")
     line = page.locator(".lines li", has_text=MARKUP).first
     page.get_by_role("button", name="All fields").click()
