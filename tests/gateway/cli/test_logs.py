@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.logs import added_lines, last_lines, readable
+from gateway.cli.logs import readable
 from gateway.control import log_files
+from gateway.control.log_files import added_lines, last_lines
 
 LINE = {"time": "2025-01-01T10:00:00Z", "level": "info", "message": "order created", "order_id": 7, "subject": None}
 
