@@ -52,7 +52,7 @@ def test_a_service_gets_copies_and_another_version(console: Any) -> None:
     page.get_by_label("Copies").fill("1", timeout=LONG)
     page.get_by_role("button", name="Scale").click()
     expect(page.locator(".toast.good", has_text="1 copy")).to_be_visible(timeout=LONG)
-    page.get_by_label("Version").select_option("v2")
+    page.locator("#version").select_option("v2")
     page.get_by_role("button", name="Deploy").click()
     back = page.get_by_role("button", name="Roll back to v1")
     expect(back).to_be_visible(timeout=LONG)
@@ -63,7 +63,7 @@ def test_a_service_gets_copies_and_another_version(console: Any) -> None:
 
 def test_faults_are_planted_and_taken_out(console: Any) -> None:
     page = console.open("#/services")
-    page.get_by_label("Route", exact=True).select_option("products-read")
+    page.locator("#fault-route").select_option("products-read")
     page.get_by_label("to requests, %").fill("100")
     page.get_by_role("button", name="Plant").click()
     expect(page.locator(".planted-one")).to_contain_text("100 % answered 503", timeout=LONG)
@@ -83,10 +83,10 @@ def test_who_came_without_the_link_may_only_look(console: Any) -> None:
 
 def test_an_incident_is_started_guessed_at_and_ended(console: Any) -> None:
     page = console.open("#/services")
-    page.get_by_label("or this one").select_option("error-burst", timeout=LONG)
+    page.locator("#incident").select_option("error-burst", timeout=LONG)
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.locator(".ticket")).to_be_visible(timeout=LONG)
-    page.get_by_label("Service", exact=True).select_option("payments")
+    page.locator("#culprit").select_option("payments")
     page.get_by_role("button", name="Answer").click()
     expect(page.locator(".answers li")).to_contain_text("Not it", timeout=LONG)
     page.get_by_role("button", name="Give up").click()
