@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scenarios.lab.model import Control, Option, Outcome, Plant, Scenario, WrongFix
+from scenarios.lab.model import Control, Option, Outcome, Plant, Remove, Scenario, WrongFix
 from scenarios.lab.target import Target
 
 ITEM = {"items": [{"product_id": 4, "quantity": 1}]}
@@ -56,7 +56,10 @@ SCENARIO = Scenario(
     claims=("C6", "C15"),
     difficulty=3,
     minutes=8,
-    stage=(Option("payments", "misbehave", "inject", "the third party puts SQL and script into its answers"),),
+    stage=(
+        Option("payments", "misbehave", "inject", "the third party puts SQL and script into its answers"),
+        Remove("ask-payments", "OpenApiValidation"),  # else the egress gateway lets no such answer in
+    ),
     weaknesses=(Plant("orders", "trusts-the-provider"),),
     control=Control(
         name="answers are read as those of a stranger: form, values that we asked for, the one address, size and time",

@@ -72,7 +72,7 @@ def benign(lab: Target) -> bool:
 
 
 def _port(lab: Target) -> int:
-    return lab.instance.ports["payments"]
+    return lab.instance.ports["to-payments"]
 
 
 SCENARIO = Scenario(

@@ -40,13 +40,18 @@ ORDER = (
     "smuggling",
     # Tokens
     "token_forgery",
+    "token_claims",
+    "token_replay",
     "token_revocation",
+    "jwks_flood",
     # the architecture: what compromise reaches, and what stops it
     "rogue_service",
     "compromised_service",
+    "stolen_db_credential",
     "eavesdropping",
     "compromised_edge",
     "confused_deputy",
+    "compromised_third_party",
     # resilience: one part fails, and the others go on
     "slow_dependency",
     "cascade",

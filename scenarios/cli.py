@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -16,8 +17,8 @@ from gateway.cli.hints import command
 from gateway.cli.instance import Instance, find
 from gateway.cli.options import json_option, state_dir_option
 from scenarios.catalogue import catalogue, find_scenario
-from scenarios.lab import blast, judge, lock, show
-from scenarios.lab.model import ARCHITECTURES, Scenario
+from scenarios.lab import blast, heat, judge, lock, matrix, show
+from scenarios.lab.model import ARCHITECTURES, Open, Scenario
 from scenarios.lab.private import private_instance
 from scenarios.lab.target import COPIES, Target
 from scenarios.lab.watching import Watcher
@@ -50,7 +51,7 @@ def list_(as_json: bool) -> None:
         for one in catalogue().values()
     )
     console().print(table(("ID", "TITLE", "CONTROL IN", "ARCHITECTURE", "DIFFICULTY", "REFERENCE"), rows))
-    only = [one.id for one in catalogue().values() if one.instead and one.architecture == "mesh"]
+    only = [one.id for one in catalogue().values() if one.instead == "gateway"]
     click.echo(f"Only the mesh stops {', '.join(only)}.")
 
 
@@ -87,8 +88,9 @@ def show_(scenario: str) -> None:
 
 @lab.command()
 @click.argument("scenario")
+@click.option("--seed", type=int, help="Make up the same things each time; times and trace ids are left out.")
 @json_option
-def run(scenario: str, as_json: bool) -> None:
+def run(scenario: str, seed: int | None, as_json: bool) -> None:
     """Attack a shop of the lab's own, without the control and with it.
 
     Exit code 1 when the scenario does not pass: not breached without, not stopped with, or honest people kept out.
@@ -97,18 +99,19 @@ def run(scenario: str, as_json: bool) -> None:
     Examples:
       gatehouse lab run api1-bola
       gatehouse lab run api1-bola --json | jq .with.attack
+      gatehouse lab run jwks-flood --seed 7
     """
     chosen = find_scenario(scenario)
     elsewhere = None
     if chosen.instead:
         with private_instance(chosen.instead) as instance:
-            elsewhere = judge.run_elsewhere(chosen, Target(instance))
+            elsewhere = judge.run_elsewhere(chosen, Target(instance, seed=seed))
     with private_instance(chosen.architecture) as instance:
-        verdict = judge.run_scenario(chosen, Target(instance), elsewhere)
+        verdict = judge.run_scenario(chosen, Target(instance, seed=seed), elsewhere)
     if as_json:
         print_json(verdict.view())
     else:
-        show.print_verdict(verdict)
+        show.print_verdict(verdict, seeded=seed is not None)
     if not verdict.passed:
         raise click.exceptions.Exit(Failure.exit_code)
 
@@ -116,14 +119,14 @@ def run(scenario: str, as_json: bool) -> None:
 @lab.command()
 @json_option
 def selfcheck(as_json: bool) -> None:
-    """Run the whole catalogue, as a trainer does before class.
+    """Run the whole catalogue, as a trainer does before class; then all of it against the mesh, fully defended.
 
     \b
     Examples:
       gatehouse lab selfcheck
     """
     began = time.monotonic()
-    verdicts = _run_all(list(catalogue().values()))
+    verdicts = _run_all(list(catalogue().values()), meshed=True)
     if as_json:
         print_json({"seconds": round(time.monotonic() - began, 1), "scenarios": [one.view() for one in verdicts]})
     else:
@@ -131,29 +134,42 @@ def selfcheck(as_json: bool) -> None:
         console().print(table(("SCENARIO", "VERDICT", "TOOK"), rows))
         passed = sum(one.passed for one in verdicts)
         click.echo(f"{passed} of {len(verdicts)} pass, in {time.monotonic() - began:.0f} s.")
+        stopped = sum(not (one.meshed or one.defended).outcome.breached for one in verdicts)
+        click.echo(f"In the mesh, fully defended, {stopped} of {len(verdicts)} attacks fail.")
     if not all(one.passed for one in verdicts):
         raise click.exceptions.Exit(Failure.exit_code)
 
 
-def _run_all(wanted: list[Scenario]) -> list[judge.Verdict]:
-    """Run scenarios on shops of the lab's own, one for each architecture, with a progress bar."""
+def _run_all(wanted: list[Scenario], *, thorough: bool = False, meshed: bool = False) -> list[judge.Verdict]:
+    """Run scenarios on shops of the lab's own, one for each architecture, with a progress bar.
+
+    `meshed` attacks the fully defended mesh with those that belong to another architecture, too.
+    """
     from rich.progress import Progress
 
     verdicts: list[judge.Verdict] = []
     elsewhere: dict[str, judge.Run] = {}
     with Progress(console=console(stderr=True)) as progress:
-        bar = progress.add_task("scenarios", total=len(wanted))
+        bar = progress.add_task(
+            "scenarios", total=len(wanted) + meshed * sum(one.architecture != "mesh" for one in wanted)
+        )
         for architecture in ARCHITECTURES:
             chosen = [one for one in wanted if architecture in (one.instead, one.architecture)]
-            if not chosen:
+            again = list(verdicts) if meshed and architecture == "mesh" else []
+            if not chosen and not again:
                 continue
             with private_instance(architecture) as instance:
                 for one in chosen:
                     progress.update(bar, description=one.id)
                     if one.architecture != architecture:
-                        elsewhere[one.id] = judge.run_elsewhere(one, Target(instance))
+                        elsewhere[one.id] = judge.run_elsewhere(one, Target(instance), thorough=thorough)
                         continue
-                    verdicts.append(judge.run_scenario(one, Target(instance), elsewhere.get(one.id)))
+                    other = elsewhere.get(one.id)
+                    verdicts.append(judge.run_scenario(one, Target(instance), other, thorough=thorough))
+                    progress.advance(bar)
+                for verdict in again:
+                    progress.update(bar, description=f"{verdict.scenario.id}, in the mesh")
+                    judge.also_in_the_mesh(verdict, Target(instance))
                     progress.advance(bar)
     return verdicts
 
@@ -161,23 +177,28 @@ def _run_all(wanted: list[Scenario]) -> list[judge.Verdict]:
 @lab.command("report")
 @click.argument("scenario", required=False)
 @click.option("--all", "everything", is_flag=True, help="The whole catalogue.")
+@click.option("--blast-radius", "radius", is_flag=True, help="With the picture of `gatehouse lab blast-radius`.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write."
 )
-def report_(scenario: str | None, everything: bool, output: Path) -> None:
+def report_(scenario: str | None, everything: bool, radius: bool, output: Path) -> None:
     """Run scenarios and write a page to hand out: one HTML file, nothing fetched.
+
+    With the trace, the log lines, the counters and the deciding line of the request that tells most, on both sides.
 
     \b
     Examples:
       gatehouse lab report api1-bola -o bola.html
-      gatehouse lab report --all -o lab.html
+      gatehouse lab report --all --blast-radius -o lab.html
     """
     from scenarios.lab import report
 
     if everything == bool(scenario):
         raise Misuse("Name a scenario, or say --all.")
-    verdicts = _run_all(list(catalogue().values()) if everything else [find_scenario(str(scenario))])
-    output.write_text(report.html(verdicts, made=time.strftime("%Y-%m-%d")), "utf-8")
+    wanted = list(catalogue().values()) if everything else [find_scenario(str(scenario))]
+    verdicts = _run_all(wanted, thorough=True)
+    cells = _measured() if radius else []
+    output.write_text(report.html(verdicts, made=time.strftime("%Y-%m-%d"), radius=cells), "utf-8")
     click.echo(f"{output}: {sum(one.passed for one in verdicts)} of {len(verdicts)} pass.")
     if not all(one.passed for one in verdicts):
         raise click.exceptions.Exit(Failure.exit_code)
@@ -267,7 +288,8 @@ def attack(scenario: str, step: bool, events: bool, via: str | None, state_dir: 
         colour, word = ("red", "BREACHED") if found.outcome.breached else ("green", "STOPPED")
         click.secho(f"{word}: {found.outcome.got}", fg=colour, bold=True)
         if found.outcome.breached and target.architecture == chosen.instead:
-            click.echo(f"This architecture ({target.architecture}) has no control for it: gatehouse up --mesh")
+            up = f"gatehouse up --architecture {chosen.architecture}"
+            click.echo(f"This architecture ({target.architecture}) has no control for it: {up}")
     if found.outcome.breached:
         raise click.exceptions.Exit(Failure.exit_code)
 
@@ -287,9 +309,13 @@ def fix(scenario: str, state_dir: Path | None) -> None:
         if chosen.id not in target.broken():
             raise Misuse(f"{chosen.id} is not weakened.", "gatehouse lab break weakens it")
         target.restore(chosen)
+        if switches := [one for one in chosen.weaknesses if isinstance(one, Open)]:
+            target.defend(chosen)
     click.secho(f"DEFENDED: {chosen.control.name}, in the {chosen.control.where}.", fg="green", bold=True)
     for line in chosen.control.lines.splitlines():
         click.echo(f"  + {line}")
+    for one in switches:
+        click.echo(f"{one.third_party} stays in quarantine until: gatehouse lab reset")
 
 
 @lab.command()
@@ -322,18 +348,75 @@ def check(scenario: str, state_dir: Path | None) -> None:
 
 
 @lab.command("blast-radius")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the picture as a page, too."
+)
 @json_option
-def blast_radius(as_json: bool) -> None:
-    """How far each foothold reaches, in each architecture; on shops of the lab's own.
+def blast_radius(output: Path | None, as_json: bool) -> None:
+    """How far each foothold reaches, in each of the four architectures; on shops of the lab's own.
 
     The attacker's program stands there for real, and counts: services and operations of others that it can use,
-    records that it can read, databases that it can open; and what people can still do.
+    records that it can read, secrets that it finds, databases that it can open. Where a part is lost instead, people
+    do what people do, and what still works is counted. It takes some minutes.
 
     \b
     Examples:
       gatehouse lab blast-radius
+      gatehouse lab blast-radius -o radius.html
       gatehouse lab blast-radius --json | jq '.cells[] | select(.foothold == "inside orders")'
     """
+    cells = _measured()
+    if as_json:
+        print_json({"journeys": len(blast.JOURNEYS), "cells": [blast.view(one) for one in cells]})
+    else:
+        heat.print_radius(cells)
+    if output:
+        from scenarios.lab import report
+
+        output.write_text(report.html([], made=time.strftime("%Y-%m-%d"), radius=cells), "utf-8")
+        click.echo(f"Written: {output}", err=as_json)
+
+
+@lab.command("matrix")
+@click.option("--write", "write_down", is_flag=True, help="Write down what was found, for later runs to compare.")
+@json_option
+def matrix_(write_down: bool, as_json: bool) -> None:
+    """Take each control away alone, from the full configuration (the mesh), and attack.
+
+    Says which attacks get through with only that one missing, and which are stopped by another control all the same:
+    defence in depth. Exit code 1 when it is otherwise than it was written down. On a shop of the lab's own.
+
+    \b
+    Examples:
+      gatehouse lab matrix
+      gatehouse lab matrix --json | jq '.entries[] | select(.breached | not)'
+    """
+    from rich.progress import Progress
+
+    entries: list[matrix.Entry] = []
+    with Progress(console=console(stderr=True)) as progress, private_instance("mesh") as instance:
+        bar = progress.add_task("matrix", total=len(catalogue()))
+        for one in catalogue().values():
+            progress.update(bar, description=one.id)
+            entries += matrix.alone(one, Target(instance))
+            progress.advance(bar)
+    if write_down:
+        matrix.WRITTEN.write_text(json.dumps(matrix.view(entries), indent=1) + "\n", "utf-8")
+    depth, otherwise = matrix.in_depth(entries), matrix.differences(entries, matrix.written())
+    if as_json:
+        print_json({"entries": matrix.view(entries), "in_depth": depth, "differences": otherwise})
+    else:
+        show.print_matrix(entries, depth)
+        for line in otherwise:
+            click.secho(f"OTHERWISE: {line}", fg="red")
+        if unknown := matrix.new(entries, matrix.written()):
+            click.echo(f"Not written down yet: {len(unknown)}; gatehouse lab matrix --write")
+    if otherwise:
+        raise click.exceptions.Exit(Failure.exit_code)
+
+
+def _measured() -> list[blast.Cell]:
+    """Every foothold in every architecture, with a progress bar."""
     from rich.progress import Progress
 
     cells: list[blast.Cell] = []
@@ -344,10 +427,7 @@ def blast_radius(as_json: bool) -> None:
                 for cell in blast.radius(Target(instance)):
                     cells.append(cell)
                     progress.update(bar, advance=1, description=f"{architecture}: {cell.foothold}")
-    if as_json:
-        print_json({"journeys": len(blast.JOURNEYS), "cells": [blast.view(one) for one in cells]})
-    else:
-        show.print_radius(cells)
+    return cells
 
 
 @lab.command()
@@ -406,5 +486,8 @@ def at_work(state_dir: Path | None, via: str | None = None) -> Iterator[Target]:
 
 def _check_architecture(scenario: Scenario, instance: Instance) -> None:
     running = Target(instance).architecture
-    if scenario.architecture == "mesh" and running not in (scenario.instead, "mesh"):
-        raise Misuse(f"{scenario.id} is about the mesh.", "Start one: gatehouse up --mesh")
+    if running in (scenario.instead, "mesh") or (running == "gateway" and scenario.architecture == "gateway"):
+        return
+    wanted = dict.fromkeys(filter(None, (scenario.instead, scenario.architecture, "mesh")))
+    starts = f"gatehouse up --architecture {scenario.architecture}"
+    raise Misuse(f"{scenario.id} is told in the architecture {' or '.join(wanted)}; this is {running}.", starts)

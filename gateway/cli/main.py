@@ -49,6 +49,10 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "promote": Entry("deploying", "Make a service's canary its version."),
         "rollback": Entry("deploying", "Take a service's canary back, or go back to the version before."),
     },
+    "Watch": {
+        "top": Entry("top", "Watch requests, refusals, services and alerts, live."),
+        "alerts": Entry("alerts", "Show the alerts that fire, and those that are about to."),
+    },
     "Configuration": {
         "check": Entry("check", "Check a configuration file; nothing is started."),
         "reload": Entry("reload", "Read the configuration again, now."),
@@ -59,6 +63,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "canary": Entry("canary", "Show how canaries do, or change what one gets."),
         "limits": Entry("limits", "Show who has used how much of each limit."),
         "cache": Entry("cache", "Show what the caches hold, or forget it."),
+        "egress": Entry("egress", "See which third parties services call, and shut one out."),
         "import": Entry("importing", "Make a configuration from an OpenAPI document."),
     },
     "Mesh": {

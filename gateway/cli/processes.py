@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from gateway.cli import isolation
+from gateway.cli.alerts import sentence_of
 from gateway.cli.console import Failure, console, duration, mebibytes, print_json, table
 from gateway.cli.instance import find
 from gateway.cli.options import json_option, state_dir_option
@@ -50,6 +51,7 @@ def ps(state_dir: Path | None, as_json: bool) -> None:
     click.echo(f"\n{_sum(processes, instance.ready_seconds)}")
     for sentence in isolation.sentences(processes):
         click.echo(visible(sentence))
+    click.echo(visible(sentence_of(instance)))
     print_console_link(instance)
 
 

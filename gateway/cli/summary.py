@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 DEFENCES = {
     "monolith": """\
-Defended: tokens are checked, and who may read what; identity slows down who guesses one account's password.
-Not defended: no gateway limits requests, sizes or guesses by address; /metrics and the probes answer on the public
+Defended: tokens are checked, and who may read what.
+Not defended: no gateway limits requests, sizes or guesses at passwords; /metrics and the probes answer on the public
 port. Whoever takes over one module has all of them: their memory, their one database, their one account in Redis.
 This is for teaching, not for production.""",
     "flat": """\
@@ -37,6 +37,7 @@ Defended: at the gateway, as far as its routes say: which operations are open at
 Not defended: behind the gateway, the services talk plain HTTP and do not know who calls. Any program on
 this machine can reach their ports directly, past the gateway's limits, and could pose as a service. (They
 do check users' tokens themselves.) `gatehouse up --mesh` gives every service an identity.
+Attacks of the lab that only the mesh stops: rogue-service, compromised-service, eavesdropping.
 This is for teaching, not for production.""",
     "mesh": """\
 Defended: all that the gateway defends. Between the services: mutual TLS; each proves its identity and is called only
@@ -121,11 +122,20 @@ def _shop_rows(instance: Instance) -> Iterator[tuple[str, str, str, str]]:
         )
     if "internal" in ports:
         yield "gateway", f"http://127.0.0.1:{ports['internal']}", "internal", "routes between services"
+    if "to-payments" in ports:
+        yield (
+            "egress",
+            f"http://127.0.0.1:{ports['to-payments']}",
+            "internal",
+            "the way out to payments, and back only what was agreed",
+        )
     for entry in arranged(load_manifest(default_manifest()), architecture).services:
         if entry.name in ports:
             yield entry.name, f"http://127.0.0.1:{ports[entry.name]}", _reach(entry, architecture), entry.about
     if "redis" in ports:
         yield "redis", f"127.0.0.1:{ports['redis']}", "internal", "events; one user per service"
+    if "prometheus" in ports:
+        yield "prometheus", f"http://127.0.0.1:{ports['prometheus']}", "internal", "history of all numbers, alerts"
     yield "control", instance.admin_url, "internal", "admin API and console"
     yield "control", instance.collector_url, "internal", "trace collector (OTLP over HTTP)"
 

@@ -12,6 +12,7 @@ from gateway.control.guard import Guard
 from gateway.control.plane import ControlPlane
 from gateway.control.problems import problems
 from gateway.control.views import (
+    alerts,
     caches,
     canaries,
     certificates,
@@ -19,6 +20,7 @@ from gateway.control.views import (
     config,
     config_text,
     console,
+    egress,
     explanations,
     faults,
     health,
@@ -69,8 +71,8 @@ def application(plane: ControlPlane, guard: Guard) -> web.Application:
     app = web.Application(middlewares=[problems, guard.middleware], client_max_size=MAX_BODY)
     app.on_response_prepare.append(_headers)
     for topic in (
-        health, config, config_text, certificates, canaries, clusters, explanations, limits, caches, mesh, placement,
-        traffic, services, logs, faults, jobs, lab, lessons, incidents,
+        health, config, config_text, certificates, canaries, clusters, egress, explanations, limits, caches, mesh,
+        placement, traffic, services, alerts, logs, faults, jobs, lab, lessons, incidents,
     ):  # fmt: skip
         app.add_routes(topic.routes(plane))
     app.add_routes(console.routes(guard))

@@ -14,10 +14,12 @@ import logging
 import os
 import secrets
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from gateway.control.egress_part import EGRESS
 from gateway.control.messages import MAX_LINE, Ack, Answer, Explanations, Hello, Requests, Stats, encode, parse
 
 log = logging.getLogger(__name__)
@@ -127,18 +129,23 @@ class Channel:
 
     def broadcast(self, message: dict[str, Any]) -> None:
         """Send one message to every worker."""
-        line = encode(message)
+        self.spread(lambda _: message)
+
+    def spread(self, message: Callable[[str], dict[str, Any]]) -> None:
+        """Send every worker the message for its role."""
+        lines = {role: encode(message(role)) for role in {worker.role for worker in self.workers}}
         for worker in self.workers:
-            worker.send(line)
+            worker.send(lines[worker.role])
 
     async def ask(self, ask: str, request: dict[str, Any], within: float = 5.0) -> dict[str, Any]:
-        """Ask one worker, the one with the newest configuration.
+        """Ask one worker, the one with the newest configuration, that has all of it.
 
         Raises:
             NoWorkerError: none is connected, or it has too many open questions.
             TimeoutError: no answer within `within` seconds.
         """
-        worker = max(self.workers, key=lambda one: one.version or 0, default=None)
+        whole = (one for one in self.workers if one.role != EGRESS)
+        worker = max(whole, key=lambda one: one.version or 0, default=None)
         if worker is None:
             raise NoWorkerError
         return await self._ask(worker, ask, request, within)

@@ -44,6 +44,7 @@ def live_message(plane: ControlPlane) -> dict[str, Any]:
         "workers": worker_views(plane),
         "requests": [brief(record) for record in plane.request_log.latest(MAX_REQUESTS)],
         "traffic": traffic_state(plane),
+        "alerts": plane.alerts.view(),
     }
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gateway.control import edges
+from gateway.control.alerts import Alerts
 from gateway.control.canary.keeper import Canaries
 from gateway.control.channel import Events, Worker, WorkerChannel
 from gateway.control.course import Course
+from gateway.control.instance_metrics import InstanceMetrics
 from gateway.control.jobs import Jobs
 from gateway.control.live import Live
 from gateway.control.live_message import live_message
@@ -22,6 +24,7 @@ from gateway.control.metrics_merge import MetricsBook
 from gateway.control.metrics_render import ControlMetrics
 from gateway.control.past_store import PastStore
 from gateway.control.placed import Placed
+from gateway.control.quarantine import Quarantine
 from gateway.control.rates import HISTOGRAM, RateBook, Tally, Totals
 from gateway.control.reload import Loader, Override, Reloader, Source
 from gateway.control.request_log import RequestLog
@@ -31,6 +34,7 @@ from gateway.control.supervisor_client import SupervisorClient
 from gateway.control.trace_store import TraceStore
 from gateway.control.watch import watch
 from gateway.spec.mesh import with_identities
+from gateway.spec.mesh_egress import with_callers
 from gateway.spec.models import Spec
 
 log = logging.getLogger(__name__)
@@ -56,9 +60,10 @@ class ControlPlane(Events):
         self.channel = WorkerChannel(settings.control_socket, self, settings.control_secret.get_secret_value())
         self.mesh: MeshPart | None = None
         self.placed = Placed(self, settings.placement)
+        self.quarantine = Quarantine(settings.state_dir / "quarantine.json")
         if settings.mesh:
             self.mesh = MeshPart(settings.mesh, settings.state_dir, settings.variables, self.placed.moved, self)
-            load = in_mesh(load, self.mesh.identities)
+            load = in_mesh(load, self.mesh.identities, self.mesh.callers)
             self.placed.register()
         source = Source(
             settings.config,
@@ -66,11 +71,15 @@ class ControlPlane(Events):
             load,
             settings.variables,
             self.placed.endpoints(),
-            self.placed.shape,
+            lambda document: self.quarantine.shape(self.placed.shape(document)),
         )
         self.reloader = Reloader(source, self.channel, self.metrics)
         channels = [self.channel, self.mesh.channel] if self.mesh else [self.channel]
         self.canaries = Canaries(settings.state_dir, channels, self.metrics)
+        self.alerts = Alerts(settings.prometheus)
+        self.metrics.registry.register(
+            InstanceMetrics(lambda: self.services.processes, lambda: self.override is not None)
+        )
         self.live = Live(lambda: live_message(self), self._tick)
         self.jobs = Jobs(settings.state_dir)
         self._tasks: list[asyncio.Task[None]] = []
@@ -91,6 +100,8 @@ class ControlPlane(Events):
         self.follow()
         await self.channel.start()
         jobs: list[Callable[[], Awaitable[None]]] = [self._watch, self.services.run, self.live.run, self.placed.judge]
+        if self.alerts.url:
+            jobs.append(self.alerts.run)
         if self.mesh is not None:
             await self.mesh.start()
             jobs += self.mesh.jobs()
@@ -110,6 +121,17 @@ class ControlPlane(Events):
 
     async def _watch(self) -> None:
         await watch(self.settings.config, lambda: self.reloader.reload("file"))
+
+    async def set_quarantine(self, third_party: str, why: str | None) -> list[str]:
+        """Shut a third party out, or let it in again (None), and wait until everybody does; who does not, and why.
+
+        A quarantine that somebody has not heard of stays decided; a release holds for everybody or for nobody.
+        """
+        before = self.quarantine.change(third_party, why)
+        result = await self.reloader.move("quarantine")
+        if result.errors and why is None:
+            self.quarantine.put_back(before)
+        return list(result.errors)
 
     def follow(self) -> None:
         """Let canaries follow the configuration, but not one that workers may still refuse."""
@@ -187,11 +209,11 @@ class ControlPlane(Events):
         self.metrics.trace_bytes.set(self.traces.size)
 
 
-def in_mesh(load: Loader, identities: Mapping[str, str]) -> Loader:
-    """The same, for a gateway that is one of a mesh: what it calls by service must prove to be that service."""
+def in_mesh(load: Loader, identities: Mapping[str, str], callers: Mapping[str, Sequence[str]]) -> Loader:
+    """The same, for a gateway that is one of a mesh: see `with_identities` and `with_callers`."""
 
     def load_in_mesh(path: Path, variables: Mapping[str, str], text: str | None = None) -> Spec:
-        return with_identities(load(path, variables, text), identities)
+        return with_callers(with_identities(load(path, variables, text), identities), callers)
 
     return load_in_mesh
 

@@ -216,7 +216,7 @@ class Reloader:
         old, workers = self.current, list(self._channel.workers)
         self.current = new
         self._rollout = Rollout(new, workers)
-        self._channel.broadcast(new.message())
+        self._channel.spread(new.message)
         errors = await self._rollout.wait(self._ack_seconds)
         acks, self._rollout = self._rollout.acks, None
         if errors and old is not None:
@@ -227,7 +227,7 @@ class Reloader:
 
     def _go_back(self, old: Revision) -> None:
         self.current = old
-        self._channel.broadcast(old.message())
+        self._channel.spread(old.message)
 
     async def _keep(self, revision: Revision) -> None:
         """Every worker has it: save it, one writer at a time, and never an older one over a newer one."""
@@ -243,7 +243,7 @@ class Reloader:
     def hello(self, worker: Worker) -> None:
         """Give a worker that has just come what is in force."""
         if self.current is not None:
-            worker.send(encode(self.current.message()))
+            worker.send(encode(self.current.message(worker.role)))
 
     def gone(self, worker: Worker) -> None:
         """A worker has left."""

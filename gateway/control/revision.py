@@ -1,7 +1,7 @@
 """A configuration with a number, as it is sent to workers and written to `last-good.json`.
 
-The rule: the file that workers start from when the control process is away is byte for byte the message that
-they would have received; it is replaced atomically, so that a reader sees the old one or the new one.
+The rule: the file that the gateway's workers start from when the control process is away is byte for byte the message
+that they would have received; it is replaced atomically, so that a reader sees the old one or the new one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from gateway.control.egress_part import EGRESS, part_of
 from gateway.spec.models import Spec
 from gateway.spec.restore import sent
 
@@ -39,9 +40,14 @@ class Revision:
         """Number a loaded spec, as `shape` makes it."""
         return cls(version, shape(sent(spec)), endpoints)
 
-    def message(self) -> dict[str, Any]:
-        """What a worker receives."""
-        return {"type": "snapshot", "version": self.version, "spec": self.spec, "endpoints": self.endpoints}
+    def message(self, role: str = "edge") -> dict[str, Any]:
+        """What a worker receives; the egress gateway nothing that is not its own."""
+        spec, endpoints = self.spec, self.endpoints
+        if role == EGRESS:
+            spec = part_of(spec)
+            called = {one.get("service") for one in spec["clusters"]}
+            endpoints = {name: addresses for name, addresses in endpoints.items() if name in called}
+        return {"type": "snapshot", "version": self.version, "spec": spec, "endpoints": endpoints}
 
     def same_as(self, other: Revision | None) -> bool:
         """Whether both say the same under whatever number."""

@@ -59,7 +59,9 @@ class MeshSettings(BaseModel):
     listen_fd: int
     """An inherited socket, bound already, where sidecars connect."""
     peers: dict[str, list[str]]
-    """The services of the mesh, and whom each calls."""
+    """The services of the mesh, and whom each calls: others of them, and third parties."""
+    ways_out: dict[str, str] = Field(default_factory=dict)
+    """Third party → `host:port` at which the egress gateway takes what is for it."""
     enrolment: EnrolmentSettings
 
 
@@ -89,6 +91,8 @@ class ControlSettings(BaseModel):
     gateway: bool = True
     """Whether there are workers to wait for."""
     mesh: MeshSettings | None = None
+    prometheus: str | None = None
+    """Where alerts are evaluated; None: nowhere."""
     lifeline_fd: int | None = None
 
 

@@ -6,13 +6,14 @@ with the token's key; each is good for `maxAge` and once. Ids of used proofs are
 anyway; only holders of valid tokens get that far. When `maxProofs` are remembered, more are refused: forgetting one
 would let it be used again.
 
-Each worker remembers for itself, so with two workers a proof that somebody else has copied could pass a second time.
+A worker that remembers for itself cannot know what the next one has seen: with two of them a copy of a proof can pass
+once more. With a store they all ask in one place, and looking and remembering are one step there.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import Any, Final
 
 from gateway.filters.base import Build, Decision, Filter, Verdict
 from gateway.filters.binding import BY_KEY
@@ -22,6 +23,10 @@ from gateway.http.messages import Reply, Request
 from gateway.spec.identity import Dpop
 
 OVERFLOW: Final = Reply(503, "dpop_overflow", "too many proofs are remembered at the moment")
+UNAVAILABLE: Final = Reply(503, "dpop_store_unavailable", "which proofs were used cannot be asked at the moment")
+
+
+USED_BEFORE: Final = "the proof was used before; make one for each request"
 
 
 class Used:
@@ -60,9 +65,29 @@ class DpopFilter(Filter[Dpop]):
         self._wall = build.wall
         self._used = Used()
         self._passed: tuple[Request, bytes] | None = None
+        self._store = build.stores[spec.store] if spec.store else None
+        self._undecided = build.metrics.undecided
 
     def decide(self, request: Request) -> Decision:
-        """Pass, 401, or 503 when nothing more can be remembered."""
+        """Pass, 401, 503 when nothing more can be remembered, or wait for the store."""
+        passed = self.preview(request)
+        if self._store is None or passed is not None or self._passed is None:
+            return passed
+        name = f"dpop:{self._passed[1].hex()}"
+        seconds = self.spec.max_age + AHEAD
+        command = ("SET", name, "used", "NX", "PX", int(seconds * 1000))
+        return self._store.ask(command, self._answered, self._failed)
+
+    def _answered(self, was_new: Any) -> Verdict:
+        return None if was_new else REPLAYED
+
+    def _failed(self) -> Verdict:
+        choice = self.spec.on_store_failure or "fail_closed"
+        self._undecided.add(self.spec.type, self.spec.store or "", choice)
+        return UNAVAILABLE if choice == "fail_closed" else None
+
+    def preview(self, request: Request) -> Decision:
+        """What this worker can say by itself; nothing is used up."""
         self._passed = None
         key = _key_of(request)
         if key is None:
@@ -86,14 +111,18 @@ class DpopFilter(Filter[Dpop]):
         base = self.spec.base_url or f"{request.scheme}://{request.host}"
         proof = check_proof(sent[0], request, base, token, key, self._wall(), self.spec.max_age)
         if proof in self._used:
-            raise BadToken("dpop_replayed", "the proof was used before; make one for each request")
+            raise BadToken("dpop_replayed", USED_BEFORE)
         return proof
 
     def commit(self, request: Request) -> None:
         """The proof is used up."""
-        if self._passed is not None and self._passed[0] is request:
+        if self._store is None and self._passed is not None and self._passed[0] is request:
             self._used.add(self._passed[1], self._wall() + self.spec.max_age + AHEAD)
             self._passed = None
+
+    def kept_with(self, build: Build) -> bool:
+        """Only while its store is the same."""
+        return self.spec.store is None or self._store is build.stores.get(self.spec.store)
 
     def explain(self, request: Request, reply: Verdict) -> str:
         """To which key the token is bound."""
@@ -115,3 +144,6 @@ def _refused(reason: str, detail: str) -> Reply:
     error = "invalid_token" if reason == "token_not_bound" else "invalid_dpop_proof"
     challenge = f'DPoP realm="gatehouse", error="{error}", error_description="{reason}", algs="{" ".join(ALGORITHMS)}"'
     return Reply(401, reason, detail, ((b"www-authenticate", challenge.encode("ascii")),))
+
+
+REPLAYED: Final = _refused("dpop_replayed", USED_BEFORE)

@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -76,10 +76,14 @@ class Edge:
     role = "gateway"
     """Under which name its spans are known."""
     app_secret = ""
+    keeps = False
+    """Whether it writes `last_good` itself: control does it for the workers."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         state_dir = Path(settings.state_dir) if settings.state_dir else None
+        if state_dir:
+            (state_dir / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
         source = random.Random(os.urandom(16))  # noqa: S311  (ids and balancing, no secrets)
         self.enrolment = _enrolment(settings, source)
         self.worker = Worker(
@@ -179,8 +183,12 @@ class Edge:
                 self.listeners[one.name].configure(one)
             elif one.name in self.settings.listeners:
                 await self._listen(one.name, spec)
+        stalled = time.perf_counter() - started
         log.info("serving version %s: %s routes", version, len(spec.routes))
-        return time.perf_counter() - started
+        if self.keeps and self.settings.last_good:
+            good = {"spec": document, "endpoints": dict(endpoints), "version": version}
+            await asyncio.to_thread(_keep, Path(self.settings.last_good), good)
+        return stalled
 
     def _compiled(self, document: Message, endpoints: Endpoints, version: int) -> Snapshot:
         """In a thread. A full garbage collection in the middle would hold up everybody, so none happens here."""
@@ -254,6 +262,12 @@ class Edge:
         return any(listener.unsent() for listener in self.listeners.values())
 
 
+def _keep(path: Path, good: Message) -> None:
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(good))
+    new.replace(path)
+
+
 def _enrolment(settings: Settings, source: random.Random) -> Enrolment | None:
     if settings.mesh is None:
         return None
@@ -270,20 +284,21 @@ def configure_logging() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
-def main() -> None:
-    """Read the settings from the inherited pipe and run."""
-    parser = argparse.ArgumentParser(prog="gateway.roles.edge")
+def main(prog: str, make: Callable[[dict[str, Any]], Edge]) -> None:
+    """Read the settings from the inherited pipe and run what `make` makes of them."""
+    parser = argparse.ArgumentParser(prog=prog)
     parser.add_argument("--settings-fd", type=int, required=True)
     with os.fdopen(parser.parse_args().settings_fd) as pipe:
-        settings = Settings(**json.load(pipe))
+        document: dict[str, Any] = json.load(pipe)
+    os.umask(0o077)
     configure_logging()
 
     async def serve() -> None:
-        await Edge(settings).run()
+        await make(document).run()
 
     sys.setswitchinterval(0.001)  # a thread that compiles yields to requests within a millisecond, not five
     uvloop.run(serve())
 
 
 if __name__ == "__main__":
-    main()
+    main("gateway.roles.edge", lambda document: Edge(Settings(**document)))

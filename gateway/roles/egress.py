@@ -1,4 +1,4 @@
-"""An exchange that leaves the house: what services ask of others through a forward-proxy listener.
+"""An exchange that leaves the house: what services ask of others through a listener with `forwardProxy` or `egress`.
 
 The problem: a proxy to the outside can be made to carry out what belongs inside (tokens, ids, addresses of services),
 and to bring in what nobody asked for. The rule, besides that of every exchange:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gateway.http.client import ClientConnection
     from gateway.http.server import ServerConnection
     from gateway.roles.worker import Worker
-    from gateway.spec.models import ForwardProxy, JwtProvider, Spec
+    from gateway.spec.models import JwtProvider, Leaving, Spec
     from gateway.upstream.endpoint import Endpoint
 
 log = logging.getLogger("gateway.egress")
@@ -54,7 +54,7 @@ class EgressExchange(Exchange):
 
     _cleaned: bool = False
 
-    def __init__(self, worker: Worker, request: Request, connection: ServerConnection, *, terms: ForwardProxy) -> None:
+    def __init__(self, worker: Worker, request: Request, connection: ServerConnection, *, terms: Leaving) -> None:
         super().__init__(worker, request, connection)
         self._terms = terms
         self._tunnel = request.method == "CONNECT"
@@ -125,6 +125,7 @@ DENIALS: Final = frozenset(
         "egress_host_denied",
         "egress_overflow",
         "egress_port_denied",
+        "egress_quarantined",
         "egress_scheme_denied",
         "no_route",
     )
@@ -137,9 +138,7 @@ def takes_tunnels(route: CompiledRoute) -> bool:
     return all(match.method == "CONNECT" for match in route.spec.matches)
 
 
-def clean(
-    request: Request, route: CompiledRoute, terms: ForwardProxy, providers: Iterable[JwtProvider]
-) -> Reply | None:
+def clean(request: Request, route: CompiledRoute, terms: Leaving, providers: Iterable[JwtProvider]) -> Reply | None:
     """Take away what stays inside; what must not be there at all refuses the request."""
     removed = {name.encode("ascii") for name in terms.remove_headers}
     if not terms.trace_context:
@@ -154,9 +153,9 @@ def clean(
 
 
 def preview(request: Request, route: CompiledRoute, spec: Spec) -> tuple[str, Reply | None]:
-    """What would be said of a request that leaves by a listener with `forwardProxy`, and the reply when it may not."""
+    """What would be said of a request that leaves by a way out, and the reply when it may not."""
     listener = next((one for one in spec.listeners if one.name == request.listener), None)
-    terms = listener.forward_proxy if listener is not None else None
+    terms = listener.leaving if listener is not None else None
     if terms is None:
         return "", None
     if request.method == "CONNECT" and not takes_tunnels(route):

@@ -76,9 +76,11 @@ class Listener:
         self.body_grace = spec.body_grace
         self.min_body_rate = spec.min_body_rate
         self._pass, self._connection = self._handle, ServerConnection
+        if spec.leaving is not None:
+            self._pass = self._handle_egress
+            self._exchange = partial(EgressExchange, terms=spec.leaving)
         if spec.forward_proxy is not None:
-            self._pass, self._connection = self._handle_egress, ProxyConnection
-            self._exchange = partial(EgressExchange, terms=spec.forward_proxy)
+            self._connection = ProxyConnection
         self._requests_each = spec.max_requests_per_connection
         # Without a limit nothing is counted.
         self.handle = self._count if self._requests_each or self._mesh is not None else self._pass

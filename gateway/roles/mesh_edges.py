@@ -58,7 +58,8 @@ class MeshEdges:
         if cluster is not None and cluster.name != APP:
             tls = cluster.spec.tls
             security = "none" if tls is None else "mutual_tls" if tls.identity or tls.client_certificate else "tls"
-            destination = cluster.spec.service or cluster.name
+            proven = self._bounded(tls.identity) if tls is not None and tls.identity else ""
+            destination = proven or cluster.spec.service or cluster.name
             self._observe("source", self._own, destination, security, exchange, duration)
 
     def _source(self, request: Request) -> str | None:

@@ -12,23 +12,15 @@ and speaks for its own service only; the last good configuration is its own file
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import logging
-import os
 import ssl
-import sys
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
-
-import uvloop
 
 from gateway.compile.compiler import Endpoints
 from gateway.mesh.identity import identity_of
 from gateway.roles.channel import MAX_LINE, Channel, Line, Message
-from gateway.roles.edge import Edge, Settings, configure_logging
+from gateway.roles.edge import Edge, Settings, main
 from gateway.spec.mesh_names import APP
 from gateway.upstream.workload import Stranger
 
@@ -55,6 +47,7 @@ class Sidecar(Edge):
     """One sidecar's life."""
 
     settings: SidecarSettings
+    keeps = True
 
     def __init__(self, settings: SidecarSettings) -> None:
         if not settings.mesh:
@@ -64,8 +57,6 @@ class Sidecar(Edge):
             log.warning("the certificate is left to expire, for a lesson")
         self.app_secret = settings.app_secret
         self.role = f"{settings.service}-sidecar"
-        if settings.state_dir:
-            (Path(settings.state_dir) / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
         super().__init__(settings)
 
     def _channel(self) -> Channel | None:
@@ -90,39 +81,13 @@ class Sidecar(Edge):
         return reader, writer
 
     async def apply(self, document: Message, endpoints: Endpoints, version: int) -> float:
-        """Put a configuration in force, and keep it for the next start if control should be away then.
+        """Put a configuration in force; who we stand beside is not control's to say.
 
         Raises:
             Exception: it does not compile; the one before serves on.
         """
-        stalled = await super().apply(document, {**endpoints, APP: [self.settings.app]}, version)
-        await asyncio.to_thread(self._keep, {"spec": document, "endpoints": dict(endpoints), "version": version})
-        return stalled
-
-    def _keep(self, good: Message) -> None:
-        if self.settings.last_good is None:
-            return
-        path = Path(self.settings.last_good)
-        new = path.with_suffix(".new")
-        new.write_text(json.dumps(good))
-        new.replace(path)
-
-
-def main() -> None:
-    """Read the settings from the inherited pipe and run."""
-    parser = argparse.ArgumentParser(prog="gateway.roles.sidecar")
-    parser.add_argument("--settings-fd", type=int, required=True)
-    with os.fdopen(parser.parse_args().settings_fd) as pipe:
-        document: dict[str, Any] = json.load(pipe)
-    os.umask(0o077)
-    configure_logging()
-
-    async def serve() -> None:
-        await Sidecar(SidecarSettings(**document)).run()
-
-    sys.setswitchinterval(0.001)  # as in edge.py
-    uvloop.run(serve())
+        return await super().apply(document, {**endpoints, APP: [self.settings.app]}, version)
 
 
 if __name__ == "__main__":
-    main()
+    main("gateway.roles.sidecar", lambda document: Sidecar(SidecarSettings(**document)))

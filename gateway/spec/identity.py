@@ -83,7 +83,10 @@ class Dpop(FilterSpec):
     """What clients call us; None: the listener's scheme and the request's Host."""
     max_age: Annotated[Duration, Field(gt=0, le=600)] = 60.0
     max_proofs: Integer = Field(100_000, gt=0, le=10_000_000)
-    """Proofs remembered at one time, so that none is used twice."""
+    """Proofs remembered at one time, so that none is used twice; in each worker that remembers for itself."""
+    store: Name | None = None
+    """None: each worker remembers for itself."""
+    on_store_failure: Literal["fail_open", "fail_closed"] | None = None
 
 
 class InternalToken(FilterSpec):

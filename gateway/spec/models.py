@@ -93,8 +93,8 @@ class ProxyProtocol(Model):
     trusted: tuple[Network, ...] = Field(min_length=1)
 
 
-class ForwardProxy(Model):
-    """Clients of this listener are services that call others by name: `GET http://host/path`, and CONNECT."""
+class Leaving(Model):
+    """What stays inside when services of ours call others."""
 
     trace_context: Flag = False
     """Whether x-request-id, traceparent, tracestate and baggage go out."""
@@ -102,6 +102,17 @@ class ForwardProxy(Model):
     """Taken away when the filters have seen them."""
     inside_issuers: tuple[str, ...] | None = None
     """Issuers whose tokens never go out; None: those of all providers."""
+
+
+class ForwardProxy(Leaving):
+    """Clients of this listener are services that call others by name: `GET http://host/path`, and CONNECT."""
+
+
+class Egress(Leaving):
+    """Clients of this listener are services that call one third party; a process of its own serves it."""
+
+    third_party: Name
+    """By its name in the manifest of services."""
 
 
 class Listener(Model):
@@ -127,7 +138,13 @@ class Listener(Model):
     tls: ListenerTls | None = None
     proxy_protocol: ProxyProtocol | None = None
     forward_proxy: ForwardProxy | None = None
+    egress: Egress | None = None
     audit_accept: AuditAccept = Field(default_factory=dict)
+
+    @property
+    def leaving(self) -> Leaving | None:
+        """What stays inside; None: this listener is no way out."""
+        return self.forward_proxy or self.egress
 
     @property
     def connections_per_address(self) -> int:
@@ -480,6 +497,7 @@ __all__ = [
     "ClusterTls",
     "Dns",
     "Document",
+    "Egress",
     "FilterSpec",
     "FilterTypes",
     "Forward",
@@ -487,6 +505,7 @@ __all__ = [
     "HeaderName",
     "JwksSource",
     "JwtProvider",
+    "Leaving",
     "Listener",
     "ListenerTls",
     "Match",

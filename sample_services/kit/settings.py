@@ -87,6 +87,8 @@ class Settings(_Part):
     """Where the addresses of their copies stand, as they are now (see `peers`)."""
     meshed: tuple[str, ...] = ()
     """In a mesh: the peers that are reached through the own sidecar. Nobody else is told its secret."""
+    third_parties: Mapping[str, str] = Field(default_factory=dict)
+    """Where people find those of the peers that are other companies; calls go to `peers`."""
     public_url: str = "http://127.0.0.1:8088"
     issuer: str = "https://identity.shop.example"
     audience: str = "shop"

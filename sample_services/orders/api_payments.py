@@ -35,7 +35,8 @@ class PaymentApi:
         key = settings.secrets.shared.get("payments-key")
         known = key is not None and PEER in settings.peers
         trusting = service.weak("trusts-the-provider")  # LAB: api10-unsafe-consumption
-        self._provider = Provider(service.http, str(key), settings.peers[PEER], trusting=trusting) if known else None
+        pages = settings.third_parties.get(PEER) or settings.peers.get(PEER, "")
+        self._provider = Provider(service.http, str(key), pages, trusting=trusting) if known else None
         self._secrets = [settings.secrets.webhooks[PEER]] if PEER in settings.secrets.webhooks else []
         self._hooks = Counter(
             "orders_payment_webhooks", "Webhooks of the provider.", ("outcome",), registry=service.metrics.registry

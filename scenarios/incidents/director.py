@@ -105,7 +105,8 @@ class Worker:
         self._incident.inject(self._bench)
         self._case.began, self._case.phase = began, "running"
         self._case.save(self._directory)
-        self._watch(self._case.until)
+        if self._watch(self._case.until):
+            self._case.why = "its time was over"
 
     def _watch(self, until: float) -> bool:
         """A look each second; whether the time was reached, and not the end."""
@@ -119,7 +120,6 @@ class Worker:
                 self._observer.look()
                 self._case.save(self._directory)
             time.sleep(TICK)
-        self._case.why = "its time was over"
         return True
 
     def _why_stop(self) -> str:

@@ -8,7 +8,6 @@ redirect is followed.
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 import re
 import socket
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 from gateway.cli.call import trace_id_of
 from gateway.cli.console import Failure, Misuse
 from gateway.cli.wire import Answer, send
+from scenarios.lab.local import is_local
 from scenarios.lab.watching import Watcher
 
 MAX_EVIDENCE = 200
@@ -127,13 +127,9 @@ def check_loopback(url: str) -> None:
     Raises:
         Misuse: the address is another one.
     """
-    host = urlsplit(url).hostname or ""
-    try:
-        good = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        good = False
-    if not good:
-        raise Misuse(f"The lab attacks this machine's loopback only, not {host!r}.")
+    where = urlsplit(url)
+    if not is_local(where.netloc.rpartition("@")[2]):
+        raise Misuse(f"The lab attacks this machine's loopback only, not {where.hostname or ''!r}.")
 
 
 def _evidence(who: str, request: str, answer: Answer, at: str) -> Exchange:

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from gateway.cli.wire import Answer
+from scenarios.lab.local import is_stranger
 from scenarios.lab.target import Target
 
 PROBLEM = {"type": "about:blank", "title": "It fails", "reason": "internal_error", "detail": "as the lab told it"}
@@ -36,6 +37,9 @@ class Failing:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                if is_stranger(self.headers):
+                    self.send_error(403)
+                    return
                 with lock:
                     counting.hits += 1
                 time.sleep(after)

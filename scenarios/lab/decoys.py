@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from scenarios.lab.local import check_local, is_stranger
+
 
 class Decoy(ThreadingHTTPServer):
     """Answers GET for a few paths, or redirects; counts who came."""
@@ -28,6 +30,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: Decoy
 
     def do_GET(self) -> None:
+        if is_stranger(self.headers):
+            self.send_error(403)
+            return
         self.server.visits += 1
         body = self.server.pages.get(self.path, "").encode()
         status = 302 if self.server.redirect_to else 200 if body else 404
@@ -45,6 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def http_server(pages: Mapping[str, str], where: tuple[str, int], *, redirect_to: str = "") -> Iterator[Decoy]:
     """A decoy that is there inside, at an address and port of loopback."""
+    check_local(where[0])
     decoy = Decoy(pages, where, redirect_to)
     thread = threading.Thread(target=decoy.serve_forever, args=(0.02,), daemon=True)
     thread.start()

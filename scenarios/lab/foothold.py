@@ -6,6 +6,8 @@ memory). Only the standard library, since it is sent as text. Nothing it sends c
 
 from __future__ import annotations
 
+import errno
+import gc
 import http.client
 import json
 import os
@@ -25,6 +27,7 @@ REFUSALS = {
 """What keeps it out before the service's own code is asked, and who does."""
 CLOSED = (0, 401, 403, 404, 405)
 """Statuses of an operation that this caller cannot use; a broken body is another matter."""
+TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 SECONDS = 5
 SECRETS: dict[str, str] = {}
 """What is said at an address: inside a service, the secret that it shares with its sidecar."""
@@ -35,15 +38,22 @@ def look(told: dict[str, Any], service: Any = None) -> dict[str, Any]:
     bases = {name: list(urls) for name, urls in told["bases"].items()}
     tokens = list(told.get("tokens", ()))
     redis = told.get("redis")
+    held: dict[str, str] = {}
+    modules: dict[str, int] = {}
     if service is not None:
         settings = service.settings
+        held = secrets_of(settings)
+        modules = modules_of(service)
         for peer, url in settings.peers.items():
             bases.setdefault(peer, []).insert(0, url)
         if settings.secrets.sidecar is not None:
             SECRETS.update({settings.peers[name]: settings.secrets.sidecar for name in settings.meshed})
         tokens += remembered(service)
         redis = settings.redis and (settings.redis.url, settings.redis.username, settings.redis.password)
-    tried = [attempt(bases.get(name, []), name, method, path, tokens) for name, method, path in told["operations"]]
+    tried = [
+        at_hand(name, method, path) if name in modules else attempt(bases.get(name, []), name, method, path, tokens)
+        for name, method, path in told["operations"]
+    ]
     let_in = sorted({f"{one['service']} {one['operation']}" for one in tried if one["let_in"]})
     return {
         "pid": os.getpid(),
@@ -52,8 +62,12 @@ def look(told: dict[str, Any], service: Any = None) -> dict[str, Any]:
         "services": sorted({one.split()[0] for one in let_in}),
         "opened": sorted({f"{one['service']} {one['operation']}" for one in tried if one["opened"]}),
         "tokens": len(tokens),
+        "secrets_held": sorted(held),
+        "modules": modules,
         "records": records(bases, tokens),
-        "databases": databases(told["state"], told["files"]),
+        "databases": sorted(tables := databases(told["state"], told["files"])),
+        "tables": tables,
+        "locked": {name: why for name in told["files"] if (why := locked(told["state"], name))},
         "secrets": readable(os.path.join(told["state"], "installation.json")),  # noqa: PTH118 (it is sent as text)
         "admin": read_admin(told["admin"]),
         "redis": ask_redis(*redis) if redis else "not known",
@@ -61,8 +75,29 @@ def look(told: dict[str, Any], service: Any = None) -> dict[str, Any]:
 
 
 def remembered(service: Any) -> list[str]:
-    """Tokens of users that are in the process' memory."""
-    return [claims.token for _, _, claims in service.auth._verified.values()]
+    """Tokens of users that are in the process' memory, whichever part of it has verified them."""
+    verifiers = [one for one in gc.get_objects() if type(one) is type(service.auth)]
+    return sorted({claims.token for one in verifiers for _, _, claims in one._verified.values()})
+
+
+def modules_of(service: Any) -> dict[str, int]:
+    """Other services that live in this very process, with the operations whose code is at hand (a monolith's)."""
+    parts = [one for one in gc.get_objects() if type(one) is type(service) and one is not service]
+    return {one.settings.service: len(one.app.router.routes()) for one in parts}
+
+
+def at_hand(service: str, method: str, path: str) -> dict[str, Any]:
+    """An operation of a module in this process: nobody is asked, its code is called."""
+    known = {"service": service, "operation": f"{method} {path}", "status": 200, "reason": "", "by": "the same process"}
+    return known | {"opened": True, "let_in": True}
+
+
+def secrets_of(settings: Any) -> dict[str, str]:
+    """What this process was given to prove itself with, by name."""
+    found = {"redis": settings.redis.password} if settings.redis else {}
+    for kind, value in settings.secrets:
+        found |= {f"{kind}.{name}": one for name, one in value.items()} if hasattr(value, "items") else {kind: value}
+    return {name: str(value) for name, value in found.items() if value}
 
 
 def attempt(urls: list[str], service: str, method: str, path: str, tokens: list[str]) -> dict[str, Any]:
@@ -132,17 +167,29 @@ def records(bases: dict[str, list[str]], tokens: list[str]) -> dict[str, int]:
     return {name: len(keys) for name, keys in found.items()}
 
 
-def databases(state: str, names: list[str]) -> list[str]:
-    """Services whose database this process can open and read."""
-    opened = []
+def databases(state: str, names: list[str]) -> dict[str, dict[str, int]]:
+    """The databases that this process can open, by service: their tables, and how many rows can be read in each."""
+    opened = {}
     for name in names:
         try:
             with sqlite3.connect(f"file:{state}/data/{name}/{name}.db?mode=ro", uri=True) as one:
-                one.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            opened.append(name)
+                tables = [row[0] for row in one.execute(TABLES)]
+                counts = {each: f'SELECT count(*) FROM "{each}"' for each in tables}  # noqa: S608 (names of its own)
+                opened[name] = {each: one.execute(count).fetchone()[0] for each, count in counts.items()}
         except sqlite3.Error:
             continue
     return opened
+
+
+def locked(state: str, name: str) -> str:
+    """Why this process cannot open a service's database that is there; empty when it can, or there is none."""
+    try:
+        with open(f"{state}/data/{name}/{name}.db", "rb"):  # noqa: PTH123
+            return ""
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return errno.errorcode.get(error.errno or 0, "refused")
 
 
 def readable(path: str) -> bool:

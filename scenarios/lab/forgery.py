@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from jwt.algorithms import RSAAlgorithm
 
+from scenarios.lab.local import is_stranger
+
 WORDS = ("123456", "password", "changeme", "letmein", "secret", "shop", "gatehouse")
 """The beginning of a list of words; real ones have millions, and are tried as fast."""
 
@@ -60,6 +62,10 @@ class Forger:
         said = _parts({"alg": "RS256", "kid": "mine", **header}, claims)
         return f"{said}.{text(self._key.sign(said.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
+    def header(self, **said: Any) -> str:
+        """The first part of a token."""
+        return text(json.dumps({"typ": "at+jwt", "alg": "RS256", **said}).encode())
+
     @contextmanager
     def key_server(self) -> Iterator[str]:
         """The forger's own JWKS, on a free port of this machine."""
@@ -67,6 +73,9 @@ class Forger:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if is_stranger(self.headers):
+                    self.send_error(403)
+                    return
                 self.send_response(200)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scenarios.lab.client import Exchange
+from scenarios.lab.evidence import Evidence, Watch
 from scenarios.lab.model import Outcome, Scenario
 from scenarios.lab.target import Target
 
@@ -30,6 +31,8 @@ class Run:
     benign_evidence: list[Exchange]
     requests: int
     seconds: float = 0.0
+    more: Evidence | None = None
+    """Trace, logs, counters, the deciding line: where somebody has asked for them."""
 
     def view(self) -> dict[str, Any]:
         """As JSON."""
@@ -52,6 +55,8 @@ class Verdict:
     without: Run
     defended: Run
     seconds: float
+    meshed: Run | None = None
+    """The attack on the mesh with everything defended; None where nobody looked, or the mesh is the defended side."""
     faults: list[str] = field(default_factory=list)
     """Why the scenario did not pass; empty when it did."""
 
@@ -69,19 +74,23 @@ class Verdict:
             "seconds": round(self.seconds, 2),
             "without": self.without.view(),
             "with": self.defended.view(),
+            "in_the_mesh": self.meshed.view() if self.meshed else None,
         }
 
 
-def run_scenario(scenario: Scenario, target: Target, elsewhere: Run | None = None) -> Verdict:
+def run_scenario(
+    scenario: Scenario, target: Target, elsewhere: Run | None = None, *, thorough: bool = False
+) -> Verdict:
     """Attack without the control, then with it; afterwards the target is defended, whatever happened.
 
     `elsewhere` is the side without the control, where that is another architecture: see `run_elsewhere`.
+    `thorough` runs bring traces, logs and counters along.
     """
     began = time.monotonic()
     try:
-        without = elsewhere or _run_without(scenario, target)
+        without = elsewhere or _run_without(scenario, target, thorough)
         target.defend(scenario)
-        defended = attack(scenario, target)
+        defended = attack(scenario, target, thorough=thorough)
     finally:
         target.restore(scenario)
     verdict = Verdict(scenario, without, defended, time.monotonic() - began + (elsewhere.seconds if elsewhere else 0))
@@ -89,20 +98,32 @@ def run_scenario(scenario: Scenario, target: Target, elsewhere: Run | None = Non
     return verdict
 
 
-def run_elsewhere(scenario: Scenario, target: Target) -> Run:
+def also_in_the_mesh(verdict: Verdict, target: Target) -> None:
+    """Attack the mesh with every control in place: whatever the scenario is about, that must fail, too."""
+    began = time.monotonic()
+    with target.staged(verdict.scenario):
+        verdict.meshed = attack(verdict.scenario, target)
+    verdict.seconds += time.monotonic() - began
+    if verdict.meshed.outcome.breached:
+        verdict.faults.append(f"the attack got through in the mesh: {verdict.meshed.outcome.got}")
+    if not verdict.meshed.benign:
+        verdict.faults.append("the mesh keeps honest people out")
+
+
+def run_elsewhere(scenario: Scenario, target: Target, *, thorough: bool = False) -> Run:
     """The side without the control, on an instance of the architecture that lacks it."""
     began = time.monotonic()
     try:
-        run = _run_without(scenario, target)
+        run = _run_without(scenario, target, thorough)
     finally:
         target.restore(scenario)
     run.seconds = time.monotonic() - began
     return run
 
 
-def _run_without(scenario: Scenario, target: Target) -> Run:
+def _run_without(scenario: Scenario, target: Target, thorough: bool) -> Run:
     target.weaken(scenario)
-    return attack(scenario, target)
+    return attack(scenario, target, thorough=thorough)
 
 
 @contextmanager
@@ -118,9 +139,10 @@ def staged(scenario: Scenario, target: Target) -> Iterator[None]:
         target.restore(scenario)
 
 
-def attack(scenario: Scenario, target: Target) -> Run:
+def attack(scenario: Scenario, target: Target, *, thorough: bool = False) -> Run:
     """One attack on the target as it is, then what honest people do."""
     client = target.client
+    watch = Watch(target) if thorough else None
     client.seen, client.sent = [], 0
     if client.watcher:
         client.watcher.enter("attack")
@@ -129,7 +151,9 @@ def attack(scenario: Scenario, target: Target) -> Run:
     if client.watcher:
         client.watcher.enter("honest")
     benign = scenario.benign(target)
-    return Run(outcome, benign, during, client.seen, client.sent)
+    run = Run(outcome, benign, during, client.seen, client.sent)
+    run.more = watch.of(run) if watch else None
+    return run
 
 
 def faults(without: Run, defended: Run) -> list[str]:

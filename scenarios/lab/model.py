@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 if TYPE_CHECKING:
     from scenarios.lab.target import Target
 
-Architecture = Literal["gateway", "mesh"]
+Architecture = Literal["monolith", "flat", "gateway", "mesh"]
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
-"""From the weakest to the strongest."""
+"""From the one that holds together least to the one that holds most."""
 ConfigFile = Literal["gateway", "mesh"]
 Where = Literal["gateway", "mesh", "service"]
 
@@ -75,7 +75,14 @@ class Instead:
     architecture: Architecture
 
 
-Weakness = Remove | Rewrite | Plant | Option | Bypass | Instead
+@dataclass(frozen=True)
+class Open:
+    """A third party that is let out to and in from, though it has turned: nobody has pulled the switch."""
+
+    third_party: str
+
+
+Weakness = Remove | Rewrite | Plant | Option | Bypass | Instead | Open
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
+from scenarios.lab.local import is_stranger
 from scenarios.lab.target import Target
 
 HOST = "127.0.0.1"
@@ -33,7 +34,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Mistake one: the text of the path is checked. Mistake two: then it is tidied up, and sent on."""
-        if self.path.startswith(self.server.denied):
+        if is_stranger(self.headers) or self.path.startswith(self.server.denied):
             self._answer(403, b"not for you\n")
             return
         tidy = posixpath.normpath(unquote(self.path.partition("?")[0]))

@@ -27,6 +27,7 @@ def private_instance(architecture: Architecture) -> Iterator[Instance]:
     options = Options(
         state_dir=str(root / "state"),
         manifest=str(default_manifest()),
+        architecture=architecture,
         mesh=str(default_mesh()) if architecture == "mesh" else None,
         port_base=0,
     )

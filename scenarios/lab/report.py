@@ -5,12 +5,13 @@ One file, nothing fetched: it can be mailed, printed and opened offline. Everyth
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from scenarios.lab import show
+from scenarios.lab import heat, show
+from scenarios.lab.blast import Cell
 from scenarios.lab.judge import Run, Verdict
 from scenarios.lab.model import Scenario
 
@@ -18,8 +19,8 @@ MAX_ROWS = 40
 """Requests of one run that a page shows; an attack may have thousands."""
 
 
-def html(verdicts: Iterable[Verdict], *, made: str) -> str:
-    """A page about these runs; `made` is the day to print on it."""
+def html(verdicts: Iterable[Verdict], *, made: str, radius: Sequence[Cell] = ()) -> str:
+    """A page about these runs, and how far footholds reach; `made` is the day to print on it."""
     environment = Environment(
         loader=PackageLoader("scenarios.lab", "templates"),
         autoescape=True,
@@ -29,7 +30,9 @@ def html(verdicts: Iterable[Verdict], *, made: str) -> str:
     )
     found = list(verdicts)
     told = [_told(one) for one in found]
-    return environment.get_template("report.html").render(told=told, made=made, passed=sum(one.passed for one in found))
+    picture = heat.svg(radius) if radius else ""
+    passed = sum(one.passed for one in found)
+    return environment.get_template("report.html").render(told=told, made=made, passed=passed, radius=picture)
 
 
 def _told(verdict: Verdict) -> dict[str, Any]:
@@ -41,8 +44,8 @@ def _told(verdict: Verdict) -> dict[str, Any]:
         "stage": [show.weakness_text(one) for one in scenario.stage],
         "sides": list(show.rows(verdict)),
         "runs": [
-            ("Without the control", _evidence(verdict.without)),
-            ("With the control", _evidence(verdict.defended)),
+            ("Without", "bad", verdict.without, _evidence(verdict.without)),
+            ("With", "good", verdict.defended, _evidence(verdict.defended)),
         ],
     }
 
@@ -79,14 +82,9 @@ def sheet(scenario: Scenario) -> str:
         *(f"- Staged, both times: {show.weakness_text(one)}" for one in scenario.stage),
         *(f"- Without the control: {show.weakness_text(one)}" for one in scenario.weaknesses),
         "",
-        "## Script",
+        "## Script: five minutes",
         "",
-        f"1. `gatehouse up --detach{' --mesh' if scenario.architecture == 'mesh' else ''}`, and the story above.",
-        f"2. `gatehouse lab break {scenario.id}`, then `gatehouse lab attack {scenario.id}`: what did they get?",
-        "3. Let them say where to repair it. Hints, one by one:",
-        *(f"   - {text}" for text in scenario.hints),
-        f"4. `gatehouse lab fix {scenario.id}` (or their own: `gatehouse lab check {scenario.id}`), and attack again.",
-        "5. `gatehouse lab reset`",
+        *_script(scenario),
         "",
         f"## The control: {scenario.control.name} ({scenario.control.where})",
         "",
@@ -102,6 +100,31 @@ def sheet(scenario: Scenario) -> str:
         "Teaching, not production.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _script(scenario: Scenario) -> list[str]:
+    """Minute by minute."""
+    mesh = " --mesh" if scenario.architecture == "mesh" else ""
+    if scenario.instead:
+        up = f"gatehouse up --detach --architecture {scenario.instead}"
+        breaking = f"`gatehouse lab attack {scenario.id}`: there is no control for it here"
+        fixing = f"`gatehouse down`, `gatehouse up --detach{mesh}`, and attack again: who refuses now?"
+    else:
+        up = f"gatehouse up --detach{mesh}"
+        breaking = f"`gatehouse lab break {scenario.id}`, then `gatehouse lab attack {scenario.id}`"
+        own = f"their own: `gatehouse lab check {scenario.id}`"
+        fixing = f"`gatehouse lab fix {scenario.id}` (or {own}), and attack again: which line decided?"
+    wrong = scenario.wrong_fixes[0].idea
+    return [
+        f"- **Before class**: `gatehouse lab run {scenario.id}` passes; `{up}`.",
+        "- **0:00 The story**, as it stands above. What would they try?",
+        f"- **1:00 The attack.** {breaking}. What did they get? Who could have noticed?",
+        "- **2:00 Where to repair it?** Let them say: gateway, mesh or service. Hints, one by one:",
+        *(f"    - {text}" for text in scenario.hints),
+        f"- **3:00 The wrong fix.** Somebody says: {wrong}. Let the others say why not.",
+        f"- **4:00 The control.** {fixing}",
+        "- **Afterwards**: `gatehouse lab reset`",
+    ]
 
 
 def _code(text: str) -> list[str]:

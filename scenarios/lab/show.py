@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from gateway.cli.console import console, table
 from gateway.cli.text import visible
-from scenarios.lab.blast import JOURNEYS, Cell
 from scenarios.lab.client import Exchange
 from scenarios.lab.judge import Run, Verdict
-from scenarios.lab.model import Bypass, Instead, Option, Plant, Remove, Scenario, Weakness
+from scenarios.lab.model import Bypass, Instead, Open, Option, Plant, Remove, Scenario, Weakness
+
+if TYPE_CHECKING:
+    from scenarios.lab.matrix import Entry
 
 
-def print_verdict(verdict: Verdict) -> None:
-    """Both sides, who decided, the fix, and the verdict."""
+def print_verdict(verdict: Verdict, *, seeded: bool = False) -> None:
+    """Both sides, who decided, the fix, and the verdict; `seeded` without what the clock and the dice decide."""
     scenario = verdict.scenario
     click.secho(f"{scenario.id} · {scenario.title} · {', '.join(scenario.references)}\n", bold=True)
-    console().print(table(("", "WITHOUT", "WITH"), rows(verdict)))
+    told = rows(verdict)
+    console().print(table(("", "WITHOUT", "WITH"), map(steady, told) if seeded else told))
     click.echo(f"\nThe control lives in the {scenario.control.where}: {scenario.control.name}")
     for line in scenario.control.lines.splitlines():
         click.secho(f"  + {visible(line)}", fg="green")
@@ -32,6 +37,16 @@ def print_verdict(verdict: Verdict) -> None:
         click.secho("FAIL", fg="red", bold=True)
         for fault in verdict.faults:
             click.echo(f"  {visible(fault)}")
+
+
+CLOCK = re.compile(r"\b\d+(\.\d+)? (ms|s|bytes)\b")
+
+
+def steady(row: tuple[str, str, str]) -> tuple[str, str, str]:
+    """A row without times, lengths and trace ids: they are others each time, whatever the seed."""
+    name, *sides = row
+    first, second = ("…", "…") if name == "trace" else (CLOCK.sub(r"… \2", side) for side in sides)
+    return name, first, second
 
 
 def rows(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
@@ -100,43 +115,23 @@ def weakness_text(one: Weakness) -> str:
     if isinstance(one, Remove):
         return f"gateway: {one.filter} is taken off route {one.route or '(every route)'}"
     if isinstance(one, Plant):
-        return f"service {one.service}: left out: {one.name}"
+        return f"service {one.service}: planted: {one.name}"
     if isinstance(one, Option):
         return f"service {one.service}: {one.says}"
     if isinstance(one, Bypass):
         return f"the lab: {one.says}"
+    if isinstance(one, Open):
+        return f"{one.third_party} is called and heard as ever: it is not in quarantine"
     if isinstance(one, Instead):
         return f"architecture {one.architecture}, without what comes after it"
     return f"{one.file}: {one.says}"
 
 
-MEASURES = ("services", "operations", "records", "databases")
-HEAT = ("green", "yellow", "dark_orange", "red")
-"""From nothing to as much as anywhere in the table."""
-
-
-def print_radius(cells: Sequence[Cell]) -> None:
-    """One row for each foothold, the architectures beside each other; the darker, the farther."""
-    from rich.table import Table
-    from rich.text import Text
-
-    architectures = list(dict.fromkeys(one.architecture for one in cells))
-    drawn = Table(box=None, header_style="bold", pad_edge=False)
-    drawn.add_column("FOOTHOLD")
-    for architecture in architectures:
-        for measure in (*MEASURES, "journeys"):
-            drawn.add_column(f"{architecture.upper()}\n{measure}" if measure == MEASURES[0] else f"\n{measure}")
-    most = {measure: max(getattr(one, measure) for one in cells) or 1 for measure in MEASURES}
-    for foothold in dict.fromkeys(one.foothold for one in cells):
-        row: list[str | Text] = [foothold]
-        for one in (one for one in cells if one.foothold == foothold):
-            for measure in MEASURES:
-                count = getattr(one, measure)
-                row.append(Text(f"{count}", style=HEAT[-(-count * (len(HEAT) - 1) // most[measure])]))
-            row.append(f"{one.journeys} of {len(JOURNEYS)}")
-        drawn.add_row(*row)
-    console().print(drawn)
-    click.echo("services, operations: of others, usable from there · records: readable · journeys: what people can do")
+def print_matrix(entries: Sequence[Entry], in_depth: Sequence[str]) -> None:
+    """One row for each control that is missing alone."""
+    rows = ((one.scenario, one.removed, "breached" if one.breached else "stopped all the same") for one in entries)
+    console().print(table(("ATTACK", "MISSING ALONE", "THEN"), rows))
+    click.echo(f"Defence in depth, no single removal opens it: {', '.join(in_depth) or 'none'}.")
 
 
 def print_story(scenario: Scenario) -> None:

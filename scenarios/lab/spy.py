@@ -50,8 +50,11 @@ SERVICES: Final = tuple(dict.fromkeys(service for service, _, _ in OPERATIONS))
 DEBUG_PATH: Final = "/debug/run"
 
 
-def debug_endpoint(service: str) -> tuple[Plant, Rewrite]:
-    """A way to run code in a service's process, and a route that leads there: the hole that an attacker found."""
+def debug_endpoint(service: str) -> tuple[Plant, Plant, Rewrite]:
+    """A way to run code in a service's process, and a route that leads there: the hole that an attacker found.
+
+    In a monolith it is a hole of the whole.
+    """
 
     def add_route(document: dict[str, Any], _: Target) -> None:
         document["routes"].append({
@@ -62,7 +65,8 @@ def debug_endpoint(service: str) -> tuple[Plant, Rewrite]:
             "backendRefs": [{"cluster": service}],
         })  # fmt: skip
 
-    return Plant(service, "debug-endpoint"), Rewrite(add_route, f"a debug endpoint of {service} that anybody can reach")
+    hole = Rewrite(add_route, f"a debug endpoint of {service} that anybody can reach")
+    return Plant(service, "debug-endpoint"), Plant("monolith", "debug-endpoint"), hole
 
 
 def beside(lab: Target, **known: Any) -> dict[str, Any]:
@@ -80,10 +84,10 @@ def beside(lab: Target, **known: Any) -> dict[str, Any]:
     return _noted(lab, "rogue", json.loads(done.stdout))
 
 
-def inside(lab: Target, service: str) -> dict[str, Any]:
+def inside(lab: Target, service: str, base_url: str = "") -> dict[str, Any]:
     """What the attacker's code reaches inside a service's process, which has that service's rights and secrets."""
     asked = {"program": PROGRAM.read_text(), "told": _told(lab)}
-    answer = lab.call("nobody", "POST", DEBUG_PATH, json=asked)
+    answer = lab.call("nobody", "POST", DEBUG_PATH, json=asked, base_url=base_url)
     found = answer.json()
     if answer.status != 200 or not isinstance(found, dict):
         raise Failure(f"The attacker's program did not run in {service}: {answer.status} {answer.body[:300]!r}")
@@ -93,7 +97,7 @@ def inside(lab: Target, service: str) -> dict[str, Any]:
 def _told(lab: Target) -> dict[str, Any]:
     """What anybody on this machine can find out: who listens where."""
     instance = lab.instance
-    bases = {name: [lab.service_url(name)] for name in SERVICES if name in instance.ports}
+    bases = {name: [lab.service_url(name) if name in instance.ports else instance.public_url] for name in SERVICES}
     if lab.architecture == "mesh":
         for one in instance.admin("GET", "/mesh")["sidecars"]:
             bases.setdefault(one["service"], []).append(f"https://{one['address']}")

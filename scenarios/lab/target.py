@@ -9,23 +9,37 @@ is written down before it is done, so that an interrupted run can be taken back 
 from __future__ import annotations
 
 import copy
+import hmac
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import yaml
 
 from gateway.cli.console import Failure
-from gateway.cli.instance import Instance, problem_text
+from gateway.cli.instance import Instance, private_json, problem_text
 from gateway.cli.tokens import token_for
 from gateway.cli.wire import Answer, send
 from gateway.control.supervisor.state_dir import write_private
 from gateway.mesh.identity import identity_of
 from scenarios.lab.client import Client, as_json
-from scenarios.lab.model import Architecture, ConfigFile, Option, Plant, Remove, Rewrite, Scenario, Weakness
+from scenarios.lab.model import (
+    ARCHITECTURES,
+    Architecture,
+    ConfigFile,
+    Open,
+    Option,
+    Plant,
+    Remove,
+    Rewrite,
+    Scenario,
+    Weakness,
+)
 
 HEAD = """\
 # A copy of the configuration, weakened for the scenario {id}. Mend it here, then: gatehouse lab check {id}
@@ -37,21 +51,30 @@ NOTES = "lab.json"
 """In the state directory: what the lab has weakened."""
 
 
-LAB_PASSWORD = "of-the-lab-alone"  # noqa: S105 (accounts that own nothing, on loopback)
+READY_WITHIN_S = 45.0
+"""After the supervisor's own patience."""
 
 
 class Target:
     """One instance under attack."""
 
-    def __init__(self, instance: Instance, *, via: str | None = None) -> None:
+    def __init__(self, instance: Instance, *, via: str | None = None, seed: int | None = None) -> None:
+        """`seed` decides what attackers make up, so that two runs send the same."""
         self.instance = instance
+        self.random = Random(seed)  # noqa: S311 (names of keys and messages, no secrets)
         self.client = Client(instance.public_url, via, _names(instance))
         self._tokens: dict[str, str] = {}
 
     @property
     def architecture(self) -> Architecture:
         """What runs."""
-        return "mesh" if self.instance.authority_socket else "gateway"
+        return next(one for one in ARCHITECTURES if one == self.instance.architecture)
+
+    def has(self, weakness: Weakness) -> bool:
+        """Whether there is such a place in this architecture: a process of that name, or a gateway."""
+        if isinstance(weakness, Plant | Option):
+            return weakness.service in self.instance.ports
+        return not isinstance(weakness, Remove | Rewrite) or self.architecture != "monolith"
 
     # -- what people do --------------------------------------------------------------------------------------
 
@@ -66,9 +89,13 @@ class Target:
         body: bytes = b"",
         base_url: str = "",
         source: str = "",
+        signed_in: bool = True,
     ) -> Answer:
-        """A request of a user of the shop (`alice`, `bob`, `carol`, `admin`, `partner`), or of `nobody`."""
-        sent = [] if who == "nobody" else [("Authorization", f"Bearer {self.token(who)}")]
+        """A request of a user of the shop (`alice`, `bob`, `carol`, `admin`, `partner`), or of `nobody`.
+
+        Not `signed_in`: the headers are all that is sent, and `who` is no more than a name in the evidence.
+        """
+        sent = [] if who == "nobody" or not signed_in else [("Authorization", f"Bearer {self.token(who)}")]
         if json is not None:
             sent.append(("Content-Type", "application/json"))
             body = as_json(json)
@@ -96,19 +123,35 @@ class Target:
         """
         if username in self._tokens:
             return
-        self.have_user(username, LAB_PASSWORD)
-        if self.login(username, LAB_PASSWORD).status != 200:
+        password = self._password_of(username)
+        self.have_user(username, password)
+        if self.login(username, password).status != 200:
             raise Failure(f"The lab's user {username} could not log in.", "Too many logins? Wait a minute.")
 
+    def _password_of(self, username: str) -> str:
+        """Of an account of the lab's own: this installation's, and nobody else's."""
+        secret = private_json(self.instance.state_dir / "installation.json")["users"]["admin"]
+        return hmac.digest(secret.encode(), f"lab: {username}".encode(), "sha256").hex()
+
     def have_user(self, username: str, password: str) -> None:
-        """A customer of the lab's own, who may lose everything. Made past the gateway, by the administrator.
+        """A customer of the lab's own, who may lose everything. Made past the gateway, by the administrator; in a mesh
+        nobody comes past it, so for that moment there is a route inside.
 
         Raises:
             Failure: identity refuses.
         """
         asked = {"username": username, "password": password}
         headers = [("Authorization", f"Bearer {self.token('admin')}"), ("Content-Type", "application/json")]
-        made = send(self.service_url("identity"), "POST", "/users", headers=headers, body=as_json(asked))
+        known = {one.stem for one in (self.instance.state_dir / "lab" / "users").glob("*")}
+        if self.architecture != "mesh":
+            made = send(self.service_url("identity"), "POST", "/users", headers=headers, body=as_json(asked))
+        elif username in known:
+            return
+        else:
+            with self._reconfigured(_add_users_route, "a route to make a user"):
+                made = send(self.internal_url, "POST", "/users", headers=headers, body=as_json(asked))
+            (self.instance.state_dir / "lab" / "users").mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.instance.state_dir / "lab" / "users" / username).touch()
         if made.status not in (201, 409):  # 409: there since an earlier run
             raise Failure(f"The lab's user {username} was not made: {problem_text(made)}")
 
@@ -129,6 +172,12 @@ class Target:
         """Where a service listens, past the gateway."""
         return f"http://127.0.0.1:{self.instance.ports[service]}"
 
+    @property
+    def internal_url(self) -> str:
+        """The gateway's listener for services."""
+        listeners = self.instance.admin("GET", "/config")["spec"]["listeners"]
+        return next(f"http://{one['address']}:{one['port']}" for one in listeners if one["name"] == "internal")
+
     def address_of(self, service: str) -> str:
         """Where the gateway finds a service: its sidecar's address in the mesh, else its own."""
         endpoints: list[str] = self.instance.admin("GET", "/config")["endpoints"][service]
@@ -143,18 +192,33 @@ class Target:
     def weaken(self, scenario: Scenario) -> None:
         """Take the control away."""
         self._enforce(scenario, (*scenario.stage, *scenario.weaknesses), broken=True)
+        self._shut_out(scenario, False)
 
     def defend(self, scenario: Scenario) -> None:
         """Put the control back, and leave there what the scenario needs both times."""
         self._enforce(scenario, scenario.stage, broken=False)
+        self._shut_out(scenario, True)
 
     def restore(self, scenario: Scenario) -> None:
         """Put the control back, and take away whatever was there for the lesson."""
+        self._shut_out(scenario, False)
         self._enforce(scenario, (), broken=False)
+
+    def _shut_out(self, scenario: Scenario, shut: bool) -> None:
+        """Have its third parties in quarantine, or let go of those that the lab has put there."""
+        for one in (one.third_party for one in scenario.weaknesses if isinstance(one, Open)):
+            notes = self._notes()
+            if shut and one not in notes.shut:
+                self._note(replace(notes, shut=_with(notes.shut, one, True), touched=scenario.id))
+                self.instance.admin("POST", f"/egress/{one}", {"do": "quarantine", "why": f"the lab: {scenario.id}"})
+            elif one in notes.shut and not shut:
+                self.instance.admin("POST", f"/egress/{one}", {"do": "release"})
+                self._note(replace(notes, shut=_with(notes.shut, one, False)))
 
     def _enforce(self, scenario: Scenario, force: Sequence[Weakness], *, broken: bool) -> None:
         """Have exactly these changes in force, of all that the scenario may make; noted before they are made."""
-        notes, every = self._notes(), (*scenario.stage, *scenario.weaknesses)
+        notes, every = self._notes(), [one for one in (*scenario.stage, *scenario.weaknesses) if self.has(one)]
+        force = [one for one in force if self.has(one)]
         self._note(replace(notes, broken=_with(notes.broken, scenario.id, broken), touched=scenario.id))
         for file in sorted({file_of(one) for one in every if isinstance(one, Remove | Rewrite)}):
             config = [one for one in force if isinstance(one, Remove | Rewrite) and file_of(one) == file]
@@ -175,6 +239,15 @@ class Target:
     def is_weak(self, scenario: str) -> bool:
         """Whether a scenario's weaknesses are in force."""
         return scenario in self.broken()
+
+    @contextmanager
+    def staged(self, scenario: Scenario) -> Iterator[None]:
+        """What a scenario stages is there inside."""
+        try:
+            self.defend(scenario)
+            yield
+        finally:
+            self.restore(scenario)
 
     def restore_all(self, catalogue: Mapping[str, Scenario]) -> list[str]:
         """Take back whatever the lab has weakened or staged; what that was."""
@@ -204,35 +277,66 @@ class Target:
             return
         self._note(replace(notes, planted={**notes.planted, service: wanted}))
         settings = {"weaknesses": names} | ({"options": chosen} if options else {})
-        self.instance.supervisor({"do": "reconfigure", "name": service, "settings": settings})
+        self._supervise({"do": "reconfigure", "name": service, "settings": settings})
 
     @contextmanager
     def for_now(self, do: dict[str, Any], undo: dict[str, Any]) -> Iterator[None]:
         """Something that the supervisor does and takes back; noted before it is done, for `lab reset`."""
         self._note(replace(self._notes(), undo=undo))
         try:
-            self.instance.supervisor(do)
+            self._supervise(do)
             yield
         finally:
             self._undo()
 
     def _undo(self) -> None:
         if undo := self._notes().undo:
-            self.instance.supervisor(undo)
+            self._supervise(undo)
             self._note(replace(self._notes(), undo={}))
+
+    def _supervise(self, question: dict[str, Any]) -> None:
+        """Ask the supervisor. What it has given up waiting for may still come, on a machine that has other work.
+
+        Raises:
+            Failure: it refuses, and the process does not become ready.
+        """
+        try:
+            self.instance.supervisor(question)
+        except Failure:
+            if question["do"] == "stop" or not self._becomes_ready(str(question["name"])):
+                raise
+
+    def _becomes_ready(self, service: str) -> bool:
+        end = time.monotonic() + READY_WITHIN_S
+        while service in self.instance.ports and time.monotonic() < end:
+            with suppress(Failure):
+                if send(self.service_url(service), "GET", "/readyz").status == 200:
+                    return True
+            time.sleep(0.1)
+        return False
 
     @contextmanager
     def rerouted(self, cluster: str, address: str) -> Iterator[None]:
         """The gateway finds a cluster somewhere else, as it is configured now otherwise; in the mesh it still wants
         the service's identity there. Noted before it is done, for `lab reset`."""
+
+        def change(document: dict[str, Any]) -> None:
+            one = next(one for one in document["clusters"] if one["name"] == cluster)
+            one["endpoints"] = [address]
+            if (service := one.pop("service", None)) and self.architecture == "mesh":
+                one["tls"] = {"identity": identity_of(service)}
+
+        with self._reconfigured(change, f"a tap on the way to {cluster}"):
+            yield
+
+    @contextmanager
+    def _reconfigured(self, change: Callable[[dict[str, Any]], None], why: str) -> Iterator[None]:
+        """One more change of what the gateway is configured with now; noted before it is made."""
         document = yaml.safe_load(self.copy.read_text()) if self.copy.exists() else self.configuration()
-        one = next(one for one in document["clusters"] if one["name"] == cluster)
-        one["endpoints"] = [address]
-        if (service := one.pop("service", None)) and self.architecture == "mesh":
-            one["tls"] = {"identity": identity_of(service)}
+        change(document)
         self._note(replace(self._notes(), rerouted=True))
         try:
-            self._put("gateway", yaml.safe_dump(document), f"a tap on the way to {cluster}")
+            self._put("gateway", yaml.safe_dump(document), why)
             yield
         finally:
             self._route_back()
@@ -289,9 +393,12 @@ class Target:
 
     def configuration(self, file: ConfigFile = "gateway") -> dict[str, Any]:
         """A file that the instance runs, as plain data."""
-        path = self.instance.config if file == "gateway" else self.instance.admin("GET", "/mesh")["file"]
-        document: dict[str, Any] = yaml.safe_load(Path(path).read_text())
+        document: dict[str, Any] = yaml.safe_load(Path(self.file_of(file)).read_text())
         return document
+
+    def file_of(self, file: ConfigFile) -> str:
+        """Where it is."""
+        return str(self.instance.config if file == "gateway" else self.instance.admin("GET", "/mesh")["file"])
 
     def _notes(self) -> Notes:
         path = self.instance.state_dir / NOTES
@@ -317,8 +424,20 @@ class Notes:
     planted: dict[str, list[str]] = field(default_factory=dict)
     undo: dict[str, Any] = field(default_factory=dict)
     """What the supervisor is asked, so that a process runs again."""
+    shut: list[str] = field(default_factory=list)
+    """Third parties that the lab has put in quarantine."""
     rerouted: bool = False
     """An attack has put something on a way; `Target.rerouted`."""
+
+
+def _add_users_route(document: dict[str, Any]) -> None:
+    document["routes"].append({
+        "name": "lab-users",
+        "listeners": ["internal"],
+        "matches": [{"path": {"type": "Exact", "value": "/users"}, "method": "POST"}],
+        "filters": [{"type": "JWT", "provider": "shop"}, {"type": "Authorize", "scopes": ["keys:rotate"]}],
+        "backendRefs": [{"cluster": "identity"}],
+    })  # fmt: skip
 
 
 def _with(names: list[str], name: str, there: bool) -> list[str]:

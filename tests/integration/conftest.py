@@ -187,6 +187,7 @@ def running(root: Path, *words: str) -> Iterator[Shop]:
         "front.graphql",
         "orders.openapi.yaml",
         "profiles.openapi.yaml",
+        "payments.openapi.yaml",
     ):  # by it, relative to its folder
         shutil.copy(ROOT / "config" / named, root)
     state = root / "s"

@@ -263,6 +263,8 @@ async def test_a_killed_supervisor_goes_on_with_all_copies(plain: Shop, hammerin
 @in_one_architecture
 def test_services_and_their_copies_are_told(plain: Shop) -> None:
     plain.gatehouse("scale", "orders", "2")
+    targets = json.loads((plain.state / "prometheus" / "targets.json").read_text())
+    assert {"orders-1", "orders-2"} <= {one["labels"]["instance"] for one in targets}
     services = {one["name"]: one for one in plain.admin("GET", "/services").json()["services"]}
     copies = services["orders"]["copies"]
     assert [(one["name"], one["version"], one["serving"]) for one in copies] == [

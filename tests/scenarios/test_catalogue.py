@@ -11,9 +11,11 @@ import pytest
 import yaml
 
 from gateway.cli.console import Failure, Misuse
+from gateway.cli.summary import DEFENCES
 from gateway.compile.load import load_spec
 from gateway.spec.errors import SpecErrors
 from scenarios.catalogue import ORDER, catalogue, find_scenario
+from scenarios.lab import matrix, show
 from scenarios.lab.client import Client, check_loopback
 from scenarios.lab.model import Plant, Remove, Scenario
 from scenarios.lab.target import remove
@@ -89,6 +91,9 @@ def test_a_filter_of_the_labs_stands_in_no_file(tmp_path: Path) -> None:
     with pytest.raises(SpecErrors, match="only the lab may use it"):
         load_spec(file, {})
     load_spec(file, {}, text)  # what the lab has put in its place
+    file.write_text(text.replace("LabNaiveJwt, publicKey: a, secret: b, folder: c", "LabSignatureOnly, keys: []"))
+    with pytest.raises(SpecErrors, match="only the lab may use it"):
+        load_spec(file, {})
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
@@ -111,3 +116,35 @@ def test_nothing_is_weak_by_itself() -> None:
         for number, line in enumerate(file.read_text().splitlines(), start=1):
             if "LAB:" in line:
                 assert "weak(" in line, f"{file}:{number}"
+
+
+def test_what_is_written_down_of_removals_fits_the_catalogue() -> None:
+    written = matrix.written()
+    possible = {
+        (one.id, show.weakness_text(weakness)) for one in catalogue().values() for weakness in matrix.removable(one)
+    }
+    assert written
+    assert {(one.scenario, one.removed) for one in written} <= possible, "gatehouse lab matrix --write"
+    assert "api4-resources" in matrix.in_depth(written)
+    assert "api1-bola" not in matrix.in_depth(written)
+
+
+def test_what_is_otherwise_than_written_down_is_told() -> None:
+    one = matrix.Entry("api1-bola", "a check", breached=True)
+    other = matrix.Entry("api1-bola", "a check", breached=False)
+    assert matrix.differences([one], [one]) == []
+    assert matrix.differences([other], [one]) == ["api1-bola, without a check: stopped, written down is breached"]
+    assert matrix.differences([one], []) == []
+    assert (matrix.new([one], []), matrix.new([one], [other])) == ([one], [])
+
+
+def test_controls_that_stop_several_attacks_are_one() -> None:
+    both = next(one for one in matrix.controls(catalogue()) if "SoapGuard" in one.text)
+    assert {"soap-xxe", "soap-bomb"} <= set(both.scenarios)
+
+
+def test_whoever_starts_the_shop_is_told_which_attacks_only_the_mesh_stops() -> None:
+    only = [one.id for one in catalogue().values() if one.instead == "gateway"]
+    assert only
+    told = DEFENCES["gateway"].partition("only the mesh stops: ")[2].partition(".")[0]
+    assert sorted(told.split(", ")) == sorted(only)

@@ -7,9 +7,11 @@ import re
 from pathlib import Path
 
 from scenarios.catalogue import catalogue
+from scenarios.lab import matrix
 
 PAGE = Path(__file__).parents[2] / "docs" / "lab.md"
 BETWEEN = re.compile(r"(<!-- scenarios: [^\n]*-->\n)(.*?)(<!-- end of scenarios -->)", re.DOTALL)
+MATRIX = re.compile(r"(<!-- matrix: [^\n]*-->\n)(.*?)(<!-- end of matrix -->)", re.DOTALL)
 
 
 def table() -> str:
@@ -20,6 +22,27 @@ def table() -> str:
     ]
     head = ["| id | what happens | what stops it | where | references |", "|---|---|---|---|---|"]
     return "\n".join([*head, *rows]) + "\n"
+
+
+def removals() -> str:
+    """What each control stops by itself; in bold where another stops it, too."""
+    written = matrix.written()
+    deep = matrix.in_depth(written)
+    rows = [
+        f"| `{one.scenario}`{' **in depth**' if one.scenario in deep else ''} | {one.removed} "
+        f"| {'gets through' if one.breached else 'stopped all the same'} |"
+        for one in written
+    ]
+    return "\n".join(["| attack | missing alone | then |", "|---|---|---|", *rows]) + "\n"
+
+
+def test_the_page_has_every_removal() -> None:
+    text = PAGE.read_text()
+    if os.environ.get("GOLDEN") == "write":
+        PAGE.write_text(text := MATRIX.sub(lambda match: match[1] + removals() + match[3], text))
+    found = MATRIX.search(text)
+    assert found is not None
+    assert found[2] == removals(), "GOLDEN=write .venv/bin/python -m pytest -q tests/scenarios/test_docs.py"
 
 
 def test_the_page_has_every_scenario() -> None:

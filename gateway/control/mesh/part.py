@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.compile.load import load_mesh_file
 from gateway.control.channel import Worker
+from gateway.control.egress_part import EGRESS
 from gateway.control.mesh.channel import SidecarChannel
-from gateway.control.mesh.members import members_of
+from gateway.control.mesh.members import members_of, third_parties
 from gateway.control.mesh.metrics import STRANGERS, SidecarMetrics, own
 from gateway.control.mesh.plane import MeshPlane
 from gateway.control.mesh.registry import Registry
@@ -53,6 +54,10 @@ class MeshPart:
         self._enrolment = Enrolment(Workload(told.identity), told, random.Random(os.urandom(16)))  # noqa: S311
         members = members_of(settings.peers)
         self.identities = {name: members.identities[name] for name in settings.peers}
+        outside = third_parties(settings.peers)
+        self.callers = {party: [identity_of(name) for name in names] for party, names in outside.items()}
+        """Who may call each third party."""
+        self._others = (GATEWAY, EGRESS) if settings.ways_out else (GATEWAY,)
 
         def load(path: Path, text: str | None) -> dict[str, Spec]:
             return load_mesh_file(path, variables, members, text)
@@ -63,7 +68,9 @@ class MeshPart:
         control.book.beside = self.metrics.shared
         self.topology = Topology()
         self.channel = SidecarChannel(listening, self._enrolment.workload, self)
-        self.plane = MeshPlane(settings.config, load, self.registry, lambda: self.channel.workers, endpoints_changed)
+        self.plane = MeshPlane(
+            settings.config, load, self.registry, lambda: self.channel.workers, endpoints_changed, settings.ways_out
+        )
 
     async def start(self) -> None:
         """Come to our identity, read the file, listen.
@@ -119,7 +126,8 @@ class MeshPart:
         expiries: dict[str, list[float]] = {}
         for one in (*self._control.channel.workers, *self.channel.workers):
             if one.certificate_expires is not None:
-                expiries.setdefault(one.service or GATEWAY, []).append(one.certificate_expires)
+                name = one.service or (EGRESS if one.role == EGRESS else GATEWAY)
+                expiries.setdefault(name, []).append(one.certificate_expires)
         nodes = [
             {
                 "name": name,
@@ -128,13 +136,13 @@ class MeshPart:
                 "certificate_expires": min(expiries.get(name, ()), default=None),
                 "turned_away": self._turned_away(name),
             }
-            for name in (GATEWAY, *self.identities)
+            for name in (*self._others, *self.identities)
         ]
         return {
             "seconds": self.topology.seconds,
             "nodes": nodes,
             "edges": self.topology.edges(),
-            "denials": list(denials(self.metrics.shared())),
+            "denials": list(denials(self._control.book.merged())),  # of the sidecars, which stand beside, too
         }
 
     def _turned_away(self, service: str) -> dict[str, float]:

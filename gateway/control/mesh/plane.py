@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from gateway.control.changes import describe
@@ -64,14 +65,16 @@ class MeshPlane:
         registry: Registry,
         sidecars: Callable[[], list[Worker]],
         endpoints_changed: Callable[[Mapping[str, list[str]]], Awaitable[None]],
+        ways_out: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`endpoints_changed` tells the gateway's side where services are now."""
+        """`endpoints_changed` tells the gateway's side where services are now; `ways_out` where third parties are."""
         self.file, self._load = file, load
         self.registry = registry
         self.state = MeshState()
         self.trials: Mapping[str, Trial] = {}
         """Versions that are tried, by service: calls between services get their share of them, too."""
         self.override: Override | None = None
+        self._outside = {party: [address] for party, address in ways_out.items()}
         self._sidecars = sidecars
         self._endpoints_changed = endpoints_changed
         self._change = asyncio.Event()
@@ -133,6 +136,10 @@ class MeshPlane:
         """Its line has ended."""
         self.registry.lost(worker.name, worker)
 
+    def tell(self) -> None:
+        """Let everybody know where services are, as of then."""
+        self._change.set()
+
     async def run(self) -> None:
         """Expire leases, and spread changes of the endpoints; until cancelled."""
         while True:
@@ -178,7 +185,7 @@ class MeshPlane:
         return [shape(spec, self.trials) for spec in self.state.specs.values()] if self.trials else []
 
     def _message(self, service: str) -> bytes:
-        spec, known = shape(self.state.specs[service], self.trials), self.registry.endpoints()
+        spec, known = shape(self.state.specs[service], self.trials), self.registry.endpoints() | self._outside
         called = {one["service"] for one in spec["clusters"]}
         endpoints = {name: addresses for name, addresses in known.items() if name in called}
         return encode({"type": "snapshot", "version": self.state.version, "spec": spec, "endpoints": endpoints})

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 from gateway.control.supervisor.confinement import calling, sidecar_rules
 from gateway.control.supervisor.copies import Copy
 from gateway.control.supervisor.mesh_site import MeshSite
-from gateway.control.supervisor.program import Enrolment, ProcessPlan, python_module
+from gateway.control.supervisor.program import EGRESS, OWN_LAST_GOOD, Enrolment, ProcessPlan, port_of, python_module
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
 from gateway.mesh.identity import identity_of
 from gateway.spec.mesh_names import INBOUND, outbound
 
 if TYPE_CHECKING:
-    from gateway.control.supervisor.plan import Site
+    from gateway.control.supervisor.plan import Site, WayOut
 
 AUTHORITY = "authority"
-SIDECAR_LAST_GOOD = "last-good.json"
 
 
 def root_program(folder: str, *, rotate: bool = False) -> tuple[str, ...]:
@@ -61,7 +60,7 @@ def _authority(site: Site, mesh: MeshSite) -> ProcessPlan:
         log=site.state.log(AUTHORITY),
         settings=settings,
         keep_fds=(mesh.authority.fd,),
-        port=_port(mesh.authority.address),
+        port=port_of(mesh.authority.address),
         settle=0.1,  # whoever needs it waits for it
     )
 
@@ -73,7 +72,7 @@ def _sidecar(site: Site, mesh: MeshSite, copy: Copy) -> ProcessPlan:
     settings = {
         "worker": name,
         "listeners": {listener: bound.fd for listener, bound in one.listeners.items()},
-        "last_good": str(folder / SIDECAR_LAST_GOOD),
+        "last_good": str(folder / OWN_LAST_GOOD),
         "state_dir": str(folder),
         "otlp": dict(site.otlp),
         "mesh": enrolment(mesh, service),
@@ -93,31 +92,35 @@ def _sidecar(site: Site, mesh: MeshSite, copy: Copy) -> ProcessPlan:
         settings=settings,
         enrolment=Enrolment(mesh.token_key, identity_of(service)),
         keep_fds=tuple(bound.fd for bound in one.listeners.values()),
-        port=_port(one.listeners[INBOUND].address),
+        port=port_of(one.listeners[INBOUND].address),
         probe=WorkerProbe(HttpProbe("127.0.0.1", site.ports["admin"], "/readyz/sidecars"), name),
         grace=site.drain_timeout + 2,
     )
 
 
-def in_mesh(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
+def in_mesh(plan: ProcessPlan, mesh: MeshSite, ways_out: Mapping[str, WayOut]) -> ProcessPlan:
     """A process of the ordinary plan, as it is in a mesh."""
     assert plan.settings is not None
     if plan.kind == "worker":
         told: Mapping[str, Any] = {**plan.settings, "mesh": enrolment(mesh, "gateway")}
         return replace(plan, settings=told, enrolment=Enrolment(mesh.token_key, identity_of("gateway")))
+    if plan.kind == "egress":
+        told = {**plan.settings, "mesh": enrolment(mesh, EGRESS)}
+        return replace(plan, settings=told, enrolment=Enrolment(mesh.token_key, identity_of(EGRESS)))
     if plan.kind == "control":
-        return _control(plan, mesh)
+        return _control(plan, mesh, ways_out)
     if plan.name in mesh.sidecars:
         return _service(plan, mesh)
     return plan
 
 
-def _control(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
+def _control(plan: ProcessPlan, mesh: MeshSite, ways_out: Mapping[str, WayOut]) -> ProcessPlan:
     assert plan.settings is not None
     told = {
         "config": str(mesh.config),
         "listen_fd": mesh.control.fd,
         "peers": {service: list(called) for service, called in mesh.peers.items()},
+        "ways_out": {name: way.address for name, way in ways_out.items()},
         "enrolment": enrolment(mesh, "control"),
     }
     return replace(
@@ -132,8 +135,8 @@ def _service(plan: ProcessPlan, mesh: MeshSite) -> ProcessPlan:
     assert plan.settings is not None
     one = mesh.sidecars[plan.name]
     called = {peer: f"http://{one.listeners[outbound(peer)].address}" for peer in mesh.peers[plan.service]}
-    # The gateway, for its public keys, and third parties: they have no sidecar.
-    outside = {name: url for name, url in plan.settings["peers"].items() if name not in mesh.sidecars}
+    # The gateway, for its public keys, has no sidecar.
+    outside = {name: url for name, url in plan.settings["peers"].items() if name not in called}
     secrets = {**plan.settings["secrets"], "sidecar": one.secret}
     told = outside | called
     rules = calling(plan.rules, plan.settings["peers"], told) if plan.rules else None
@@ -145,7 +148,3 @@ def enrolment(mesh: MeshSite, name: str) -> dict[str, str]:
     """How a process comes to its identity; the token is made when it starts."""
     bundle = mesh.intermediate["bundle"]
     return {"identity": identity_of(name), "authority": mesh.authority.address, "bundle": bundle, "token": ""}
-
-
-def _port(address: str) -> int:
-    return int(address.rpartition(":")[2])

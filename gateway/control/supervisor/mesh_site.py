@@ -77,10 +77,10 @@ class MeshSite:
 
 
 def peers_of(manifest: Manifest) -> dict[str, tuple[str, ...]]:
-    """The services that have a sidecar, each with those of them that it calls."""
+    """The services that have a sidecar, each with those that it calls: of them, and third parties by the way out."""
     members = [entry for entry in manifest.services if entry.sidecar and entry.port]
-    inside = {entry.name for entry in members}
-    return {entry.name: tuple(peer for peer in entry.peers if peer in inside) for entry in members}
+    called = {entry.name for entry in manifest.services if entry in members or entry.outside}
+    return {entry.name: tuple(peer for peer in entry.peers if peer in called) for entry in members}
 
 
 def bind_mesh(config: Path, manifest: Manifest, stack: AsyncExitStack) -> MeshSite:

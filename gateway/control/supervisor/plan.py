@@ -5,14 +5,14 @@ Nothing is started, opened or read here, so a test (or a reader) sees the whole 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gateway.control.supervisor import ports
 from gateway.control.supervisor.architecture import architecture_of
-from gateway.control.supervisor.confinement import Code, find_code, service_rules
+from gateway.control.supervisor.confinement import Code, egress_rules, find_code, service_rules
 from gateway.control.supervisor.copies import MOST, Copies, Copy, Version
 from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, ServiceEntry
@@ -20,7 +20,16 @@ from gateway.control.supervisor.mesh_plan import in_mesh, mesh_plans
 from gateway.control.supervisor.mesh_site import MeshSite
 from gateway.control.supervisor.node import program_of
 from gateway.control.supervisor.options import Options
-from gateway.control.supervisor.program import GATEWAY, ProcessPlan, Program, python_module
+from gateway.control.supervisor.program import (
+    EGRESS,
+    GATEWAY,
+    OWN_LAST_GOOD,
+    ProcessPlan,
+    Program,
+    port_of,
+    python_module,
+)
+from gateway.control.supervisor.prometheus import prometheus_plan
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
 from gateway.control.supervisor.resp import parse_url
 from gateway.control.supervisor.state_dir import StateDir
@@ -29,6 +38,15 @@ from gateway.mesh.isolation.rules import Rules
 LOOPBACK = "127.0.0.1"
 CONTROL_GRACE = 10.0
 """Seconds: a run of the lab that the console has begun takes back what it did."""
+
+
+@dataclass(frozen=True)
+class WayOut:
+    """A listener of the egress gateway."""
+
+    listener: str
+    address: str
+    """`host:port`."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +76,15 @@ class Site:
     code: Code = field(default_factory=Code)
     """The services'."""
     sidecar_code: Code = field(default_factory=Code)
+    ways_out: Mapping[str, WayOut] = field(default_factory=dict)
+    """By third party: where services call it; empty: each calls third parties itself."""
     internal_url: str | None = None
     """The listener `internal`, where services find the gateway's keys."""
     internal_secret: str = field(default="", repr=False)
     """What the workers' signing keys are derived from; new at each start."""
     mesh: MeshSite | None = None
+    prometheus: str = ""
+    """The program; empty: none runs."""
     copies: Copies = field(default_factory=Copies)
     changed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     """Settings that were changed since the start, by process, or by service for all its copies."""
@@ -100,9 +122,11 @@ def make_plan(site: Site) -> tuple[ProcessPlan, ...]:
     """Control, the gateway's workers, and the services; with a mesh also the authority and the sidecars."""
     workers = (_worker(site, f"gateway-{number}") for number in range(1, site.workers + 1))
     services = (_service(site, entry, copy) for entry in site.manifest.services for copy in site.copies_of(entry.name))
-    ordinary = (_control(site), *workers, *services)
+    ordinary = (_control(site), *workers, *_egress(site), *services)
     if site.mesh is not None:
-        ordinary = (*mesh_plans(site, site.mesh), *(in_mesh(plan, site.mesh) for plan in ordinary))
+        ordinary = (*mesh_plans(site, site.mesh), *(in_mesh(plan, site.mesh, site.ways_out) for plan in ordinary))
+    if site.prometheus:
+        ordinary = (*ordinary, prometheus_plan(site))
     return tuple(_changed(plan, site) for plan in ordinary) if site.changed else ordinary
 
 
@@ -155,6 +179,7 @@ def _control(site: Site) -> ProcessPlan:
         "control_secret": site.control_secret,
         "control_socket": str(state.control_socket),
         "supervisor_socket": str(state.supervisor_socket),
+        "prometheus": f"http://{LOOPBACK}:{site.ports['prometheus']}" if site.prometheus else None,
     }
     return ProcessPlan(
         **vars(control_program(site.options, state, site.mesh)),
@@ -166,10 +191,11 @@ def _control(site: Site) -> ProcessPlan:
 
 
 def _worker(site: Site, name: str) -> ProcessPlan:
-    state = site.state
+    state, out = site.state, {way.listener for way in site.ways_out.values()}
+    listeners = {listener: fd for listener, fd in site.listeners.items() if listener not in out}
     settings = {
         "worker": name,
-        "listeners": dict(site.listeners),
+        "listeners": listeners,
         "control_socket": str(state.control_socket),
         "control_secret": site.control_secret,
         "last_good": str(state.last_good),
@@ -185,8 +211,37 @@ def _worker(site: Site, name: str) -> ProcessPlan:
         cwd=state.root,
         log=state.log(name),
         settings=settings,
-        keep_fds=tuple(site.listeners.values()),
+        keep_fds=tuple(listeners.values()),
         probe=WorkerProbe(HttpProbe(LOOPBACK, site.ports["admin"], "/readyz"), name),
+        grace=site.drain_timeout + 2,
+    )
+
+
+def _egress(site: Site) -> Iterator[ProcessPlan]:
+    """The egress gateway, where there is a way out: told no secret but the one that control knows it by."""
+    if not site.ways_out:
+        return
+    folder = site.state.data(EGRESS)
+    listeners = {way.listener: site.listeners[way.listener] for way in site.ways_out.values()}
+    settings = {
+        "worker": EGRESS,
+        "listeners": listeners,
+        "control_socket": str(site.state.control_socket),
+        "control_secret": site.control_secret,
+        "last_good": str(folder / OWN_LAST_GOOD),
+        "state_dir": str(folder),
+    }
+    yield ProcessPlan(
+        name=EGRESS,
+        kind="egress",
+        argv=python_module("gateway.roles.egress_gateway"),
+        cwd=folder,
+        log=site.state.log(EGRESS),
+        rules=egress_rules(site, folder),
+        settings=settings,
+        keep_fds=tuple(listeners.values()),
+        port=port_of(next(iter(site.ways_out.values())).address),
+        probe=WorkerProbe(HttpProbe(LOOPBACK, site.ports["admin"], "/readyz"), EGRESS),
         grace=site.drain_timeout + 2,
     )
 
@@ -213,6 +268,8 @@ def _service(site: Site, entry: ServiceEntry, copy: Copy) -> ProcessPlan:
     }
     if peers_file(site, entry):
         settings["peers_file"] = str(peers_file(site, entry))
+    if outside := [peer for peer in entry.peers if site.entry(peer).outside]:
+        settings["third_parties"] = {peer: base_url(site, peer) for peer in outside}
     return ProcessPlan(
         name=copy.name,
         kind="service",
@@ -274,7 +331,8 @@ def _rules(site: Site, copy: Copy, version: Version, peers: Mapping[str, str], a
     read = (*rules.read, *code, *filter(None, [version.path]))
     if peers_file(site, entry):
         numbers = range(2, MOST + 2)
-        later = {site.copy_port(peer, number) for peer in entry.peers for number in numbers}
+        inside = [peer for peer in entry.peers if peer not in site.ways_out]
+        later = {site.copy_port(peer, number) for peer in inside for number in numbers}
         rules = replace(rules, connect=tuple(sorted({*(rules.connect or ()), *(port for port in later if port)})))
     return replace(rules, read=read, bind=(copy.port,) if entry.port else ())
 
@@ -284,6 +342,7 @@ def peer_addresses(site: Site, entry: ServiceEntry) -> dict[str, list[str]]:
     copies = {
         peer: [f"http://{copy_at(site, one)}" for one in site.copies_of(peer) if one.place == "in" and not one.canary]
         for peer in entry.peers
+        if peer not in site.ways_out
     }
     return {name: [url] for name, url in _peers(site, entry).items()} | copies
 
@@ -291,7 +350,12 @@ def peer_addresses(site: Site, entry: ServiceEntry) -> dict[str, list[str]]:
 def _peers(site: Site, entry: ServiceEntry) -> dict[str, str]:
     """Whom it may ask, and where: the listed services, and the gateway for its keys."""
     gateway = {GATEWAY: site.internal_url} if site.internal_url and not entry.outside else {}
-    return {peer: f"http://{reached_at(site, peer)}" for peer in entry.peers} | gateway
+    return {peer: f"http://{_called_at(site, peer)}" for peer in entry.peers} | gateway
+
+
+def _called_at(site: Site, peer: str) -> str:
+    """A third party is called through the egress gateway, where there is one."""
+    return site.ways_out[peer].address if peer in site.ways_out else reached_at(site, peer)
 
 
 def _redis(site: Site, entry: ServiceEntry) -> dict[str, str] | None:

@@ -18,7 +18,15 @@ from pathlib import Path
 
 from gateway.control.supervisor.errors import CannotStart
 
-FIXED = {"public": (8088, 0), "admin": (9901, 1), "collector": (4318, 2), "redis": (6390, 3), "internal": (8089, 9)}
+FIXED = {
+    "public": (8088, 0),
+    "admin": (9901, 1),
+    "collector": (4318, 2),
+    "redis": (6390, 3),
+    "internal": (8089, 9),
+    "egress": (8087, 31),
+    "prometheus": (9090, 30),
+}
 """Name → default port and offset in a block. 8080 is left to intercepting proxies."""
 FIRST_SERVICE = 8101
 BLOCK = 256

@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from gateway.control.supervisor import logs, ports, redis_server, state_dir
 from gateway.control.supervisor.architecture import architecture_of, arranged, without_gateway
@@ -27,15 +27,16 @@ from gateway.control.supervisor.confinement import Code, compile_programs, find_
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.installation import Installation, open_installation
 from gateway.control.supervisor.manifest import Manifest, load_manifest, with_options
-from gateway.control.supervisor.mesh_plan import SIDECAR_LAST_GOOD, root_program
+from gateway.control.supervisor.mesh_plan import root_program
 from gateway.control.supervisor.mesh_site import MeshSite, bind_mesh, fresh_intermediate
 from gateway.control.supervisor.node import without_node
 from gateway.control.supervisor.options import Options, ready_config
 from gateway.control.supervisor.partner_keys import keep_keys
-from gateway.control.supervisor.plan import LOOPBACK, Site, make_plan
+from gateway.control.supervisor.plan import LOOPBACK, Site, WayOut, make_plan
 from gateway.control.supervisor.ports import Need
 from gateway.control.supervisor.process import reduced_environment
-from gateway.control.supervisor.program import ProcessPlan, python_module
+from gateway.control.supervisor.program import OWN_LAST_GOOD, ProcessPlan, python_module
+from gateway.control.supervisor.prometheus import find_prometheus
 from gateway.control.supervisor.read_spec import ListenerPlace, SpecSummary, parse_summary
 from gateway.control.supervisor.redis_choice import (
     FOREIGN_USER_PREFIX,
@@ -71,7 +72,7 @@ async def prepare(
     options: Options,
     environ: Mapping[str, str],
     stack: AsyncExitStack,
-    meanwhile: Callable[[state_dir.StateDir, MeshSite | None], Awaitable[None]],
+    meanwhile: Callable[[state_dir.StateDir, Manifest, MeshSite | None], Awaitable[None]],
 ) -> Prepared:
     """Check and gather everything; `meanwhile` is called before the configuration is read, which takes a while.
 
@@ -95,7 +96,7 @@ async def prepare(
     variables |= _partner_keys(state, manifest, installation)
     config = Path(options.config) if options.config else ready_config(architecture.config)
     mesh = bind_mesh(Path(options.mesh), manifest, stack) if options.mesh else None
-    await meanwhile(state, mesh)
+    await meanwhile(state, manifest, mesh)
     modules = {entry.module for entry in manifest.services if entry.module}
     compiling = asyncio.create_task(asyncio.to_thread(compile_programs, modules))
     try:
@@ -103,15 +104,17 @@ async def prepare(
     finally:
         await compiling
     spec = without_gateway(spec, architecture)
+    prometheus, no_prometheus = find_prometheus(options.prometheus)
     redis = choose_redis(options.redis or spec.redis, environ)
-    await _check_ports(state, _needs(spec, numbers, manifest, redis))
+    await _check_ports(state, _needs(spec, numbers, manifest, redis, prometheus))
     # Of an earlier instance, perhaps of another file (`run` and `up` share a directory): a worker that starts before
     # control would open its listeners with the policies of that one.
-    for left in (state.last_good, state.registry, *state.data("").glob(f"*/{SIDECAR_LAST_GOOD}")):
+    for left in (state.last_good, state.registry, *state.data("").glob(f"*/{OWN_LAST_GOOD}")):
         left.unlink(missing_ok=True)
     if redis.foreign:
         await adopt(redis.foreign, manifest, installation, stack)
     sockets = _listen(spec, stack)
+    ways_out = _ways_out(spec, sockets)
     site = Site(
         options=options,
         state=state,
@@ -131,14 +134,18 @@ async def prepare(
         redis_url=redis_url(redis, numbers),
         redis_user_prefix=FOREIGN_USER_PREFIX if redis.foreign else "",
         code=find_code(modules, environ),
-        sidecar_code=find_code(sidecar_modules(), environ) if mesh else Code(),
+        sidecar_code=find_code(sidecar_modules(), environ) if mesh or ways_out else Code(),
+        ways_out=ways_out,
         internal_url=_url(spec, sockets, "internal"),
         internal_secret=secrets.token_urlsafe(32),
+        prometheus=prometheus,
         mesh=replace(mesh, intermediate=intermediate, life=spec.certificate_life, made=time.time()) if mesh else None,
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
     ports_used = bound | _used_ports(site, redis)
-    return Prepared(site, _plans(site, redis), (*notes(redis), *missing), ports_used, lock_fd, redis.foreign)
+    return Prepared(
+        site, _plans(site, redis), (*notes(redis), *missing, *no_prometheus), ports_used, lock_fd, redis.foreign
+    )
 
 
 async def _intermediate(state: state_dir.StateDir, mesh: MeshSite | None) -> dict[str, str]:
@@ -171,7 +178,7 @@ def _is_text(value: str) -> bool:
 
 def _port_variables(numbers: Mapping[str, int]) -> dict[str, str]:
     """What a configuration may say as `${GATEHOUSE_PUBLIC_PORT}`."""
-    return {f"GATEHOUSE_{name.upper()}_PORT": str(numbers[name]) for name in ("public", "internal")}
+    return {f"GATEHOUSE_{name.upper()}_PORT": str(numbers[name]) for name in ("public", "internal", "egress")}
 
 
 def _secret_variables(installation: Installation) -> dict[str, str]:
@@ -213,10 +220,13 @@ async def read_summary(config: Path, variables: Mapping[str, str], mesh: MeshSit
     return parse_summary(answer)
 
 
-def _needs(spec: SpecSummary, numbers: Mapping[str, int], manifest: Manifest, redis: RedisChoice) -> list[Need]:
+def _needs(
+    spec: SpecSummary, numbers: Mapping[str, int], manifest: Manifest, redis: RedisChoice, prometheus: str
+) -> list[Need]:
     listeners = [Need(f"listener {place.name}", place.address, place.port) for place in spec.listeners]
     names = ["admin", "collector", *(entry.name for entry in manifest.services if entry.port)]
     names += ["redis"] if redis.binary else []
+    names += ["prometheus"] if prometheus else []
     return [*listeners, *(Need(name, LOOPBACK, numbers[name]) for name in names)]
 
 
@@ -263,6 +273,15 @@ def _public_url(spec: SpecSummary, sockets: Mapping[str, socket.socket]) -> str 
     return _url(spec, sockets, "public" if "public" in names else names[0]) if names else None
 
 
+def _ways_out(spec: SpecSummary, sockets: Mapping[str, socket.socket]) -> dict[str, WayOut]:
+    """Where services call each third party that is to be called through the egress gateway."""
+    return {
+        place.third_party: WayOut(place.name, f"{place.address}:{sockets[place.name].getsockname()[1]}")
+        for place in spec.listeners
+        if place.third_party
+    }
+
+
 def _url(spec: SpecSummary, sockets: Mapping[str, socket.socket], listener: str) -> str | None:
     """How this machine reaches a listener; None: the configuration has none of this name."""
     place: ListenerPlace | None = next((one for one in spec.listeners if one.name == listener), None)
@@ -274,13 +293,17 @@ def _url(spec: SpecSummary, sockets: Mapping[str, socket.socket], listener: str)
 
 
 def otlp_target(environ: Mapping[str, str], collector: int, secret: str) -> dict[str, Any]:
-    """Where spans go: the built-in collector, or what OpenTelemetry's own variables say."""
+    """Where spans go: the built-in collector, or what OpenTelemetry's own variables say.
+
+    Values of headers are percent-encoded there (https://opentelemetry.io/docs/specs/otel/protocol/exporter/), since
+    many are two words: `authorization=Bearer%20…`.
+    """
     endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
     if not endpoint:
         headers = {"authorization": f"Bearer {secret}"}
         return {"endpoint": f"http://{LOOPBACK}:{collector}", "headers": headers}
     pairs = (pair.partition("=") for pair in environ.get("OTEL_EXPORTER_OTLP_HEADERS", "").split(",") if "=" in pair)
-    return {"endpoint": endpoint, "headers": {name.strip().lower(): value.strip() for name, _, value in pairs}}
+    return {"endpoint": endpoint, "headers": {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}}
 
 
 def without_credentials(url: str) -> str:
@@ -299,5 +322,6 @@ def _plans(site: Site, redis: RedisChoice) -> tuple[ProcessPlan, ...]:
 
 def _used_ports(site: Site, redis: RedisChoice) -> dict[str, int]:
     whole = any(entry.modules for entry in site.manifest.services)
-    unused = {"internal"} | (set() if whole else {"public"}) | (set() if redis.binary else {"redis"})
+    unused = {"internal", "egress"} | (set() if whole else {"public"}) | (set() if redis.binary else {"redis"})
+    unused |= set() if site.prometheus else {"prometheus"}
     return {name: port for name, port in site.ports.items() if name not in unused}

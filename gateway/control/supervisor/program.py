@@ -12,9 +12,13 @@ from gateway.control.supervisor.readiness import Probe
 from gateway.mesh.bootstrap import mint
 from gateway.mesh.isolation.rules import Rules
 
-Kind = Literal["redis", "control", "worker", "service", "authority", "sidecar"]
+Kind = Literal["redis", "control", "worker", "egress", "service", "authority", "sidecar", "prometheus"]
 GATEWAY = "gateway"
 """What the workers are called together: by Redis, and by services that ask for the gateway's keys."""
+EGRESS = "egress"
+"""The process that serves the ways out, and its identity in a mesh."""
+OWN_LAST_GOOD = "last-good.json"
+"""Where a process that is confined keeps its last good configuration, in its own folder."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,11 @@ class ProcessPlan(Program):
 def _with(settings: Mapping[str, Any], place: tuple[str, ...], value: str) -> Mapping[str, Any]:
     name, *rest = place
     return {**settings, name: _with(settings[name], tuple(rest), value) if rest else value}
+
+
+def port_of(address: str) -> int:
+    """Of `host:port`."""
+    return int(address.rpartition(":")[2])
 
 
 def python_module(module: str) -> tuple[str, ...]:

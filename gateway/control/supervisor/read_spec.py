@@ -25,6 +25,8 @@ class ListenerPlace:
     address: str
     port: int
     tls: bool = False
+    third_party: str = ""
+    """Whom services call through it; a process of its own serves it."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,13 @@ def read(path: Path, variables: Mapping[str, str], mesh: Mapping[str, Any] | Non
     if problem := not_made(spec):  # else it would be the workers that fail, one after the other
         return {"error": problem}
     listeners = [
-        {"name": one.name, "address": one.address, "port": one.port, "tls": one.tls is not None}
+        {
+            "name": one.name,
+            "address": one.address,
+            "port": one.port,
+            "tls": one.tls is not None,
+            "third_party": one.egress.third_party if one.egress else "",
+        }
         for one in spec.listeners
     ]
     return {

@@ -36,6 +36,7 @@ WORKERS = ServiceEntry(
     redis=(
         "~limits:*",
         "~webhooks:*",
+        "~dpop:*",
         *("+evalsha", "+eval", "+get", "+set", "+time", "+ping", "+select"),
         "(~revocations:* +xread)",
     ),

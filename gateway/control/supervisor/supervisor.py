@@ -18,6 +18,7 @@ import logging
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -36,14 +37,17 @@ from gateway.control.supervisor.guard import Guard, Life
 from gateway.control.supervisor.guard_program import send
 from gateway.control.supervisor.handover import Handover
 from gateway.control.supervisor.limits import limit_resources
+from gateway.control.supervisor.manifest import Manifest
 from gateway.control.supervisor.mesh_plan import root_program
 from gateway.control.supervisor.mesh_site import MeshSite, adopt_intermediate, fresh_intermediate
+from gateway.control.supervisor.nursery import PRELOADED, Nursery
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.peers import write_peers
 from gateway.control.supervisor.plan import LOOPBACK, Site, control_program, make_plan
 from gateway.control.supervisor.preparation import Prepared, prepare, without_credentials
 from gateway.control.supervisor.process import Lifeline, Seedling, reduced_environment, sow
 from gateway.control.supervisor.readiness import HttpProbe, until_ready
+from gateway.control.supervisor.scraping import write_scraping, write_targets
 from gateway.control.supervisor.socket_api import Refused, SocketApi
 from gateway.control.supervisor.state_dir import StateDir, write_private
 from gateway.control.supervisor.stop_request import StopRequest
@@ -75,6 +79,7 @@ class Supervisor:
         self._changing = asyncio.Lock()
         self._shop: Handover
         self._fleet: Fleet | None = None
+        self._nurseries: dict[str, Nursery] = {}
         self._rotation: asyncio.Task[None] | None = None
         self._settling: asyncio.Task[None] | None = None
         self._deployer = Deployer(self)
@@ -90,8 +95,10 @@ class Supervisor:
         lifeline = Lifeline()
         sown: dict[str, Seedling] = {}
 
-        async def sow_control(state: StateDir, mesh: MeshSite | None) -> None:
-            """Its libraries take as long to load as the configuration takes to be read."""
+        async def sow_control(state: StateDir, manifest: Manifest, mesh: MeshSite | None) -> None:
+            """Its libraries, and the nurseries', take as long to load as the configuration takes to be read."""
+            if sys.platform == "linux":
+                await self._open_nurseries(state, manifest)
             program = control_program(self._options, state, mesh)
             sown[program.name] = seedling = await sow(program, lifeline, reduced_environment(os.environ))
             self._stack.push_async_callback(seedling.give_up)
@@ -105,6 +112,19 @@ class Supervisor:
         await fleet.start(sown)
         await fleet.wait_ready(READY_WITHIN, also=self._gateway_ready(prepared))
         self._announce(prepared, ready_seconds=round(time.time() - self._began_at, 2))
+
+    async def _open_nurseries(self, state: StateDir, manifest: Manifest) -> None:
+        """One for the data plane, one for what the services share."""
+        wanted: dict[str, tuple[str, tuple[str, ...]]] = {}
+        if architecture_of(self._options).gateway:
+            wanted["nursery"] = ("gateway.roles", (PRELOADED,))
+        if manifest.preload:
+            wanted["nursery-services"] = (manifest.preload[0].partition(".")[0], manifest.preload)
+        for name, (package, preload) in wanted.items():
+            environ = reduced_environment(os.environ)
+            one = await Nursery.start(package, preload, state.root, state.log(name), environ)
+            self._nurseries[name] = one
+            self._stack.push_async_callback(one.close)
 
     async def take_over(self, left: Handover, lives: Sequence[Life], resting: Sequence[str], told_fd: int) -> None:
         """Go on with what a killed predecessor had started; what it had not, is started now.
@@ -139,9 +159,10 @@ class Supervisor:
         prepared = shop.prepared
         state = prepared.site.state
         write_peers(prepared.site)
+        write_scraping(prepared.site)
         guard = Guard(lambda: self._shop.successor(self._events.fd))
         environ = reduced_environment(os.environ)
-        fleet = self._fleet = Fleet(prepared.plans, environ, self._events.tell, shop.lifeline, guard)
+        fleet = self._fleet = Fleet(prepared.plans, environ, self._events.tell, shop.lifeline, guard, self._nurseries)
         self._stop.when_repeated = fleet.hurry
         self._stack.callback(state.control_socket.unlink, missing_ok=True)
         self._stack.push_async_callback(fleet.stop)
@@ -282,6 +303,7 @@ class Supervisor:
         redis = tuple(plan for plan in prepared.plans if plan.kind == "redis")
         plans = (*redis, *make_plan(site))
         self._fleet_of().follow(plans)
+        write_targets(site)
         self._shop = replace(self._shop, prepared=replace(prepared, site=site, plans=plans))
         await self._fleet_of().guard.renew()
 
@@ -341,7 +363,8 @@ class Supervisor:
         return {"ok": True, "state": keepers[-1].state}
 
     def _ourselves(self) -> list[dict[str, Any]]:
-        rows = [("supervisor", os.getpid(), self._takeovers), ("guard", self._fleet_of().guard.pid, 0)]
+        helpers = self._fleet_of().helpers()
+        rows = [("supervisor", os.getpid(), self._takeovers), *((name, pid, 0) for name, pid in helpers.items())]
         return [
             {
                 "name": name,
@@ -357,7 +380,6 @@ class Supervisor:
                 "log": f"{self._options.state_dir}/logs/supervisor.log",
             }
             for name, pid, restarts in rows
-            if pid
         ]
 
 

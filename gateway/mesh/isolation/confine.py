@@ -65,7 +65,7 @@ def confine(rules: Rules) -> str:
 
 def _filter(rules: Rules) -> bool:
     try:
-        seccomp.install(programs=bool(rules.run))
+        seccomp.install(programs=bool(rules.run), unix=rules.unix)
     except OSError:
         return False
     return True

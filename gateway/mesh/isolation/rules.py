@@ -32,6 +32,8 @@ class Rules:
     """TCP ports to connect to, at whatever address: Landlock knows ports only; None: any."""
     names: bool = False
     """It must find addresses by name: DNS over TCP, since UDP is not to be had."""
+    unix: bool = False
+    """It may connect to Unix sockets with a path: those of others ask for a secret."""
     home: str = ""
     """Its HOME, with a folder `tmp` for what is temporary; empty: those of the environment."""
     memory_mib: int = MEMORY_MIB

@@ -56,6 +56,7 @@ SENDS: Final = (((44, 206), 3), ((46, 211), 2), ((307, 269), 3))
 OF_A_PROCESS: Final = ((302, 261), (203, 122), (144, 119), (142, 118), (314, 274))
 """prlimit64, sched_setaffinity, sched_setscheduler, sched_setparam, sched_setattr: the first argument says whose."""
 
+TCP: Final = (socket.AF_INET, socket.AF_INET6)
 MSG_FASTOPEN: Final = 0x2000_0000
 CLONE_THREAD: Final = 0x1_0000
 CLONE_NAMESPACES: Final = 0x7E02_0000
@@ -76,20 +77,20 @@ class _Filter(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
 
 
-def install(*, programs: bool) -> None:
+def install(*, programs: bool, unix: bool = False) -> None:
     """Filter this thread and whatever it starts, for ever. `no_new_privs` must be set.
 
     Raises:
         OSError: the kernel refuses; ENOSYS: no filter was written for this machine.
     """
-    code = program(os.uname().machine, programs=programs)
+    code = program(os.uname().machine, programs=programs, unix=unix)
     packed = b"".join(struct.pack("=HBBI", *one) for one in code)
     buffer = ctypes.create_string_buffer(packed, len(packed))
     whole = _Filter(len(code), ctypes.cast(buffer, ctypes.c_void_p))
     prctl(PR_SET_SECCOMP, 2, ctypes.pointer(whole))
 
 
-def program(machine: str, *, programs: bool) -> list[Instruction]:
+def program(machine: str, *, programs: bool, unix: bool = False) -> list[Instruction]:
     """The filter for a machine, as instructions.
 
     Raises:
@@ -101,15 +102,15 @@ def program(machine: str, *, programs: bool) -> list[Instruction]:
     code: list[Instruction] = [(LOAD, 0, 0, 4), (JUMP_EQUAL, 1, 0, architecture), _end(KILL), (LOAD, 0, 0, 0)]
     if machine == "x86_64":  # the same calls once more, under other numbers
         code += [(JUMP_GREATER, 0, 1, X32), _fail(errno.ENOSYS)]
-    for number, body in _calls(programs):
+    for number, body in _calls(programs, unix):
         if number[column] is not None:
             code += [(JUMP_EQUAL, 0, len(body), number[column] or 0), *body]
     return [*code, _end(ALLOW)]
 
 
-def _calls(programs: bool) -> Iterator[tuple[Number, list[Instruction]]]:
+def _calls(programs: bool, unix: bool) -> Iterator[tuple[Number, list[Instruction]]]:
     """What happens on which call; each body ends by itself."""
-    yield SOCKET, _only_tcp()
+    yield SOCKET, _only_streams((*TCP, socket.AF_UNIX) if unix else TCP)
     yield SOCKETPAIR, [*_argument(1), (AND, 0, 0, 0xF), *_unless(JUMP_EQUAL, socket.SOCK_STREAM), _end(ALLOW)]
     for number, flags in SENDS:
         yield number, [*_argument(flags), (JUMP_SET, 0, 1, MSG_FASTOPEN), _fail(), _end(ALLOW)]
@@ -124,9 +125,9 @@ def _calls(programs: bool) -> Iterator[tuple[Number, list[Instruction]]]:
             yield numbers, [_fail()]
 
 
-def _only_tcp() -> list[Instruction]:
+def _only_streams(families: Sequence[int]) -> list[Instruction]:
     return [
-        *_argument(0), *_unless(JUMP_EQUAL, socket.AF_INET, socket.AF_INET6),
+        *_argument(0), *_unless(JUMP_EQUAL, *families),
         *_argument(1), (AND, 0, 0, 0xF), *_unless(JUMP_EQUAL, socket.SOCK_STREAM),
         *_argument(2), *_unless(JUMP_EQUAL, 0, socket.IPPROTO_TCP),
         _end(ALLOW),

@@ -24,9 +24,34 @@ def check_egress(spec: Spec) -> Iterator[Finding]:
         if cluster.forward is not None and cluster.tls is not None and cluster.tls.server_name is not None:
             message = "each host must prove its own name: take it out"
             yield Finding(("clusters", index, "tls", "serverName"), message)
+    out = frozenset(one.name for one in spec.listeners if one.egress is not None)
+    yield from _check_ways_out(spec)
     for index, route in enumerate(spec.routes):
+        yield from _check_of_way_out(route, out, ("routes", index))
         yield from _check_route(route, spec, forward, proxies, ("routes", index))
     yield from _check_askers(spec, forward)
+
+
+def _check_ways_out(spec: Spec) -> Iterator[Finding]:
+    """Each leads to one third party, and it is plain which."""
+    taken: dict[str, str] = {}
+    for index, listener in enumerate(spec.listeners):
+        if listener.egress is None:
+            continue
+        path: Path = ("listeners", index, "egress")
+        if listener.forward_proxy is not None:
+            yield Finding(path, "a listener is a way out to one third party, or a proxy to several: not both")
+        if listener.tls is not None:
+            yield Finding(path, "services call it on this machine, in a mesh with their identities: take tls out")
+        party = listener.egress.third_party
+        if party in taken:
+            yield Finding((*path, "thirdParty"), f'"{taken[party]}" leads there already')
+        taken.setdefault(party, listener.name)
+
+
+def _check_of_way_out(route: Route, out: frozenset[str], path: Path) -> Iterator[Finding]:
+    if len(route.listeners) > 1 and not out.isdisjoint(route.listeners):
+        yield Finding((*path, "listeners"), "a way out has routes of its own, since a process of its own serves them")
 
 
 def _check_addresses(cluster: Cluster, path: Path) -> Iterator[Finding]:

@@ -112,7 +112,7 @@ def _check_alone(item: FilterSpec, known: Known, path: Path) -> Iterator[Finding
             yield from check_limit(item, known.stores, path)
         case SizeLimit():
             yield from check_sizes(item, path)
-        case WebhookSignature():
+        case WebhookSignature() | Dpop():
             yield from check_store(item, known.stores, path)
         case RequestMirror():
             yield from check_mirror(item, known.clusters, path)

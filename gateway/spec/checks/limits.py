@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path
-from gateway.spec.filters import ConcurrencyLimit, LimitSpec, Quota, RateLimit, RateLimitKey, SizeLimit
+from gateway.spec.filters import ConcurrencyLimit, Dpop, LimitSpec, Quota, RateLimit, RateLimitKey, SizeLimit
 from gateway.spec.webhooks import WebhookSignature
 
 
@@ -41,7 +41,7 @@ def _check_key(key: RateLimitKey, path: Path) -> Iterator[Finding]:
         yield Finding((*path, "name"), f"a key of type {key.type} has no name")
 
 
-def check_store(limit: LimitSpec | WebhookSignature, stores: tuple[str, ...], path: Path) -> Iterator[Finding]:
+def check_store(limit: LimitSpec | WebhookSignature | Dpop, stores: tuple[str, ...], path: Path) -> Iterator[Finding]:
     """Nobody can guess for others whether a store that is away should open or close."""
     if limit.store is not None:
         yield from reference(limit.store, stores, "store", (*path, "store"))

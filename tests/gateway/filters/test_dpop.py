@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -17,10 +19,14 @@ from gateway.filters.chain import AnyFilter, Chain, Stopped
 from gateway.filters.dpop import DpopFilter
 from gateway.filters.jwt import JwtFilter
 from gateway.filters.proof import thumbprint
-from gateway.http.messages import Request
+from gateway.http.messages import Reply, Request
 from gateway.observability.metrics import Metrics
 from gateway.spec.filters import Dpop, Jwt
+from gateway.spec.models import Store as StoreSpec
+from gateway.upstream.redis_account import Account
+from gateway.upstream.store import Store
 from tests.gateway.filters.tokens import JWKS, make_provider, token
+from tests.gateway.redis_process import RedisProcess
 
 NOW = 1_000_000
 KEYS: dict[str, Any] = {
@@ -193,3 +199,49 @@ def test_deciding_uses_no_proof_up(chain: Any, ask: Any) -> None:
         assert verify.decide(request) is None
         assert prove.decide(request) is None
         assert prove.explain(request, None) == f"bound to key {thumbprint(public('ES256'))}"
+
+
+# -- in a store
+
+
+@pytest.fixture
+async def workers(redis: RedisProcess, build: Any, clock: Any) -> AsyncIterator[Callable[..., DpopFilter]]:
+    stores: list[Store] = []
+
+    def make(choice: str = "fail_closed", address: str = redis.address) -> DpopFilter:
+        store = Store(StoreSpec(name="s", address=address, timeout=5.0), Account(address), Metrics(), clock)
+        stores.append(store)
+        spec = Dpop.model_validate({"store": "s", "on_store_failure": choice})
+        return DpopFilter(spec, replace(build(), stores={"s": store}))
+
+    yield make
+    for store in stores:
+        await store.close()
+
+
+async def sends(one: DpopFilter, request: Request) -> str:
+    decision = one.decide(request)
+    reply = decision if decision is None or isinstance(decision, Reply) else await decision
+    if reply is None:
+        one.commit(request)
+    return reply.reason if reply else ""
+
+
+def proven(ask: Any, of: str, jti: str) -> Request:
+    request: Request = ask("/orders/1", f"Authorization: DPoP {of}", f"DPoP: {proof(of, jti=jti)}")
+    request.claims = {"cnf": {"jkt": thumbprint(public("ES256"))}}
+    return request
+
+
+async def test_a_proof_is_good_once_in_all_workers_together(workers: Any, ask: Any) -> None:
+    one, other, of = workers(), workers(), bound()
+    copies = [proven(ask, of, "1") for _ in range(6)]
+    said = await asyncio.gather(*(sends(each, copy) for each, copy in zip([one, other] * 3, copies, strict=True)))
+    assert sorted(said) == [""] + ["dpop_replayed"] * 5
+    assert one.preview(proven(ask, of, "2")) is None  # asked about, and not used up
+    assert await sends(other, proven(ask, of, "2")) == ""
+
+
+@pytest.mark.parametrize(("choice", "expected"), [("fail_open", ""), ("fail_closed", "dpop_store_unavailable")])
+async def test_a_store_that_is_away_is_a_declared_choice(workers: Any, ask: Any, choice: str, expected: str) -> None:
+    assert await sends(workers(choice, "127.0.0.1:1"), proven(ask, bound(), "1")) == expected

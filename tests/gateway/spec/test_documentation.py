@@ -23,6 +23,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`listeners[].tls.clientCertificates`": models.ClientCertificates,
     "`listeners[].proxyProtocol`": models.ProxyProtocol,
     "`listeners[].forwardProxy`": models.ForwardProxy,
+    "`listeners[].egress`": models.Egress,
     "`providers[]`": models.JwtProvider,
     "`providers[].revocation`": models.Revocation,
     "`providers[].jwks`": models.JwksSource,
@@ -162,7 +163,7 @@ def test_every_model_is_documented() -> None:
         return found.union(*map(below, found)) if found else set()
 
     bases: set[type[Model]] = {models.FilterSpec, filters.LimitSpec, filters.HeaderModifier, filters.Header}
-    bases |= {mediation.Mediation, mediation.Offered}
+    bases |= {mediation.Mediation, mediation.Offered, models.Leaving}
     assert below(Model) - bases == set(SECTIONS.values())
 
 

@@ -126,6 +126,7 @@ def test_everything_that_changes_something_needs_a_token_or_is_a_proof_itself(sh
     open_ones = {route.name for route in shop.routes if route.public and writes(route)}
     assert open_ones == {
         "auth-login", "auth-token", "auth-revoke", "auth-reset-complete", "graphql-anonymous", "internal-introspect",
+        "ask-payments",
     }  # fmt: skip
 
 
