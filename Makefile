@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: up test check bench wheel clean
+.PHONY: up test check bench screenshots wheel clean
 up: $(INSTALLED)           ## start the shop behind the gateway; Ctrl-C stops it
 	@$(BIN)/gatehouse up
 
@@ -16,6 +16,9 @@ check: $(INSTALLED)        ## linters and type checker
 
 bench: $(INSTALLED)        ## side by side with every peer found on this machine
 	@$(BIN)/python -m benchmarks
+
+screenshots: $(INSTALLED)  ## take the pictures of the console in docs/images anew (needs Chromium; 4 minutes)
+	@$(BIN)/python -m tests.browser.screenshots
 
 wheel: $(INSTALLED)        ## build dist/gatehouse-*.whl
 	@$(BIN)/python -m hatchling build -t wheel

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -17,10 +17,11 @@ from gateway.cli.hints import command
 from gateway.cli.instance import Instance, find
 from gateway.cli.options import json_option, state_dir_option
 from scenarios.catalogue import catalogue, find_scenario
-from scenarios.lab import blast, heat, judge, matrix, show
+from scenarios.lab import blast, heat, judge, lock, matrix, show
 from scenarios.lab.model import ARCHITECTURES, Open, Scenario
 from scenarios.lab.private import private_instance
 from scenarios.lab.target import COPIES, Target
+from scenarios.lab.watching import Watcher
 
 via_option = click.option("--via", metavar="URL", help="Send the attack through an intercepting proxy on this machine.")
 
@@ -64,7 +65,12 @@ def _about(one: Scenario) -> dict[str, object]:
         "difficulty": one.difficulty,
         "minutes": one.minutes,
         "architecture": one.architecture,
-        "control": {"name": one.control.name, "where": one.control.where, "lines": one.control.lines},
+        "instead": one.instead,
+        "weaknesses": [show.weakness_text(weakness) for weakness in one.weaknesses],
+        "control": asdict(one.control),
+        "hints": one.hints,
+        "wrong_fixes": [asdict(wrong) for wrong in one.wrong_fixes],
+        "questions": [{"question": question, "answer": told} for question, told in one.questions],
     }
 
 
@@ -251,10 +257,12 @@ def break_(scenario: str, state_dir: Path | None) -> None:
 
 @lab.command()
 @click.argument("scenario")
+@click.option("--step", is_flag=True, help="Wait for Enter before each request.")
+@click.option("--events", is_flag=True, help="Print each request as it is answered, one JSON object a line.")
 @via_option
 @state_dir_option
 @json_option
-def attack(scenario: str, via: str | None, state_dir: Path | None, as_json: bool) -> None:
+def attack(scenario: str, step: bool, events: bool, via: str | None, state_dir: Path | None, as_json: bool) -> None:
     """Attack the instance that runs, as it is now.
 
     Exit code 0 when the attack is stopped, 1 when it gets through.
@@ -262,16 +270,19 @@ def attack(scenario: str, via: str | None, state_dir: Path | None, as_json: bool
     \b
     Examples:
       gatehouse lab attack api1-bola
+      gatehouse lab attack api1-bola --step
       gatehouse lab attack api1-bola --via http://127.0.0.1:8080
     """
     chosen = find_scenario(scenario)
     with at_work(state_dir, via) as target:
         _check_architecture(chosen, target.instance)
         with judge.staged(chosen, target):
+            target.client.watcher = watcher = Watcher(step=step, events=events)
             found = judge.attack(chosen, target)
+    watcher.done(found)
     if as_json:
         print_json(found.view())
-    else:
+    elif not events:
         rows = ((one.who, one.request, show.answered(one), show.decider(one)) for one in found.attack_evidence)
         console().print(table(("WHO", "REQUEST", "ANSWER", "DECIDED BY"), rows))
         colour, word = ("red", "BREACHED") if found.outcome.breached else ("green", "STOPPED")
@@ -356,7 +367,7 @@ def blast_radius(output: Path | None, as_json: bool) -> None:
     """
     cells = _measured()
     if as_json:
-        print_json({"cells": [blast.view(one) for one in cells]})
+        print_json({"journeys": len(blast.JOURNEYS), "cells": [blast.view(one) for one in cells]})
     else:
         heat.print_radius(cells)
     if output:
@@ -466,12 +477,8 @@ def at_work(state_dir: Path | None, via: str | None = None) -> Iterator[Target]:
         Failure: another lab is at work there.
     """
     instance = find(state_dir)
-    fd = os.open(instance.state_dir / "lab.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fd = lock.take(instance.state_dir)
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Failure("Another lab is at work on this instance.") from None
         yield Target(instance, via=via)
     finally:
         os.close(fd)

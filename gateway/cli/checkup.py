@@ -27,7 +27,7 @@ ENOUGH_FILES = 4_096
 
 OPTIONAL = {
     ("node",): "a REST or GraphQL service in another language cannot be added; everything in the shop runs",
-    ("prometheus",): "no long-term metrics; `gatehouse` and /metrics show them live",
+    ("prometheus",): "no alerts are evaluated, and there is no history: `gatehouse up --prometheus`",
     ("promtool",): "metrics and alert rules are not checked by Prometheus's own tool",
     ("grafana-server", "grafana"): "the dashboards in dashboards/grafana cannot be looked at here",
     ("chromium", "chromium-browser", "google-chrome", "chrome"): "the console's browser tests are skipped",
@@ -91,6 +91,7 @@ def _state_dir(directory: Path) -> Finding:
 def _ports(base: int | None) -> Iterator[Finding]:
     services = load_manifest(default_manifest()).services
     ports = assign([entry.name for entry in services if entry.port], base)
+    del ports["prometheus"]  # only `up --prometheus` takes it
     taken = {name: port for name, port in ports.items() if not is_free(port)}
     if not taken:
         yield Finding("ports", "ok", f"{len(ports)} of {len(ports)} free", "")

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import click
@@ -29,36 +30,54 @@ PROGRAM = "sample_services.journeys"
 @click.option("--only", metavar="NAMES", help="Only these journeys, separated by commas.")
 @click.option("--rounds", type=click.IntRange(1, 10_000), default=1, show_default=True, help="How often.")
 @click.option("--pause", type=click.FloatRange(0, 3_600), default=0.0, metavar="SECONDS", help="Between two rounds.")
+@click.option("--time", "timed", is_flag=True, help="How long each takes, over all rounds but the first.")
 @state_dir_option
 @json_option
-def journeys(only: str | None, rounds: int, pause: float, state_dir: Path | None, as_json: bool) -> None:
+def journeys(
+    only: str | None, rounds: int, pause: float, timed: bool, state_dir: Path | None, as_json: bool
+) -> None:  # fmt: skip
     """Take the shop's user journeys, and say which of them work.
 
     A customer browses, logs in, orders, cancels; support recovers an account; a partner reads; and so on, on
     the public address as everybody else. The same journeys pass in every architecture. Exit code 1 when one fails.
-    With --json one line for each journey, and one for each round.
+    With --json one line for each journey, and one for each round. --time leaves the first round out: in it people log
+    in, and processes wake up.
 
     \b
     Examples:
       gatehouse journeys
       gatehouse stop profiles; gatehouse journeys; gatehouse start profiles
       gatehouse journeys --only browse,order --rounds 10 --json
+      gatehouse journeys --only browse,order --rounds 10 --time
     """
+    if timed and (as_json or rounds < 2):
+        raise click.UsageError("--time is for two rounds or more, and not for --json")
     instance = find(state_dir)
     told = settings(instance) | {"only": only.split(",") if only else [], "rounds": rounds, "pause": pause}
+    every: list[list[dict[str, Any]]] = []
     good = True
-    rows: list[dict[str, Any]] = []
-    for line in travel(told):
-        if as_json:
-            click.echo(json.dumps(line))
-        elif "journey" in line:
-            rows.append(line)
-        else:
-            _print_round(rows, line)
-            rows = []
-        good = good and line.get("passed") in (True, line.get("of"))
+    for outcomes, summary in _by_round(travel(told), echo=as_json):
+        every.append(outcomes)
+        good = good and summary["passed"] == summary["of"]
+        if not (as_json or timed):
+            _print_round(outcomes, summary)
+    if timed:
+        _print_times(every[1:])
     if not good:
         raise click.exceptions.Exit(Failure.exit_code)
+
+
+def _by_round(lines: Iterator[dict[str, Any]], *, echo: bool) -> Iterator[tuple[list[dict[str, Any]], dict[str, Any]]]:
+    """How each journey of a round ended, and the round; `echo`: each as a line of JSON, as it comes."""
+    outcomes: list[dict[str, Any]] = []
+    for line in lines:
+        if echo:
+            click.echo(json.dumps(line))
+        if "journey" in line:
+            outcomes.append(line)
+        else:
+            yield outcomes, line
+            outcomes = []
 
 
 def settings(instance: Instance) -> dict[str, Any]:
@@ -112,3 +131,14 @@ def _print_round(outcomes: list[dict[str, Any]], summary: dict[str, Any]) -> Non
 def _row(outcome: dict[str, Any]) -> tuple[str, ...]:
     word = "ok" if outcome["passed"] else "fail"
     return outcome["journey"], word, duration(outcome["seconds"]), outcome["step"], outcome["why"]
+
+
+def _print_times(rounds: Sequence[Sequence[Mapping[str, Any]]]) -> None:
+    """The median of each journey and its slowest; and the median of all."""
+    times = {
+        journeys[0]["journey"]: [one["seconds"] for one in journeys] for journeys in zip(*rounds, strict=True)
+    }  # fmt: skip
+    rows = [(name, duration(median(taken)), duration(max(taken))) for name, taken in times.items()]
+    console().print(table(("JOURNEY", "MEDIAN", "SLOWEST"), rows, right=("MEDIAN", "SLOWEST")))
+    of_all = median(seconds for taken in times.values() for seconds in taken)
+    click.echo(f"{len(rounds)} rounds; the median of all journeys is {duration(of_all)}.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,7 @@ from gateway.cli.instance import find
 from gateway.cli.instance import state_dir as directory_of
 from gateway.cli.options import state_dir_option
 from gateway.cli.text import visible
-
-TAIL_BYTES = 4 * 1_048_576
-"""How far back from its end a log is read."""
+from gateway.control.log_files import added_lines, last_lines
 
 
 @click.command()
@@ -81,38 +78,6 @@ def log_path(option: Path | None, name: str) -> Path:
     if name not in known:
         raise Failure(f"There is no log of {name!r} in {folder}.", f"There is: {', '.join(known) or 'none'}")
     return known[name]
-
-
-def last_lines(path: Path, count: int) -> tuple[list[str], int]:
-    """The last whole lines of a file (of its last 4 MiB), and the position behind them, in bytes."""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - TAIL_BYTES))
-        lines = file.read(TAIL_BYTES).splitlines(keepends=True)
-    if lines and not lines[-1].endswith(b"\n"):
-        size -= len(lines.pop())
-    return [_decoded(line) for line in lines[-count:]] if count else [], size
-
-
-def added_lines(path: Path, position: int, wait: Callable[[], None]) -> Iterator[str]:
-    """Whole lines as they are added behind `position`; a cut or replaced file is read from its start."""
-    inode = path.stat().st_ino
-    while True:
-        status = path.stat()
-        if status.st_size < position or status.st_ino != inode:
-            position, inode = 0, status.st_ino
-        with path.open("rb") as file:
-            file.seek(position)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                position += len(line)
-                yield _decoded(line)
-        wait()
-
-
-def _decoded(line: bytes) -> str:
-    return line.decode("utf-8", "replace").rstrip("\r\n")
 
 
 def readable(line: str) -> str:

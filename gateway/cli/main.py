@@ -49,6 +49,10 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "promote": Entry("deploying", "Make a service's canary its version."),
         "rollback": Entry("deploying", "Take a service's canary back, or go back to the version before."),
     },
+    "Watch": {
+        "top": Entry("top", "Watch requests, refusals, services and alerts, live."),
+        "alerts": Entry("alerts", "Show the alerts that fire, and those that are about to."),
+    },
     "Configuration": {
         "check": Entry("check", "Check a configuration file; nothing is started."),
         "reload": Entry("reload", "Read the configuration again, now."),
@@ -65,8 +69,10 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Mesh": {
         "mesh": Entry("mesh", "See who is in the mesh, who may call whom; shut a service out."),
     },
-    "Lab": {
+    "Learn": {
+        "lesson": Entry("", "Ten lessons to read, run and answer."),
         "lab": Entry("", "Attacks that work, controls that stop them."),
+        "incident": Entry("", "Faults under load: find which part it is, and why."),
     },
     "Requests": {
         "token": Entry("identity", "Print an access token of a user."),

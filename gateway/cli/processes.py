@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from gateway.cli import isolation
+from gateway.cli.alerts import sentence_of
 from gateway.cli.console import Failure, console, duration, mebibytes, print_json, table
 from gateway.cli.instance import find
 from gateway.cli.options import json_option, state_dir_option
@@ -47,15 +48,26 @@ def ps(state_dir: Path | None, as_json: bool) -> None:
     console().print(f"Architecture: {visible(instance.architecture)}\n")
     columns = ("PROCESS", "KIND", "VERSION", "PID", "STATE", "RESTARTS", "UPTIME", "MEMORY", "PORT", "ISOLATION")
     console().print(table(columns, map(_row, processes), right=("PID", "RESTARTS", "UPTIME", "MEMORY", "PORT")))
-    click.echo()
+    click.echo(f"\n{_sum(processes, instance.ready_seconds)}")
     for sentence in isolation.sentences(processes):
         click.echo(visible(sentence))
+    click.echo(visible(sentence_of(instance)))
     print_console_link(instance)
 
 
+def _sum(processes: list[dict[str, Any]], ready_seconds: float | None) -> str:
+    running = [one for one in processes if one["state"] == "running"]
+    memory = mebibytes(sum(_memory(one) or 0 for one in running))
+    ready = "" if ready_seconds is None else f"; it was ready in {duration(ready_seconds)}"
+    return f"{len(running)} processes run, with {memory} in all{ready}."
+
+
+def _memory(process: dict[str, Any]) -> float | None:
+    proportional: float | None = process.get("pss_bytes")
+    return process.get("rss_bytes") if proportional is None else proportional
+
+
 def _row(process: dict[str, Any]) -> tuple[object, ...]:
-    memory = process.get("pss_bytes")
-    memory = process.get("rss_bytes") if memory is None else memory
     running = process["state"] == "running"
     return (
         process["name"],
@@ -65,7 +77,7 @@ def _row(process: dict[str, Any]) -> tuple[object, ...]:
         process["state"],
         process.get("restarts", 0),
         duration(process.get("uptime_s") or 0) if running else "–",
-        mebibytes(memory) if running else "–",
+        mebibytes(_memory(process)) if running else "–",
         process.get("port") or "–",
         isolation.word(process),
     )

@@ -134,6 +134,8 @@ def _shop_rows(instance: Instance) -> Iterator[tuple[str, str, str, str]]:
             yield entry.name, f"http://127.0.0.1:{ports[entry.name]}", _reach(entry, architecture), entry.about
     if "redis" in ports:
         yield "redis", f"127.0.0.1:{ports['redis']}", "internal", "events; one user per service"
+    if "prometheus" in ports:
+        yield "prometheus", f"http://127.0.0.1:{ports['prometheus']}", "internal", "history of all numbers, alerts"
     yield "control", instance.admin_url, "internal", "admin API and console"
     yield "control", instance.collector_url, "internal", "trace collector (OTLP over HTTP)"
 

@@ -51,6 +51,11 @@ def read_settings(
     help="The mesh's file, instead of the shop's own, config/mesh.yaml; implies --mesh.",
 )
 @click.option(
+    "--prometheus",
+    is_flag=True,
+    help="Run the Prometheus of this machine beside it: history, alerts, and queries at its own port.",
+)
+@click.option(
     "--via",
     multiple=True,
     metavar="SERVICE=ADDRESS:PORT",
@@ -74,6 +79,7 @@ def up(
     architecture: str | None,
     mesh: bool,
     mesh_config: Path | None,
+    prometheus: bool,
     via: dict[str, str],
     settings: dict[str, dict[str, str]],
     state_dir: Path | None,
@@ -89,6 +95,7 @@ def up(
     Examples:
       gatehouse up
       gatehouse up --mesh
+      gatehouse up --prometheus
       gatehouse up --architecture monolith
       gatehouse up --detach --port-base 0
       gatehouse up --set reports.version=v2
@@ -109,6 +116,7 @@ def up(
         manifest=str(default_manifest()),
         port_base=port_base,
         mesh=str(mesh_config or default_mesh()) if name == "mesh" else None,
+        prometheus=prometheus,
         via=via,
         service_options=settings,
         started=time.time(),

@@ -12,15 +12,24 @@ from gateway.control.guard import Guard
 from gateway.control.plane import ControlPlane
 from gateway.control.problems import problems
 from gateway.control.views import (
+    alerts,
     caches,
     canaries,
+    certificates,
     clusters,
     config,
+    config_text,
     console,
     egress,
     explanations,
+    faults,
     health,
+    incidents,
+    jobs,
+    lab,
+    lessons,
     limits,
+    logs,
     mesh,
     placement,
     services,
@@ -62,7 +71,8 @@ def application(plane: ControlPlane, guard: Guard) -> web.Application:
     app = web.Application(middlewares=[problems, guard.middleware], client_max_size=MAX_BODY)
     app.on_response_prepare.append(_headers)
     for topic in (
-        health, config, canaries, clusters, egress, explanations, limits, caches, mesh, placement, traffic, services,
+        health, config, config_text, certificates, canaries, clusters, egress, explanations, limits, caches, mesh,
+        placement, traffic, services, alerts, logs, faults, jobs, lab, lessons, incidents,
     ):  # fmt: skip
         app.add_routes(topic.routes(plane))
     app.add_routes(console.routes(guard))

@@ -12,7 +12,9 @@ The rules:
 2. Changing: also the per-start secret as a bearer token (the command line), or a console session: the
    SameSite=Strict cookie *and* a second token that the page keeps in its own storage, which browsers do
    separate by port, and sends as a header. Whoever steals only the cookie has nothing.
-3. Secrets are compared in constant time; codes work once; sessions are few and end with the process.
+3. What is under `PRIVATE` is read only by those who may change: logs lie in files that are closed to others, what a
+   job printed was asked for by somebody, and the text of a configuration may hold secrets.
+4. Secrets are compared in constant time; codes work once; sessions are few and end with the process.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ MAX_SESSIONS = 32
 MAX_CODES = 32
 CODE_SECONDS = 300.0
 SAFE_METHODS = frozenset({"GET", "HEAD"})
+PRIVATE = ("/logs/", "/jobs", "/config/text", "/incidents")
 
 
 def same(given: str, expected: str) -> bool:
@@ -61,7 +64,7 @@ class Guard:
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Check before any view runs."""
         self.check_reading(request)
-        if request.method not in SAFE_METHODS:
+        if request.method not in SAFE_METHODS or request.path.startswith(PRIVATE):
             self.check_changing(request)
         return await handler(request)
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.control.defence import defence
+from gateway.control.edges import traffic_map
 from gateway.control.match_text import match_text
 from gateway.control.supervisor.state_dir import default_state_dir
 
@@ -30,15 +32,19 @@ def live_message(plane: ControlPlane) -> dict[str, Any]:
     return {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "total": plane.rates.total(),
+        "course": plane.course.view(),
+        "map": traffic_map(plane),
         "routes": busiest(routes),
         "routes_in_all": len(routes),
         "services": plane.services.view(),
         "processes": plane.services.processes,
         "supervisor_error": plane.services.supervisor_error,
         "config": config_view(plane),
+        "defence": defence(plane),
         "workers": worker_views(plane),
         "requests": [brief(record) for record in plane.request_log.latest(MAX_REQUESTS)],
         "traffic": traffic_state(plane),
+        "alerts": plane.alerts.view(),
     }
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 JUDGE_SECONDS = 0.5
+AGAIN_SECONDS = 2.0
 SUPERVISOR_SECONDS = 120.0
 """How long the supervisor may take to do what was decided."""
 ENDED = {"rolled_back": "canary-failed", "promoted": "promote"}
@@ -93,8 +94,13 @@ class Placed:
         return await self._move("placement")
 
     async def moved(self, _: Mapping[str, list[str]]) -> None:
-        """Sidecars are elsewhere now: tell the workers."""
-        await self._move("registry")
+        """Sidecars are elsewhere now: tell the workers, and again if one of them does not take it.
+
+        What was before is no choice that one could stay with: it may name nobody who is still there.
+        """
+        mesh = self._plane.mesh
+        if await self._move("registry") and mesh is not None:
+            asyncio.get_running_loop().call_later(AGAIN_SECONDS, mesh.plane.tell)
 
     async def _move(self, trigger: str) -> list[str]:
         reloader = self._plane.reloader

@@ -9,8 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gateway.control import edges
+from gateway.control.alerts import Alerts
 from gateway.control.canary.keeper import Canaries
 from gateway.control.channel import Events, Worker, WorkerChannel
+from gateway.control.course import Course
+from gateway.control.instance_metrics import InstanceMetrics
+from gateway.control.jobs import Jobs
 from gateway.control.live import Live
 from gateway.control.live_message import live_message
 from gateway.control.mesh.part import MeshPart
@@ -45,11 +50,13 @@ class ControlPlane(Events):
         self.book = MetricsBook()
         self.metrics = ControlMetrics(self.book)
         self.rates = RateBook()
+        self.course = Course()
+        self.edges = RateBook()
         self.request_log = RequestLog()
         self.traces = TraceStore()
         self.past = PastStore()
         self.supervisor = SupervisorClient(settings.supervisor_socket, settings.admin_secret.get_secret_value())
-        self.services = Services(settings.services, self.supervisor, lambda: self.placed.placement)
+        self.services = Services(settings.services, self.supervisor, lambda: self.placed.placement, self.edges)
         self.channel = WorkerChannel(settings.control_socket, self, settings.control_secret.get_secret_value())
         self.mesh: MeshPart | None = None
         self.placed = Placed(self, settings.placement)
@@ -69,7 +76,12 @@ class ControlPlane(Events):
         self.reloader = Reloader(source, self.channel, self.metrics)
         channels = [self.channel, self.mesh.channel] if self.mesh else [self.channel]
         self.canaries = Canaries(settings.state_dir, channels, self.metrics)
+        self.alerts = Alerts(settings.prometheus)
+        self.metrics.registry.register(
+            InstanceMetrics(lambda: self.services.processes, lambda: self.override is not None)
+        )
         self.live = Live(lambda: live_message(self), self._tick)
+        self.jobs = Jobs(settings.state_dir)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -88,14 +100,17 @@ class ControlPlane(Events):
         self.follow()
         await self.channel.start()
         jobs: list[Callable[[], Awaitable[None]]] = [self._watch, self.services.run, self.live.run, self.placed.judge]
+        if self.alerts.url:
+            jobs.append(self.alerts.run)
         if self.mesh is not None:
             await self.mesh.start()
             jobs += self.mesh.jobs()
         self._tasks = [asyncio.create_task(_forever(job)) for job in jobs]
 
     async def stop(self) -> None:
-        """End the console's streams and every background job; workers serve on."""
+        """End the console's streams, what it runs, and every background job; workers serve on."""
         self.live.spread(None)
+        await self.jobs.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -127,6 +142,8 @@ class ControlPlane(Events):
         self.follow()
         now = time.monotonic()
         self.rates.tick(now)
+        self.course.tick(self.rates)
+        self.edges.tick(now)
         if self.mesh is not None:
             self.mesh.topology.tick(now)
         self.services.rates.tick(now)
@@ -147,10 +164,14 @@ class ControlPlane(Events):
         """Merge a worker's numbers."""
         self.book.stats(worker.name, stats.families)
         self.rates.report(worker.source, by_route(stats.families))
+        self.edges.report(worker.source, edges.of_worker(stats.families, self._services_of_clusters()))
         if self.mesh is not None:
             worker.certificate_expires = stats.certificate_expires
             self.mesh.topology.report(worker.source, stats.families)
         self.canary_counts(worker, stats)
+
+    def _services_of_clusters(self) -> dict[str, str]:
+        return edges.services_of(self.reloader.current.spec) if self.reloader.current else {}
 
     def canary_counts(self, worker: Worker, stats: Stats) -> None:
         """Judge by a worker's, or a sidecar's, newest numbers."""
@@ -170,6 +191,7 @@ class ControlPlane(Events):
         log.info("worker gone", extra={"worker": worker.name, "worker_pid": worker.pid})
         self.book.gone(worker.name, worker.pid)
         self.rates.forget(worker.source)
+        self.edges.forget(worker.source)
         if self.mesh is not None:
             self.mesh.topology.forget(worker.source)
         self.canaries.gone(worker.source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import orjson
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from gateway.control.problems import Problem
 
+Form = TypeVar("Form", bound=BaseModel)
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\t\x20-\x7e\x80-\xff]{0,8192}$")]
 
@@ -53,6 +54,20 @@ async def json_object(request: web.Request) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Problem(400, "malformed_json", "the body must be an object")
     return document
+
+
+async def body_of(request: web.Request, form: type[Form]) -> Form:
+    """The body as an object of that form.
+
+    Raises:
+        Problem: as `json_object`; 422, with the fields that are wrong.
+    """
+    try:
+        return form.model_validate(await json_object(request))
+    except ValidationError as error:
+        fields = [{"field": ".".join(map(str, one["loc"])), "error": one["msg"]} for one in error.errors()]
+        told = "; ".join(f"{one['field']}: {one['error']}" for one in fields)
+        raise Problem(422, "invalid_body", told, errors=fields) from None
 
 
 def explain_request(document: dict[str, Any], listeners: list[dict[str, Any]]) -> dict[str, Any]:

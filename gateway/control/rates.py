@@ -120,13 +120,27 @@ class RateBook:
         """Every key with traffic since the start."""
         return list(self._sums)
 
-    def total(self) -> dict[str, Any]:
+    def total(self, *, course: bool = True) -> dict[str, Any]:
         """All keys together, as `view` gives one."""
-        return self._summary([(when, _sum(sums.values())) for when, sums in self._history])
+        return self._summary([(when, _sum(sums.values())) for when, sums in self._looks(course)], course)
 
-    def view(self, key: str) -> dict[str, Any]:
-        """Rates per second over ten seconds, quantiles in ms over a minute, and the rate's course."""
-        return self._summary([(when, sums.get(key, Totals())) for when, sums in self._history])
+    def view(self, key: str, *, course: bool = True) -> dict[str, Any]:
+        """Rates per second over ten seconds, quantiles in ms over a minute, and, if wanted, the rate's course."""
+        return self._summary([(when, sums.get(key, Totals())) for when, sums in self._looks(course)], course)
+
+    def recent(self) -> dict[str, Any]:
+        """All keys together over ten seconds, quantiles too."""
+        looks = list(self._history)
+        then = next((one for one in looks if looks[-1][0] - one[0] <= RATE_SECONDS + 0.5), None)
+        return self._summary([(when, _sum(sums.values())) for when, sums in (then, looks[-1])] if then else [], False)
+
+    def _looks(self, course: bool) -> list[tuple[float, dict[str, Totals]]]:
+        """The history; without its course only those looks that a summary is made of."""
+        looks = list(self._history)
+        if course or len(looks) < 3:
+            return looks
+        then = next(one for one in looks if looks[-1][0] - one[0] <= RATE_SECONDS + 0.5)
+        return [looks[0], then, looks[-1]]
 
     def minute(self, key: str) -> Totals:
         """What has been counted for a key since the history begins: within a minute."""
@@ -141,23 +155,26 @@ class RateBook:
         return self._history[-1][0] - self._history[0][0] if self._history else 0.0
 
     @staticmethod
-    def _summary(course: list[tuple[float, Totals]]) -> dict[str, Any]:
+    def _summary(course: list[tuple[float, Totals]], series: bool = True) -> dict[str, Any]:
+        more: dict[str, Any] = {"series": []} if series else {}
         if len(course) < 2:
-            return {"rate": 0.0, "refused": 0.0, "failing": 0.0, "p50_ms": None, "p95_ms": None, "series": []}
+            return {"rate": 0.0, "refused": 0.0, "failing": 0.0, "p50_ms": None, "p95_ms": None, **more}
         (now, latest), (_, first) = course[-1], course[0]
         then, base = next((at, sums) for at, sums in course if now - at <= RATE_SECONDS + 0.5)
         recent, seconds = latest.plus(base, -1), max(now - then, 1.0)
         minute = latest.plus(first, -1).buckets
+        if series:
+            more["series"] = [
+                round((b.count - a.count) / max(later - earlier, 0.001), 1)
+                for (earlier, a), (later, b) in pairwise(course)
+            ]
         return {
             "rate": round(recent.count / seconds, 3),
             "refused": round(recent.refused / seconds, 3),
             "failing": round(recent.failing / seconds, 3),
             "p50_ms": _millis(quantile(0.5, minute)),
             "p95_ms": _millis(quantile(0.95, minute)),
-            "series": [
-                round((b.count - a.count) / max(later - earlier, 0.001), 1)
-                for (earlier, a), (later, b) in pairwise(course)
-            ],
+            **more,
         }
 
 

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from gateway.control.changes import describe, listener_change, worker_change
 from gateway.control.channel import Channel, Worker
+from gateway.control.kept_texts import Kept, KeptTexts
 from gateway.control.messages import Ack, encode
 from gateway.control.metrics_render import ControlMetrics
 from gateway.control.revision import Endpoints, Revision, read_last_good, write_last_good
@@ -45,10 +46,12 @@ class Override:
     why: str
     since: float
     """Seconds since the epoch."""
+    trial: bool = False
+    """Whether somebody tries another configuration; otherwise the lab has weakened this one."""
 
     def view(self) -> dict[str, Any]:
         """Why and since when, as JSON."""
-        return {"why": self.why, "since": self.since}
+        return {"why": self.why, "since": self.since, "trial": self.trial}
 
 
 Outcome = tuple[str, list[str], list[dict[str, Any]], list[str]]
@@ -99,6 +102,7 @@ class Reloader:
         self._ack_seconds = ack_seconds
         self._rollout: Rollout | None = None
         self.override: Override | None = None
+        self.kept = KeptTexts()
         self._lock = asyncio.Lock()
         self._save_lock = asyncio.Lock()
         self._saving: set[asyncio.Task[None]] = set()
@@ -127,7 +131,22 @@ class Reloader:
 
     async def reload(self, trigger: str) -> Result:
         """Read the file and bring it to every worker; `trigger` says who asked (start, file, request)."""
-        return await self._do(trigger, lambda: self._attempt(at_start=trigger == "start"))
+        result = await self._do(trigger, lambda: self._attempt(at_start=trigger == "start"))
+        if result.result in ("accepted", "unchanged"):
+            await self._remember(result)
+        return result
+
+    async def _remember(self, result: Result) -> None:
+        """Keep the text that is in force now, to go back to; not what the lab has weakened."""
+        override = self.override
+        if override is not None and not override.trial:
+            return
+        try:
+            text = override.text if override else await asyncio.to_thread(self.source.path.read_text, "utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            log.warning("the text of the configuration was not kept", extra={"error": str(error)})
+            return
+        self.kept.add(Kept(result.version, result.time, override.why if override else "the file", text))
 
     async def move(self, trigger: str) -> Result:
         """Bring other endpoints to every worker, with the configuration in force: the file is not read for it."""

@@ -19,10 +19,12 @@ MAX_TEXT = 512
 
 
 class RequestLog:
-    """A ring of access records; `seq` grows by one with every record."""
+    """A ring of access records, and one of those that were refused or failed, so that a flood of good ones does not
+    push them out; `seq` grows by one with every record."""
 
     def __init__(self, size: int = 500) -> None:
         self._records: deque[dict[str, Any]] = deque(maxlen=size)
+        self._denied: deque[dict[str, Any]] = deque(maxlen=size)
         self._seq = 0
 
     @property
@@ -34,16 +36,25 @@ class RequestLog:
         """Keep what a worker reported."""
         for record in records:
             self._seq += 1
-            self._records.append({"seq": self._seq, **clean(record), "worker": worker})
+            kept = {"seq": self._seq, **clean(record), "worker": worker}
+            self._records.append(kept)
+            if not good(kept):
+                self._denied.append(kept)
 
-    def latest(self, limit: int, after: int = 0) -> list[dict[str, Any]]:
-        """The newest records first, at most `limit`, only those behind number `after`."""
+    def latest(self, limit: int, after: int = 0, *, denied: bool = False) -> list[dict[str, Any]]:
+        """The newest records first, at most `limit`, only those behind number `after`; perhaps only denied ones."""
         found: list[dict[str, Any]] = []
-        for record in reversed(self._records):
+        for record in reversed(self._denied if denied else self._records):
             if len(found) >= limit or record["seq"] <= after:
                 break
             found.append(record)
         return found
+
+
+def good(record: dict[str, Any]) -> bool:
+    """Whether it was answered, and with no error."""
+    status = record.get("status")
+    return isinstance(status, int) and 0 < status < 400
 
 
 def clean(record: dict[str, Any]) -> dict[str, Any]:

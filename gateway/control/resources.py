@@ -1,6 +1,6 @@
 """Where the files that are not Python lie.
 
-The problem: `config/` and `dashboards/` stand beside the package in a checkout, but inside it, under
+The problem: `config/`, `dashboards/` and `docs/lessons/` stand beside the package in a checkout, but inside it, under
 `gateway/data/`, in an installed wheel. The rule: ask here, and never build such a path elsewhere.
 """
 
@@ -12,7 +12,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def data_dir(name: str) -> Path:
-    """The directory `config` or `dashboards`, wherever this installation keeps it.
+    """The directory `config`, `dashboards` or `docs/lessons`, wherever this installation keeps it.
 
     Raises:
         FileNotFoundError: the installation is incomplete.

@@ -15,8 +15,10 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.control.cpu import CpuMeter
+from gateway.control.edges import ServiceTally
 from gateway.control.placement import Placement
-from gateway.control.rates import HISTOGRAM, RateBook, Tally, Totals
+from gateway.control.rates import RateBook
 from gateway.control.settings import Service
 from gateway.control.supervisor_client import SupervisorClient, SupervisorError
 
@@ -35,17 +37,23 @@ class Services:
         services: tuple[Service, ...],
         supervisor: SupervisorClient,
         placement: Callable[[], Placement] = Placement,
+        edges: RateBook | None = None,
     ) -> None:
-        """`placement` knows the copies of each service; one that it does not name is at its own address alone."""
+        """`placement` knows the copies of each service; one that it does not name is at its own address alone.
+
+        `edges` is told whom and what they call.
+        """
         self.known = services
         self._placement = placement
         self.rates = RateBook()
+        self.edges = edges or RateBook()
         self.processes: list[dict[str, Any]] = []
         self.strangers = 0
         """How often somebody asked the supervisor without the secret of this start."""
         self.supervisor_error: str | None = None
         self._supervisor = supervisor
         self._scraped: dict[str, bool] = {}
+        self._cpu = CpuMeter()
 
     async def run(self) -> None:
         """Look every two seconds, for ever."""
@@ -64,6 +72,7 @@ class Services:
         else:
             processes = answer.get("processes", [])
             self.processes = [one for one in processes if isinstance(one, dict)][:200]
+            self._cpu.measure(self.processes)
             self.strangers = int(answer.get("strangers", 0))
             self.supervisor_error = None
 
@@ -71,6 +80,7 @@ class Services:
         places = {name: (one, url) for one in self.known for name, url in self._places(one)}
         for gone in self._scraped.keys() - places.keys():
             self.rates.forget(gone)
+            self.edges.forget(gone)
             del self._scraped[gone]
         await asyncio.gather(*(self.scrape(session, one, name, url) for name, (one, url) in places.items()))
 
@@ -85,7 +95,9 @@ class Services:
     async def scrape(self, session: aiohttp.ClientSession, service: Service, copy: str, url: str) -> None:
         """Read one copy's metrics; a failure is remembered, its numbers begin anew afterwards."""
         try:
-            self.rates.report(copy, {service.name: await scrape(session, url)})
+            seen = await scrape(session, url, service.name)
+            self.rates.report(copy, {service.name: seen.own})
+            self.edges.report(copy, seen.edges)
             self._scraped[copy] = True
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             if self._scraped.get(copy, True):
@@ -120,8 +132,8 @@ def _state(process: dict[str, Any]) -> dict[str, Any]:
     return {key: process.get(key) for key in ("pid", "state", "restarts", "uptime_s")}
 
 
-async def scrape(session: aiohttp.ClientSession, url: str) -> Totals:
-    """A service's request totals.
+async def scrape(session: aiohttp.ClientSession, url: str, service: str) -> ServiceTally:
+    """What a service has counted.
 
     Raises:
         aiohttp.ClientError, TimeoutError: it does not answer well in time.
@@ -134,18 +146,17 @@ async def scrape(session: aiohttp.ClientSession, url: str) -> Totals:
             body += more
     if len(body) > MAX_SCRAPE:
         raise ValueError(f"more than {MAX_SCRAPE} bytes of metrics")
-    return totals(body.decode("utf-8"))
+    return tallied(body.decode("utf-8"), service)
 
 
-def totals(text: str) -> Totals:
-    """Sum up the request duration histogram of a Prometheus text.
+def tallied(text: str, service: str) -> ServiceTally:
+    """Sum up a Prometheus text.
 
     Raises:
         ValueError: the text is not in that format.
     """
-    tally = Tally()
+    tally = ServiceTally(service)
     for family in text_string_to_metric_families(text):
-        if family.name == HISTOGRAM:
-            for sample in family.samples:
-                tally.add("", sample.name, sample.labels, sample.value)
-    return tally.totals().get("", Totals())
+        for sample in family.samples:
+            tally.add(sample.name, sample.labels, sample.value)
+    return tally

@@ -34,6 +34,8 @@ class Service(BaseModel):
     url: str | None = None
     about: str = ""
     public: bool = False
+    outside: bool = False
+    """A third party's."""
 
 
 class EnrolmentSettings(BaseModel):
@@ -89,6 +91,8 @@ class ControlSettings(BaseModel):
     gateway: bool = True
     """Whether there are workers to wait for."""
     mesh: MeshSettings | None = None
+    prometheus: str | None = None
+    """Where alerts are evaluated; None: nowhere."""
     lifeline_fd: int | None = None
 
 

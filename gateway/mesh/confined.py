@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> None:
         case ["--probe"]:
             sys.stdout.write(f"{confine(Rules())}\n")
         case ["--rules-fd", number, "--", *command] if number.isdecimal() and command:
-            _confine_as_told(int(number), is_module=_is_module(command))
+            confine_as_told(int(number), is_module=_is_module(command))
             _become(command)
         case _:
             sys.exit(USAGE)
@@ -40,7 +40,8 @@ def _is_module(command: Sequence[str]) -> bool:
     return len(command) > len(MODULE) and tuple(command[: len(MODULE)]) == MODULE
 
 
-def _confine_as_told(fd: int, *, is_module: bool) -> None:
+def confine_as_told(fd: int, *, is_module: bool) -> None:
+    """Read the rules from an inherited socket, apply them to this process, and say there what came of it."""
     with socket.socket(fileno=fd) as line, line.makefile("rb") as told:
         rules = Rules.parse(told.read())
         # How much memory it uses can be asked only of a process whose memory is open (proc(5)), which this one's will

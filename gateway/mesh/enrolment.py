@@ -45,6 +45,10 @@ class MeshSettings:
     """The roots to believe at first, PEM."""
     token: str
     """Good once, for a minute; see gateway.mesh.bootstrap."""
+    life: float = 0.0
+    """Seconds for which the first certificate is asked; 0: for as long as the authority gives them."""
+    renews: bool = True
+    """False, for a lesson: the certificate is left to expire."""
 
     def __repr__(self) -> str:
         return f"<MeshSettings {self.identity}>"
@@ -79,7 +83,7 @@ class Enrolment:
         pause = FIRST_PAUSE
         while True:
             try:
-                await self._ask({"do": "enrol", "token": self._settings.token})
+                await self._ask({"do": "enrol", "token": self._settings.token, "life": self._settings.life})
             except _AWAY as error:
                 log.info("the authority is not there yet: %s", error or type(error).__name__)
                 await asyncio.sleep(pause)
@@ -90,7 +94,8 @@ class Enrolment:
     async def run(self) -> None:
         """Renew and listen until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_renewing())
+            if self._settings.renews:
+                group.create_task(self._keep_renewing())
             group.create_task(self._keep_watching())
 
     async def _keep_renewing(self) -> None:

@@ -26,6 +26,10 @@ FAULTS: Final = frozenset(
         "upstream_timeout",
         "request_timeout",
         "answer_too_large",
+        "answer_too_large_to_inspect",
+        "answer_invalid",
+        "soap_answer_invalid",
+        "graphql_answer_invalid",
         "fault_injected",
     )
 )

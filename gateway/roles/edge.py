@@ -284,7 +284,7 @@ def configure_logging() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
-def main(prog: str = "gateway.roles.edge", make: Callable[[dict[str, Any]], Edge] | None = None) -> None:
+def main(prog: str, make: Callable[[dict[str, Any]], Edge]) -> None:
     """Read the settings from the inherited pipe and run what `make` makes of them."""
     parser = argparse.ArgumentParser(prog=prog)
     parser.add_argument("--settings-fd", type=int, required=True)
@@ -294,11 +294,11 @@ def main(prog: str = "gateway.roles.edge", make: Callable[[dict[str, Any]], Edge
     configure_logging()
 
     async def serve() -> None:
-        await (make(document) if make else Edge(Settings(**document))).run()
+        await make(document).run()
 
     sys.setswitchinterval(0.001)  # a thread that compiles yields to requests within a millisecond, not five
     uvloop.run(serve())
 
 
 if __name__ == "__main__":
-    main()
+    main("gateway.roles.edge", lambda document: Edge(Settings(**document)))

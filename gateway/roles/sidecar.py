@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.compile.compiler import Endpoints
 from gateway.mesh.identity import identity_of
@@ -39,6 +39,8 @@ class SidecarSettings(Settings):
     """`host:port` where control listens for sidecars; empty: there is none, and the last good configuration holds."""
     inbound: str = ""
     """`host:port` at which others reach us."""
+    lapse: float = 0.0
+    """For a lesson: a certificate of so many seconds, which nobody renews; 0: as it should be."""
 
 
 class Sidecar(Edge):
@@ -50,6 +52,9 @@ class Sidecar(Edge):
     def __init__(self, settings: SidecarSettings) -> None:
         if not settings.mesh:
             raise ValueError("a sidecar needs an identity")
+        if settings.lapse:
+            settings = replace(settings, mesh={**settings.mesh, "life": settings.lapse, "renews": False})
+            log.warning("the certificate is left to expire, for a lesson")
         self.app_secret = settings.app_secret
         self.role = f"{settings.service}-sidecar"
         super().__init__(settings)

@@ -105,6 +105,7 @@ class Database:
             "db.namespace": self._service,
             "db.operation.name": name,
         }
+        started = time.perf_counter()
         try:
             with self._telemetry.span(
                 f"{self._service} db.{kind} {name}", SpanKind.CLIENT, attributes=attributes
@@ -114,6 +115,7 @@ class Database:
                 )
         finally:
             self._waiting -= 1
+            self._telemetry.metrics.db_duration.labels(name).observe(time.perf_counter() - started)
 
     def _transact(self, kind: str, work: Callable[[Connection], T], span: Span, ends: float | None) -> T:
         deadline.check(ends)

@@ -48,6 +48,13 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
+        self.db_duration = Histogram(
+            "db_client_operation_duration_seconds",
+            "Duration of database transactions, the wait for a turn included.",
+            ("db_operation_name",),
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
         self.deadlines = Counter(
             "service_deadlines_exceeded",
             "Requests given up because their caller no longer waits.",

@@ -104,8 +104,8 @@ class Service:
             host.closing.push_async_callback(self._disconnect)
 
     def weak(self, name: str) -> bool:
-        """Whether the lab has asked for this weakness; each stands in one place, with its name."""
-        return name in self.settings.weaknesses
+        """Whether the lab has asked for it, or this version has it; each stands in one place, with its name."""
+        return name in self.settings.weaknesses or name in self.settings.planted.weaknesses
 
     @property
     def redis(self) -> Redis:

@@ -65,7 +65,11 @@ class Planted(BaseModel):
     """The share of requests that are answered with 500."""
     delay: float = Field(0.0, ge=0, le=60)
     """Seconds that each request waits."""
+    leak: int = Field(0, ge=0, le=4_096)
+    """KiB that each request leaves behind, up to a bound (see `planted.MOST_LEAKED`)."""
     unready: bool = False
+    weaknesses: tuple[str, ...] = ()
+    """What this version does wrong, by the names that the lab has for it."""
 
 
 class Settings(_Part):

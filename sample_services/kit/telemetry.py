@@ -69,6 +69,7 @@ class Telemetry:
                 **({"service.version": settings.version} if settings.version else {}),
             }
         )
+        self.metrics = metrics
         self._provider = TracerProvider(ParentBased(Roots()), resource, shutdown_on_exit=False)
         self._exporter: OtlpExporter | None = None
         if settings.otlp is not None:

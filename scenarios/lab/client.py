@@ -11,8 +11,9 @@ import http.client
 import json
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from gateway.cli.call import trace_id_of
 from gateway.cli.console import Failure, Misuse
 from gateway.cli.wire import Answer, send
 from scenarios.lab.local import is_local
+from scenarios.lab.watching import Watcher
 
 MAX_EVIDENCE = 200
 """Requests of one run that are kept; the others are counted."""
@@ -45,6 +47,8 @@ class Exchange:
     excerpt: str
     by: str = ""
     """Who decided, where no policy of the gateway says it."""
+    at: str = ""
+    """Whom it was sent to: `gateway`, or a service past it; empty: something of the lab's own."""
 
     def view(self) -> dict[str, Any]:
         """As JSON."""
@@ -54,11 +58,13 @@ class Exchange:
 class Client:
     """Sends, and keeps what it saw."""
 
-    def __init__(self, base_url: str, via: str | None = None) -> None:
-        """`via` is an intercepting proxy on this machine, which sees everything in clear."""
+    def __init__(self, base_url: str, via: str | None = None, names: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`via` is an intercepting proxy on this machine, which sees everything in clear; `names` is whom an address
+        belongs to."""
         for url in filter(None, (base_url, via)):
             check_loopback(url)
-        self.base_url, self.via = base_url, via
+        self.base_url, self.via, self.names = base_url, via, names
+        self.watcher: Watcher | None = None
         self.seen: list[Exchange] = []
         self.sent = 0
 
@@ -78,17 +84,21 @@ class Client:
         check_loopback(base)
         path = f"{base}{target}" if self.via else target
         self.sent += 1
+        if self.watcher:
+            self.watcher.before(who, _shown(f"{method} {target}"))
         try:
             answer = send(self.via or base, method, path, headers=headers, body=body, source=source)
         except Failure as failure:
             self._keep(Exchange(who, _shown(f"{method} {target}"), 0, "no answer", "", True, "", str(failure)))
             raise
-        self._keep(_evidence(who, f"{method} {target}", answer))
+        self._keep(_evidence(who, f"{method} {target}", answer, self.names.get(base, "")))
         return answer
 
     def send_raw(self, who: str, said: str, data: bytes, base_url: str) -> Answer:
         """Bytes that no HTTP library would send, past `via`; `said` is what they are called in the evidence."""
         check_loopback(base_url)
+        if self.watcher:
+            self.watcher.before(who, said)
         where = urlsplit(base_url)
         with socket.create_connection((where.hostname, where.port), timeout=RAW_TIMEOUT_S) as connection:
             connection.sendall(data)
@@ -96,7 +106,7 @@ class Client:
             came.begin()
             answer = Answer(came.status, came.reason, tuple(came.getheaders()), came.read(MAX_RAW))
         self.sent += 1
-        self._keep(_evidence(who, said, answer))
+        self._keep(_evidence(who, said, answer, self.names.get(base_url, "")))
         return answer
 
     def note(self, one: Exchange) -> None:
@@ -105,6 +115,8 @@ class Client:
         self._keep(one)
 
     def _keep(self, evidence: Exchange) -> None:
+        if self.watcher:
+            self.watcher.after(evidence)
         if len(self.seen) < MAX_EVIDENCE:
             self.seen.append(evidence)
 
@@ -120,7 +132,7 @@ def check_loopback(url: str) -> None:
         raise Misuse(f"The lab attacks this machine's loopback only, not {where.hostname or ''!r}.")
 
 
-def _evidence(who: str, request: str, answer: Answer) -> Exchange:
+def _evidence(who: str, request: str, answer: Answer, at: str) -> Exchange:
     told = _problem(answer)
     return Exchange(
         who=who,
@@ -131,6 +143,7 @@ def _evidence(who: str, request: str, answer: Answer) -> Exchange:
         local=str(told.get("type", "")).startswith("urn:gatehouse:") or "policy" in told,
         trace_id=trace_id_of(answer),
         excerpt=answer.body[:160].decode("utf-8", "replace"),
+        at=at,
     )
 
 

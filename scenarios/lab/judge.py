@@ -144,8 +144,12 @@ def attack(scenario: Scenario, target: Target, *, thorough: bool = False) -> Run
     client = target.client
     watch = Watch(target) if thorough else None
     client.seen, client.sent = [], 0
+    if client.watcher:
+        client.watcher.enter("attack")
     outcome = scenario.attack(target)
     during, client.seen = client.seen, []
+    if client.watcher:
+        client.watcher.enter("honest")
     benign = scenario.benign(target)
     run = Run(outcome, benign, during, client.seen, client.sent)
     run.more = watch.of(run) if watch else None

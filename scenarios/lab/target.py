@@ -62,7 +62,7 @@ class Target:
         """`seed` decides what attackers make up, so that two runs send the same."""
         self.instance = instance
         self.random = Random(seed)  # noqa: S311 (names of keys and messages, no secrets)
-        self.client = Client(instance.public_url, via)
+        self.client = Client(instance.public_url, via, _names(instance))
         self._tokens: dict[str, str] = {}
 
     @property
@@ -157,9 +157,11 @@ class Target:
 
     def tidy(self, who: str, method: str, target: str, **options: Any) -> Answer:
         """As `call`, for what puts things back after an attack: it is no evidence."""
-        seen, sent = list(self.client.seen), self.client.sent
+        client = self.client
+        seen, sent, watcher = list(client.seen), client.sent, client.watcher
+        client.watcher = None
         answer = self.call(who, method, target, **options)
-        self.client.seen, self.client.sent = seen, sent
+        client.seen, client.sent, client.watcher = seen, sent, watcher
         return answer
 
     def graphql(self, who: str, query: str, **variables: Any) -> Answer:
@@ -404,6 +406,12 @@ class Target:
 
     def _note(self, notes: Notes) -> None:
         write_private(self.instance.state_dir / NOTES, asdict(notes))
+
+
+def _names(instance: Instance) -> dict[str, str]:
+    """Whom each address of the instance belongs to."""
+    services = {f"http://127.0.0.1:{port}": name for name, port in instance.ports.items()}
+    return services | {instance.public_url: "gateway"}
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def command(name: str) -> click.Command | None:
 
 def options(one: click.Command) -> set[str]:
     """The options of a command, and of its own commands."""
-    found = {name for parameter in one.params for name in parameter.opts}
+    found = {name for parameter in one.params for name in (*parameter.opts, *parameter.secondary_opts)}
     if isinstance(one, click.Group):
         for name in one.list_commands(click.Context(one)):
             child = one.get_command(click.Context(one), name)

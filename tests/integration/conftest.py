@@ -163,7 +163,7 @@ def gatehouse(*words: str, code: int = 0) -> str:
     command = shutil.which("gatehouse", path=str(Path(sys.executable).parent))
     assert command, "the command is not installed beside this Python"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEHOUSE_")}
-    done = subprocess.run([command, *words], capture_output=True, text=True, timeout=50, env=environment, check=False)
+    done = subprocess.run([command, *words], capture_output=True, text=True, timeout=150, env=environment, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + (done.stderr if code else "")
 

@@ -90,7 +90,7 @@ def test_a_quarantine_is_live_and_holds_when_the_gateway_to_the_outside_was_kill
     assert now == running
 
 
-@pytest.mark.parametrize(("mode", "reason"), [("inject", "answer_invalid"), ("huge", "answer_too_large")])
+@pytest.mark.parametrize(("mode", "reason"), [("inject", "answer_invalid"), ("huge", "answer_too_large_to_inspect")])
 def test_a_hostile_answer_comes_no_further_than_the_egress_gateway(shop: Any, mode: str, reason: str) -> None:
     user = shop.token(shop.new_user())
     order = shop.order(user, (4, 1))["id"]

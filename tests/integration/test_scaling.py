@@ -263,6 +263,8 @@ async def test_a_killed_supervisor_goes_on_with_all_copies(plain: Shop, hammerin
 @in_one_architecture
 def test_services_and_their_copies_are_told(plain: Shop) -> None:
     plain.gatehouse("scale", "orders", "2")
+    targets = json.loads((plain.state / "prometheus" / "targets.json").read_text())
+    assert {"orders-1", "orders-2"} <= {one["labels"]["instance"] for one in targets}
     services = {one["name"]: one for one in plain.admin("GET", "/services").json()["services"]}
     copies = services["orders"]["copies"]
     assert [(one["name"], one["version"], one["serving"]) for one in copies] == [
@@ -270,6 +272,16 @@ def test_services_and_their_copies_are_told(plain: Shop) -> None:
     ]  # fmt: skip
     assert [one["state"] for one in copies] == ["running", "running"]
     assert [one["name"] for one in services["identity"]["copies"]] == ["identity"]
+
+
+@in_one_architecture
+def test_the_admin_api_knows_the_versions_and_kills_a_copy(plain: Shop, until: Until) -> None:
+    known = plain.admin("GET", "/services/versions").json()["services"]
+    assert known["orders"]["known"][:2] == ["v1", "v2"]
+    assert "traffic" not in known
+    pid = processes(plain)["orders"]["pid"]
+    assert plain.admin("POST", "/services/orders/crash", {}).json()["killed"] == [pid]
+    until(lambda: (row := processes(plain)["orders"])["pid"] != pid and row["state"] == "running")
 
 
 @in_one_architecture

@@ -126,9 +126,8 @@ class MeshPart:
         expiries: dict[str, list[float]] = {}
         for one in (*self._control.channel.workers, *self.channel.workers):
             if one.certificate_expires is not None:
-                expiries.setdefault(one.service or (EGRESS if one.role == EGRESS else GATEWAY), []).append(
-                    one.certificate_expires
-                )
+                name = one.service or (EGRESS if one.role == EGRESS else GATEWAY)
+                expiries.setdefault(name, []).append(one.certificate_expires)
         nodes = [
             {
                 "name": name,
@@ -143,7 +142,7 @@ class MeshPart:
             "seconds": self.topology.seconds,
             "nodes": nodes,
             "edges": self.topology.edges(),
-            "denials": list(denials(self.metrics.shared())),
+            "denials": list(denials(self._control.book.merged())),  # of the sidecars, which stand beside, too
         }
 
     def _turned_away(self, service: str) -> dict[str, float]:

@@ -136,6 +136,10 @@ class MeshPlane:
         """Its line has ended."""
         self.registry.lost(worker.name, worker)
 
+    def tell(self) -> None:
+        """Let everybody know where services are, as of then."""
+        self._change.set()
+
     async def run(self) -> None:
         """Expire leases, and spread changes of the endpoints; until cancelled."""
         while True:

@@ -45,6 +45,8 @@ LOADERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld
 DNS = 53
 REDIS_MEMORY_MIB = 512
 """Ours keeps at most 64 MiB; a copy of it, while the file is rewritten, as much again."""
+PROMETHEUS_MEMORY_MIB = 1_024
+"""A shop takes some 120; Go's runtime counts what it may take, too."""
 _DEFAULT_PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}
 _ADDRESS = re.compile(r"[0-9.]+|.*:.*|localhost")
 
@@ -149,6 +151,20 @@ def redis_rules(binary: str, folder: Path, port: int) -> Rules:
         bind=(port,),
         home=str(folder),
         memory_mib=REDIS_MEMORY_MIB,
+    )
+
+
+def prometheus_rules(binary: str, folder: Path, port: int) -> Rules:
+    """What our Prometheus may do. Whom it scrapes changes while it runs, so the port may be any."""
+    return Rules(
+        read=SYSTEM,
+        write=(str(folder), *DEVICES),
+        run=_runnable(binary),
+        bind=(port,),
+        connect=None,
+        home=str(folder),
+        memory_mib=PROMETHEUS_MEMORY_MIB,
+        open_files=OPEN_FILES,
     )
 
 

@@ -36,7 +36,7 @@ class ControlClient:
         """
         await self._ask("POST", "/placement", within, placement)
 
-    async def leaving(self, address: str, within: float = 3.0) -> int:
+    async def leaving(self, address: str, within: float = 10.0) -> int:
         """How many requests may still reach an address.
 
         Raises:

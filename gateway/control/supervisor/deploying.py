@@ -98,6 +98,20 @@ class Deployer:
         log.warning("the canary is taken back", extra={"service": service, "version": version, "why": why})
         return await self._reach(service, replace(wanted, canary=None))
 
+    def versions(self) -> dict[str, dict[str, Any]]:
+        """Of each service that can be changed: what runs of it, and which versions it has; by its name."""
+        site = self.places.site
+        if not architecture_of(site.options).gateway:
+            return {}
+        entries = [entry for entry in site.manifest.services if entry.port]
+        return {
+            entry.name: {
+                **self._told(entry.name),
+                "known": list({**entry.versions, **site.copies.versions.get(entry.name, {})}),
+            }
+            for entry in entries
+        }
+
     async def change(self, action: str, keepers: Iterable[Keeper]) -> None:
         """Stop, start or restart processes, one after the other; a copy that others can stand in for is emptied first.
 

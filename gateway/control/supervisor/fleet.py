@@ -12,6 +12,7 @@ from gateway.control.supervisor import logs, memory
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.guard import Guard, Life
 from gateway.control.supervisor.keeper import Keeper, Report
+from gateway.control.supervisor.nursery import Nursery
 from gateway.control.supervisor.process import Lifeline, Seedling
 from gateway.control.supervisor.program import ProcessPlan
 
@@ -20,10 +21,9 @@ ORDER: tuple[Callable[[ProcessPlan], bool], ...] = (
     lambda plan: plan.kind == "service" and plan.port is None,  # those that only send requests
     lambda plan: plan.kind == "worker",  # drain while everything behind them still answers
     lambda plan: plan.kind == "service",
-    lambda plan: plan.kind == "egress",
-    lambda plan: plan.kind == "sidecar",  # after those whose last calls pass through them
+    lambda plan: plan.kind in ("sidecar", "egress"),  # after those whose last calls pass through them
     lambda plan: plan.kind == "control",
-    lambda plan: plan.kind == "authority",
+    lambda plan: plan.kind in ("authority", "prometheus"),
     lambda plan: plan.kind == "redis",
 )
 
@@ -46,13 +46,15 @@ class Fleet:
         report: Report,
         lifeline: Lifeline,
         guard: Guard,
+        nurseries: Mapping[str, Nursery] = MappingProxyType({}),
     ) -> None:
         self.guard = guard
+        self.nurseries = nurseries
         self._lifeline, self._environ, self._report = lifeline, environ, report
         self.keepers = [self._keeper(plan) for plan in plans]
 
     def _keeper(self, plan: ProcessPlan) -> Keeper:
-        return Keeper(plan, self._lifeline, self._environ, self.guard, self._report)
+        return Keeper(plan, self._lifeline, self._environ, self.guard, self._report, tuple(self.nurseries.values()))
 
     def follow(self, plans: Iterable[ProcessPlan]) -> None:
         """Other plans: they hold from each process's next start; who has none any more must have been stopped."""
@@ -156,12 +158,17 @@ class Fleet:
     def memory(self) -> list[int | None]:
         """Of all children that run now: their proportional share in bytes, where it is told."""
         sizes = [memory.proportional(keeper.pid, keeper.memory_fd) for keeper in self.keepers if keeper.pid]
-        return [*sizes, memory.proportional(self.guard.pid) if self.guard.pid else None]
+        return [*sizes, *(memory.proportional(pid) for pid in self.helpers().values())]
 
     def pids(self) -> list[int]:
         """Of all children that run now."""
         children = [keeper.pid for keeper in self.keepers]
-        return [pid for pid in (*children, self.guard.pid) if pid]
+        return [pid for pid in (*children, *self.helpers().values()) if pid]
+
+    def helpers(self) -> dict[str, int]:
+        """The processes that help us with the others, by name."""
+        found = {"guard": self.guard.pid, **{name: one.pid for name, one in self.nurseries.items()}}
+        return {name: pid for name, pid in found.items() if pid}
 
     def rotate_logs(self) -> None:
         """Bound the logs of running processes."""

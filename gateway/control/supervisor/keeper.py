@@ -14,11 +14,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from gateway.control.supervisor.backoff import Backoff
 from gateway.control.supervisor.guard import Life
+from gateway.control.supervisor.nursery import Nursery
 from gateway.control.supervisor.process import Child, Lifeline, Seedling, adopt, spawn
 from gateway.control.supervisor.program import ProcessPlan
 from gateway.control.supervisor.readiness import until_ready
@@ -51,9 +52,16 @@ class Keeper:
     """One process, its state, and the task that restarts it."""
 
     def __init__(
-        self, plan: ProcessPlan, lifeline: Lifeline, environ: Mapping[str, str], roll: Roll, report: Report
+        self,
+        plan: ProcessPlan,
+        lifeline: Lifeline,
+        environ: Mapping[str, str],
+        roll: Roll,
+        report: Report,
+        nurseries: Sequence[Nursery] = (),
     ) -> None:
         self.plan = plan
+        self._nurseries = nurseries
         self.state: State = "stopped"
         self.restarts = 0
         self.last_exit: str | None = None
@@ -179,7 +187,7 @@ class Keeper:
         if seedling is not None and settings is not None:
             child = await seedling.settle(settings)
         else:
-            child = await spawn(self.plan, self._lifeline, self._environ)
+            child = await spawn(self.plan, self._lifeline, self._environ, self._nurseries)
         self._spawned = time.monotonic()
         self._report("started", name=self.plan.name, pid=child.pid)
         return child

@@ -96,6 +96,8 @@ class Manifest:
     api_keys: tuple[ApiKeyEntry, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     """Given to every service as it is (token issuer, audience)."""
+    preload: tuple[str, ...] = ()
+    """Modules of the services' package that most of them load: it is done once for all (nursery.py)."""
     monolith: ServiceEntry | None = None
     """Some of the services in one process; see architecture.py."""
 
@@ -191,6 +193,7 @@ def parse_manifest(document: Any) -> Manifest:
         webhooks=_texts(document.get("webhooks", ()), "webhooks"),
         api_keys=tuple(map(_api_key, document.get("api_keys") or ())),
         settings=dict(document.get("settings") or {}),
+        preload=_texts(document.get("preload", ()), "preload"),
     )
 
 

@@ -21,6 +21,8 @@ class Options:
     port_base: int | None = None
     """Number the ports from here; 0 finds a free block; None takes the documented default ports."""
     redis: bool = True
+    prometheus: bool = False
+    """Run a Prometheus of its own, where this machine has one."""
     architecture: str = "gateway"
     """By name; see architecture.py."""
     mesh: str | None = None

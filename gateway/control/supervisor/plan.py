@@ -29,12 +29,15 @@ from gateway.control.supervisor.program import (
     port_of,
     python_module,
 )
+from gateway.control.supervisor.prometheus import prometheus_plan
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
 from gateway.control.supervisor.resp import parse_url
 from gateway.control.supervisor.state_dir import StateDir
 from gateway.mesh.isolation.rules import Rules
 
 LOOPBACK = "127.0.0.1"
+CONTROL_GRACE = 10.0
+"""Seconds: a run of the lab that the console has begun takes back what it did."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class Site:
     internal_secret: str = field(default="", repr=False)
     """What the workers' signing keys are derived from; new at each start."""
     mesh: MeshSite | None = None
+    prometheus: str = ""
+    """The program; empty: none runs."""
     copies: Copies = field(default_factory=Copies)
     changed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     """Settings that were changed since the start, by process, or by service for all its copies."""
@@ -120,6 +125,8 @@ def make_plan(site: Site) -> tuple[ProcessPlan, ...]:
     ordinary = (_control(site), *workers, *_egress(site), *services)
     if site.mesh is not None:
         ordinary = (*mesh_plans(site, site.mesh), *(in_mesh(plan, site.mesh, site.ways_out) for plan in ordinary))
+    if site.prometheus:
+        ordinary = (*ordinary, prometheus_plan(site))
     return tuple(_changed(plan, site) for plan in ordinary) if site.changed else ordinary
 
 
@@ -156,7 +163,13 @@ def _control(site: Site) -> ProcessPlan:
         "architecture": architecture_of(site.options).name,
         "gateway": architecture_of(site.options).gateway,
         "services": [
-            {"name": entry.name, "url": base_url(site, entry.name), "about": entry.about, "public": entry.public}
+            {
+                "name": entry.name,
+                "url": base_url(site, entry.name),
+                "about": entry.about,
+                "public": entry.public,
+                "outside": entry.outside,
+            }
             for entry in serving
         ],
         "admin": {"host": LOOPBACK, "port": port},
@@ -166,12 +179,14 @@ def _control(site: Site) -> ProcessPlan:
         "control_secret": site.control_secret,
         "control_socket": str(state.control_socket),
         "supervisor_socket": str(state.supervisor_socket),
+        "prometheus": f"http://{LOOPBACK}:{site.ports['prometheus']}" if site.prometheus else None,
     }
     return ProcessPlan(
         **vars(control_program(site.options, state, site.mesh)),
         settings=settings,
         port=port,
         probe=HttpProbe(LOOPBACK, port, "/healthz"),
+        grace=CONTROL_GRACE,
     )
 
 

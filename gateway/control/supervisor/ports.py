@@ -25,6 +25,7 @@ FIXED = {
     "redis": (6390, 3),
     "internal": (8089, 9),
     "egress": (8087, 31),
+    "prometheus": (9090, 30),
 }
 """Name → default port and offset in a block. 8080 is left to intercepting proxies."""
 FIRST_SERVICE = 8101

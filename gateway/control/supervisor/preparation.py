@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from gateway.control.supervisor import logs, ports, redis_server, state_dir
 from gateway.control.supervisor.architecture import architecture_of, arranged, without_gateway
@@ -36,6 +36,7 @@ from gateway.control.supervisor.plan import LOOPBACK, Site, WayOut, make_plan
 from gateway.control.supervisor.ports import Need
 from gateway.control.supervisor.process import reduced_environment
 from gateway.control.supervisor.program import OWN_LAST_GOOD, ProcessPlan, python_module
+from gateway.control.supervisor.prometheus import find_prometheus
 from gateway.control.supervisor.read_spec import ListenerPlace, SpecSummary, parse_summary
 from gateway.control.supervisor.redis_choice import (
     FOREIGN_USER_PREFIX,
@@ -71,7 +72,7 @@ async def prepare(
     options: Options,
     environ: Mapping[str, str],
     stack: AsyncExitStack,
-    meanwhile: Callable[[state_dir.StateDir, MeshSite | None], Awaitable[None]],
+    meanwhile: Callable[[state_dir.StateDir, Manifest, MeshSite | None], Awaitable[None]],
 ) -> Prepared:
     """Check and gather everything; `meanwhile` is called before the configuration is read, which takes a while.
 
@@ -95,7 +96,7 @@ async def prepare(
     variables |= _partner_keys(state, manifest, installation)
     config = Path(options.config) if options.config else ready_config(architecture.config)
     mesh = bind_mesh(Path(options.mesh), manifest, stack) if options.mesh else None
-    await meanwhile(state, mesh)
+    await meanwhile(state, manifest, mesh)
     modules = {entry.module for entry in manifest.services if entry.module}
     compiling = asyncio.create_task(asyncio.to_thread(compile_programs, modules))
     try:
@@ -103,8 +104,9 @@ async def prepare(
     finally:
         await compiling
     spec = without_gateway(spec, architecture)
+    prometheus, no_prometheus = find_prometheus(options.prometheus)
     redis = choose_redis(options.redis or spec.redis, environ)
-    await _check_ports(state, _needs(spec, numbers, manifest, redis))
+    await _check_ports(state, _needs(spec, numbers, manifest, redis, prometheus))
     # Of an earlier instance, perhaps of another file (`run` and `up` share a directory): a worker that starts before
     # control would open its listeners with the policies of that one.
     for left in (state.last_good, state.registry, *state.data("").glob(f"*/{OWN_LAST_GOOD}")):
@@ -136,11 +138,14 @@ async def prepare(
         ways_out=ways_out,
         internal_url=_url(spec, sockets, "internal"),
         internal_secret=secrets.token_urlsafe(32),
+        prometheus=prometheus,
         mesh=replace(mesh, intermediate=intermediate, life=spec.certificate_life, made=time.time()) if mesh else None,
     )
     bound = {name: int(one.getsockname()[1]) for name, one in sockets.items()}
     ports_used = bound | _used_ports(site, redis)
-    return Prepared(site, _plans(site, redis), (*notes(redis), *missing), ports_used, lock_fd, redis.foreign)
+    return Prepared(
+        site, _plans(site, redis), (*notes(redis), *missing, *no_prometheus), ports_used, lock_fd, redis.foreign
+    )
 
 
 async def _intermediate(state: state_dir.StateDir, mesh: MeshSite | None) -> dict[str, str]:
@@ -215,10 +220,13 @@ async def read_summary(config: Path, variables: Mapping[str, str], mesh: MeshSit
     return parse_summary(answer)
 
 
-def _needs(spec: SpecSummary, numbers: Mapping[str, int], manifest: Manifest, redis: RedisChoice) -> list[Need]:
+def _needs(
+    spec: SpecSummary, numbers: Mapping[str, int], manifest: Manifest, redis: RedisChoice, prometheus: str
+) -> list[Need]:
     listeners = [Need(f"listener {place.name}", place.address, place.port) for place in spec.listeners]
     names = ["admin", "collector", *(entry.name for entry in manifest.services if entry.port)]
     names += ["redis"] if redis.binary else []
+    names += ["prometheus"] if prometheus else []
     return [*listeners, *(Need(name, LOOPBACK, numbers[name]) for name in names)]
 
 
@@ -285,13 +293,17 @@ def _url(spec: SpecSummary, sockets: Mapping[str, socket.socket], listener: str)
 
 
 def otlp_target(environ: Mapping[str, str], collector: int, secret: str) -> dict[str, Any]:
-    """Where spans go: the built-in collector, or what OpenTelemetry's own variables say."""
+    """Where spans go: the built-in collector, or what OpenTelemetry's own variables say.
+
+    Values of headers are percent-encoded there (https://opentelemetry.io/docs/specs/otel/protocol/exporter/), since
+    many are two words: `authorization=Bearer%20…`.
+    """
     endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
     if not endpoint:
         headers = {"authorization": f"Bearer {secret}"}
         return {"endpoint": f"http://{LOOPBACK}:{collector}", "headers": headers}
     pairs = (pair.partition("=") for pair in environ.get("OTEL_EXPORTER_OTLP_HEADERS", "").split(",") if "=" in pair)
-    return {"endpoint": endpoint, "headers": {name.strip().lower(): value.strip() for name, _, value in pairs}}
+    return {"endpoint": endpoint, "headers": {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}}
 
 
 def without_credentials(url: str) -> str:
@@ -311,4 +323,5 @@ def _plans(site: Site, redis: RedisChoice) -> tuple[ProcessPlan, ...]:
 def _used_ports(site: Site, redis: RedisChoice) -> dict[str, int]:
     whole = any(entry.modules for entry in site.manifest.services)
     unused = {"internal", "egress"} | (set() if whole else {"public"}) | (set() if redis.binary else {"redis"})
+    unused |= set() if site.prometheus else {"prometheus"}
     return {name: port for name, port in site.ports.items() if name not in unused}

@@ -9,17 +9,19 @@ when we and our guard are gone), and its output in its own log.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.control.supervisor.confined_line import Line, open_line
 from gateway.control.supervisor.guard_program import send
 from gateway.control.supervisor.logs import open_log
+from gateway.control.supervisor.nursery import NoNursery, Nursery
 from gateway.control.supervisor.program import ProcessPlan, Program
 
 _KEEP = {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}
@@ -102,12 +104,21 @@ def describe(code: int | None) -> str:
         return f"signal {-code}"
 
 
+class Process(Protocol):
+    """A process that we, or the nursery, have started."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    async def wait(self) -> int | None:
+        """Its exit code, once it has ended, if it can be known."""
+
+
 class Seedling:
     """A process that runs and has not got its settings yet: it loads its libraries in the meantime."""
 
-    def __init__(
-        self, process: asyncio.subprocess.Process, settings_fd: int, lifeline: Lifeline, line: Line | None = None
-    ) -> None:
+    def __init__(self, process: Process, settings_fd: int, lifeline: Lifeline, line: Line | None = None) -> None:
         self._process, self._settings_fd, self._lifeline, self._line = process, settings_fd, lifeline, line
 
     async def settle(self, settings: Mapping[str, Any]) -> Child:
@@ -127,7 +138,9 @@ class Seedling:
                 self._line.close()
 
 
-async def sow(plan: Program, lifeline: Lifeline, environ: Mapping[str, str]) -> Seedling:
+async def sow(
+    plan: Program, lifeline: Lifeline, environ: Mapping[str, str], nurseries: Sequence[Nursery] = ()
+) -> Seedling:
     """Start a process that reads its settings from a pipe.
 
     Raises:
@@ -136,7 +149,7 @@ async def sow(plan: Program, lifeline: Lifeline, environ: Mapping[str, str]) -> 
     settings_read, settings_write = os.pipe()
     try:
         process, line = await _execute(
-            plan, environ, ["--settings-fd", str(settings_read)], [settings_read, lifeline.read_fd]
+            plan, environ, ["--settings-fd", str(settings_read)], [settings_read, lifeline.read_fd], nurseries
         )
     except OSError:
         os.close(settings_write)
@@ -146,7 +159,9 @@ async def sow(plan: Program, lifeline: Lifeline, environ: Mapping[str, str]) -> 
     return Seedling(process, settings_write, lifeline, line)
 
 
-async def spawn(plan: ProcessPlan, lifeline: Lifeline, environ: Mapping[str, str]) -> Child:
+async def spawn(
+    plan: ProcessPlan, lifeline: Lifeline, environ: Mapping[str, str], nurseries: Sequence[Nursery] = ()
+) -> Child:
     """Start a process, with its settings if it takes any.
 
     Raises:
@@ -154,25 +169,32 @@ async def spawn(plan: ProcessPlan, lifeline: Lifeline, environ: Mapping[str, str
     """
     settings = plan.settings_for_start(time.time())
     if settings is not None:
-        return await (await sow(plan, lifeline, environ)).settle(settings)
+        return await (await sow(plan, lifeline, environ, nurseries)).settle(settings)
     process, line = await _execute(plan, environ, [], [])
     return Child(process.pid, process.wait, line)
 
 
 async def _execute(
-    plan: Program, environ: Mapping[str, str], arguments: Sequence[str], inherited: Sequence[int]
-) -> tuple[asyncio.subprocess.Process, Line | None]:
+    plan: Program,
+    environ: Mapping[str, str],
+    arguments: Sequence[str],
+    inherited: Sequence[int],
+    nurseries: Sequence[Nursery] = (),
+) -> tuple[Process, Line | None]:
     plan.cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as ours:  # what only the child needs afterwards
         log = open_log(plan.log)
         ours.callback(os.close, log)
         line, command, theirs = open_line(plan)
+        rules_fd = None if theirs is None else ours.enter_context(theirs).fileno()
         passed = [*plan.keep_fds, *inherited]
-        if theirs is not None:
-            passed.append(ours.enter_context(theirs).fileno())
         try:
+            for nursery in (one for one in nurseries if one.knows(plan)):
+                with contextlib.suppress(NoNursery):
+                    return await nursery.bear(plan, arguments, passed, log, rules_fd), line
             process = await asyncio.create_subprocess_exec(
-                *command, *arguments, cwd=plan.cwd, env=_environment(plan, environ), pass_fds=passed,
+                *command, *arguments, cwd=plan.cwd, env=_environment(plan, environ),
+                pass_fds=[*passed, *([] if rules_fd is None else [rules_fd])],
                 start_new_session=True, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         except OSError:
@@ -190,7 +212,7 @@ def _environment(plan: Program, environ: Mapping[str, str]) -> dict[str, str]:
 
 def adopt(pid: int) -> Child:
     """A process that a predecessor of ours had started: not our child, so the kernel tells its end, not its code."""
-    watching = asyncio.create_task(_until_gone(pid), name=f"watch {pid}")
+    watching = asyncio.create_task(until_gone(pid), name=f"watch {pid}")
 
     async def ended() -> None:
         await asyncio.shield(watching)
@@ -198,7 +220,8 @@ def adopt(pid: int) -> Child:
     return Child(pid, ended)
 
 
-async def _until_gone(pid: int) -> None:
+async def until_gone(pid: int) -> None:
+    """Return when a process has ended that need not be our child."""
     if not hasattr(os, "pidfd_open"):  # macOS
         while send(pid, 0):
             await asyncio.sleep(0.1)

@@ -12,7 +12,7 @@ from gateway.control.supervisor.readiness import Probe
 from gateway.mesh.bootstrap import mint
 from gateway.mesh.isolation.rules import Rules
 
-Kind = Literal["redis", "control", "worker", "egress", "service", "authority", "sidecar"]
+Kind = Literal["redis", "control", "worker", "egress", "service", "authority", "sidecar", "prometheus"]
 GATEWAY = "gateway"
 """What the workers are called together: by Redis, and by services that ask for the gateway's keys."""
 EGRESS = "egress"

@@ -84,6 +84,11 @@ class StateDir:
         """Redis' configuration and data."""
         return self.root / "redis"
 
+    @property
+    def prometheus(self) -> Path:
+        """What a Prometheus scrapes and judges by, and the data of ours."""
+        return self.root / "prometheus"
+
     def data(self, service: str) -> Path:
         """A service's own directory, or its sidecar's."""
         return self.root / "data" / service
@@ -113,7 +118,7 @@ def prepare(root: Path) -> StateDir:
     try:
         state.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_private(state.root)
-        for folder in (state.root / "logs", state.root / "data", state.redis):
+        for folder in (state.root / "logs", state.root / "data", state.redis, state.prometheus):
             folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise CannotStart(f"state directory {state.root}: {error.strerror or error}") from error

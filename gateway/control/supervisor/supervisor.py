@@ -17,6 +17,8 @@ import json
 import logging
 import os
 import shutil
+import signal
+import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -26,26 +28,31 @@ from typing import Any, NamedTuple
 
 from gateway.control.supervisor import handover, logs, memory
 from gateway.control.supervisor.architecture import architecture_of
+from gateway.control.supervisor.copies import MOST
 from gateway.control.supervisor.deploying import Deployer
 from gateway.control.supervisor.errors import CannotStart
 from gateway.control.supervisor.events import Events
 from gateway.control.supervisor.fleet import NOT_CONFINED, Fleet, UnknownProcess
 from gateway.control.supervisor.guard import Guard, Life
+from gateway.control.supervisor.guard_program import send
 from gateway.control.supervisor.handover import Handover
 from gateway.control.supervisor.limits import limit_resources
+from gateway.control.supervisor.manifest import Manifest
 from gateway.control.supervisor.mesh_plan import root_program
 from gateway.control.supervisor.mesh_site import MeshSite, adopt_intermediate, fresh_intermediate
+from gateway.control.supervisor.nursery import PRELOADED, Nursery
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.peers import write_peers
 from gateway.control.supervisor.plan import LOOPBACK, Site, control_program, make_plan
 from gateway.control.supervisor.preparation import Prepared, prepare, without_credentials
 from gateway.control.supervisor.process import Lifeline, Seedling, reduced_environment, sow
 from gateway.control.supervisor.readiness import HttpProbe, until_ready
+from gateway.control.supervisor.scraping import write_scraping, write_targets
 from gateway.control.supervisor.socket_api import Refused, SocketApi
 from gateway.control.supervisor.state_dir import StateDir, write_private
 from gateway.control.supervisor.stop_request import StopRequest
 
-READY_WITHIN = 30.0
+READY_WITHIN = 60.0
 _SECRETS = {"admin_secret", "authority_secret"}
 ROTATE_EVERY = 30.0
 log = logging.getLogger(__name__)
@@ -72,6 +79,7 @@ class Supervisor:
         self._changing = asyncio.Lock()
         self._shop: Handover
         self._fleet: Fleet | None = None
+        self._nurseries: dict[str, Nursery] = {}
         self._rotation: asyncio.Task[None] | None = None
         self._settling: asyncio.Task[None] | None = None
         self._deployer = Deployer(self)
@@ -87,8 +95,10 @@ class Supervisor:
         lifeline = Lifeline()
         sown: dict[str, Seedling] = {}
 
-        async def sow_control(state: StateDir, mesh: MeshSite | None) -> None:
-            """Its libraries take as long to load as the configuration takes to be read."""
+        async def sow_control(state: StateDir, manifest: Manifest, mesh: MeshSite | None) -> None:
+            """Its libraries, and the nurseries', take as long to load as the configuration takes to be read."""
+            if sys.platform == "linux":
+                await self._open_nurseries(state, manifest)
             program = control_program(self._options, state, mesh)
             sown[program.name] = seedling = await sow(program, lifeline, reduced_environment(os.environ))
             self._stack.push_async_callback(seedling.give_up)
@@ -102,6 +112,19 @@ class Supervisor:
         await fleet.start(sown)
         await fleet.wait_ready(READY_WITHIN, also=self._gateway_ready(prepared))
         self._announce(prepared, ready_seconds=round(time.time() - self._began_at, 2))
+
+    async def _open_nurseries(self, state: StateDir, manifest: Manifest) -> None:
+        """One for the data plane, one for what the services share."""
+        wanted: dict[str, tuple[str, tuple[str, ...]]] = {}
+        if architecture_of(self._options).gateway:
+            wanted["nursery"] = ("gateway.roles", (PRELOADED,))
+        if manifest.preload:
+            wanted["nursery-services"] = (manifest.preload[0].partition(".")[0], manifest.preload)
+        for name, (package, preload) in wanted.items():
+            environ = reduced_environment(os.environ)
+            one = await Nursery.start(package, preload, state.root, state.log(name), environ)
+            self._nurseries[name] = one
+            self._stack.push_async_callback(one.close)
 
     async def take_over(self, left: Handover, lives: Sequence[Life], resting: Sequence[str], told_fd: int) -> None:
         """Go on with what a killed predecessor had started; what it had not, is started now.
@@ -136,9 +159,10 @@ class Supervisor:
         prepared = shop.prepared
         state = prepared.site.state
         write_peers(prepared.site)
+        write_scraping(prepared.site)
         guard = Guard(lambda: self._shop.successor(self._events.fd))
         environ = reduced_environment(os.environ)
-        fleet = self._fleet = Fleet(prepared.plans, environ, self._events.tell, shop.lifeline, guard)
+        fleet = self._fleet = Fleet(prepared.plans, environ, self._events.tell, shop.lifeline, guard, self._nurseries)
         self._stop.when_repeated = fleet.hurry
         self._stack.callback(state.control_socket.unlink, missing_ok=True)
         self._stack.push_async_callback(fleet.stop)
@@ -216,12 +240,16 @@ class Supervisor:
                 name = {"architecture": architecture_of(self._options).name}
                 rows = [row | name for row in self._fleet_of().describe() + self._ourselves()]
                 return {**name, "processes": rows, "strangers": self._api.strangers if self._api else 0}
+            case {"do": "versions"}:
+                return {"services": self._deployer.versions(), "most": MOST}
             case {"do": "down"}:
                 self._stop.set()
                 return {"ok": True, "pid": os.getpid()}
             case {"do": "stop" | "start" | "restart" as action, "name": str(name)}:
                 async with self._changing:
                     return await self._change(action, name)
+            case {"do": "crash", "name": str(name)}:
+                return self._crash(name)
             case {"do": "reconfigure", "name": str(name), "settings": dict(settings)}:
                 async with self._changing:
                     await self._replan(name, settings)
@@ -235,8 +263,8 @@ class Supervisor:
             case {"do": "scale" | "deploy" | "promote" | "rollback" | "canary-failed", "name": str(name)}:
                 async with self._changing:
                     return await self._deploy(question, name)
-        known = "stop, start, restart, reconfigure, scale, deploy, promote, rollback"
-        raise Refused(f"ask ps, down, rotate-root; {known} with a name; forget with names")
+        known = "stop, start, restart, crash, reconfigure, scale, deploy, promote, rollback"
+        raise Refused(f"ask ps, versions, down, rotate-root; {known} with a name; forget with names")
 
     async def _deploy(self, question: dict[str, Any], name: str) -> dict[str, Any]:
         """One service changes."""
@@ -275,6 +303,7 @@ class Supervisor:
         redis = tuple(plan for plan in prepared.plans if plan.kind == "redis")
         plans = (*redis, *make_plan(site))
         self._fleet_of().follow(plans)
+        write_targets(site)
         self._shop = replace(self._shop, prepared=replace(prepared, site=site, plans=plans))
         await self._fleet_of().guard.renew()
 
@@ -313,6 +342,17 @@ class Supervisor:
         await self._deployer.places.started(*chosen)
         return {"ok": True}
 
+    def _crash(self, name: str) -> dict[str, Any]:
+        """SIGKILL, as if it had died by itself: its keeper starts it again."""
+        try:
+            killed = [keeper.pid for keeper in self._fleet_of().find(name) if keeper.pid]
+        except UnknownProcess as unknown:
+            raise Refused(str(unknown)) from None
+        log.warning("killing %s, as asked", name, extra={"pids": killed})
+        for pid in killed:
+            send(pid, signal.SIGKILL)
+        return {"ok": True, "killed": killed}
+
     async def _change(self, action: str, name: str) -> dict[str, Any]:
         try:
             keepers = self._fleet_of().find(name)
@@ -323,7 +363,8 @@ class Supervisor:
         return {"ok": True, "state": keepers[-1].state}
 
     def _ourselves(self) -> list[dict[str, Any]]:
-        rows = [("supervisor", os.getpid(), self._takeovers), ("guard", self._fleet_of().guard.pid, 0)]
+        helpers = self._fleet_of().helpers()
+        rows = [("supervisor", os.getpid(), self._takeovers), *((name, pid, 0) for name, pid in helpers.items())]
         return [
             {
                 "name": name,
@@ -339,7 +380,6 @@ class Supervisor:
                 "log": f"{self._options.state_dir}/logs/supervisor.log",
             }
             for name, pid, restarts in rows
-            if pid
         ]
 
 

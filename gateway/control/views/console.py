@@ -7,14 +7,17 @@ never send and which the page takes away at once (see gateway.control.guard for 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from aiohttp import web
 
 from gateway.control.guard import Guard
-from gateway.control.problems import Handler, answer
+from gateway.control.problems import Problem, answer
 from gateway.control.resources import console_dir
 
+FILE = re.compile(r"(?:[a-z0-9-]+/)*[a-z0-9-]+\.(?:html|css|js|svg)")
+"""A name below the folder: without dots but the last, so it cannot lead out."""
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -32,20 +35,18 @@ def routes(guard: Guard) -> list[web.RouteDef]:
     async def code(_: web.Request) -> web.Response:
         return answer({"code": guard.new_code()})
 
-    files = sorted(path for path in directory.iterdir() if path.suffix in TYPES)
+    async def file(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["path"]
+        if not FILE.fullmatch(name) or not (directory / name).is_file():
+            raise Problem(404, "no_such_file", "not one of the console's files")
+        return _file(directory / name)
+
     return [
         web.get("/", page),
         web.get("/session", session),
         web.post("/console/code", code),
-        *(web.get(f"/console/{path.name}", _serve(path)) for path in files),
+        web.get("/console/{path:.+}", file),
     ]
-
-
-def _serve(path: Path) -> Handler:
-    async def serve(_: web.Request) -> web.StreamResponse:
-        return _file(path)
-
-    return serve
 
 
 def _file(path: Path) -> web.Response:

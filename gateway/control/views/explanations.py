@@ -1,4 +1,5 @@
-"""/explanations: what happened to denied and sampled requests, and which service refused what.
+"""/explanations: what happened to denied and sampled requests, and which service refused what; /requests/ID: all that
+is known of one by now, which may be nothing yet, since its parts arrive one after the other.
 
 The problem: the gateway passes a service's refusal on without reading it, and people ask why all the same. The rule:
 the trace of the request knows which services answered what; a service that notes the reason of its problem document
@@ -36,7 +37,19 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
         services = refusals(plane.traces.get(trace_id))
         return answer({"trace_id": trace_id, "explanations": found, "services": services})
 
-    return [web.get("/explanations", latest), web.get("/explanations/{id}", one)]
+    async def whole(request: web.Request) -> web.Response:
+        trace_id = request.match_info["id"].lower()
+        if not TRACE_ID.fullmatch(trace_id):
+            raise Problem(404, "no_such_trace", "a trace id has 32 hexadecimal digits")
+        trace = plane.traces.get(trace_id)
+        known = {"explanations": plane.past.get(trace_id), "services": refusals(trace), "trace": trace}
+        return answer({"trace_id": trace_id, **known})
+
+    return [
+        web.get("/explanations", latest),
+        web.get("/explanations/{id}", one),
+        web.get("/requests/{id}", whole),
+    ]
 
 
 def _why_not(dropped: int) -> str:

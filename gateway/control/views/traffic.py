@@ -1,4 +1,4 @@
-"""/requests, /traces and /live: what happens; /traffic: let something happen."""
+"""/requests, /traces, /now and /live: what happens; /traffic: let something happen."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from aiohttp import web
 
 from gateway.control.live import TooManyListenersError
+from gateway.control.live_message import live_message
 from gateway.control.plane import ControlPlane
 from gateway.control.problems import Problem, answer
 from gateway.control.questions import json_object, number
@@ -19,7 +20,8 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
     """The addresses of this topic."""
 
     async def requests(request: web.Request) -> web.Response:
-        return answer({"requests": plane.request_log.latest(number(request, "limit", 100, 500))})
+        denied = request.query.get("denied") == "true"
+        return answer({"requests": plane.request_log.latest(number(request, "limit", 100, 500), denied=denied)})
 
     async def traces(request: web.Request) -> web.Response:
         found = plane.traces.latest(number(request, "limit", 50, 2_000), request.query.get("service"))
@@ -31,6 +33,9 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
         if found is None:
             raise Problem(404, "no_such_trace", "only the latest traces are kept, and only of sampled requests")
         return answer(found)
+
+    async def now(_: web.Request) -> web.Response:
+        return answer(live_message(plane))
 
     async def live(request: web.Request) -> web.StreamResponse:
         return await stream(plane, request)
@@ -49,6 +54,7 @@ def routes(plane: ControlPlane) -> list[web.RouteDef]:
         web.get("/requests", requests),
         web.get("/traces", traces),
         web.get("/traces/{id}", trace),
+        web.get("/now", now),
         web.get("/live", live, allow_head=False),
         web.post("/traffic", traffic),
     ]

@@ -80,8 +80,10 @@ class Issuer:
         roots = [self.intermediate.root] + ([self.former.root] if self.former else [])
         return "".join(dict.fromkeys(roots))
 
-    def enrol(self, token: str, request: str) -> bytes:
+    def enrol(self, token: str, request: str, life: float = 0.0) -> bytes:
         """The first certificate of a process, with the intermediate's below it; PEM.
+
+        Who wants one for a shorter time (`life`, in seconds) gets it, and nobody gets one for a longer time.
 
         Raises:
             Denied: the token is none of ours, too late or used; or see `renew`.
@@ -92,7 +94,8 @@ class Issuer:
             raise Denied(error.reason) from None
         if not self.register.use(claim.number, claim.expires):
             raise Denied("token_used")
-        return self._issue(claim.identity, claim.holder, request)
+        shorter = timedelta(seconds=life) if 0 < life < self._life.total_seconds() else None
+        return self._issue(claim.identity, claim.holder, request, shorter)
 
     def renew(self, identity: str, serial: int, request: str) -> bytes:
         """The next certificate of a workload that showed the one with this serial in its handshake.
@@ -119,13 +122,13 @@ class Issuer:
         self.former = None
         return True
 
-    def _issue(self, identity: str, holder: str, request: str) -> bytes:
+    def _issue(self, identity: str, holder: str, request: str, life: timedelta | None = None) -> bytes:
         if identity in self.register.barred:
             raise Denied("barred")
         signer = self.intermediate
         try:
             asked = x509.load_pem_x509_csr(request.encode())
-            made = make_workload(asked, identity, signer.certificate, signer.key, self._wall(), self._life)
+            made = make_workload(asked, identity, signer.certificate, signer.key, self._wall(), life or self._life)
             expires = made.not_valid_after_utc.timestamp()
             self.register.add(Issued(made.serial_number, identity, holder, signer.number, expires))
         except (ValueError, BadRequest):

@@ -180,7 +180,8 @@ class AuthorityServer:
     def _grant(self, message: dict[str, Any], peer: Peer | None) -> bytes:
         match message:
             case {"do": "enrol", "token": str(token), "request": str(request)}:
-                return self.issuer.enrol(token, request)
+                life = message.get("life", 0.0)
+                return self.issuer.enrol(token, request, life if isinstance(life, int | float) else 0.0)
             case {"do": "renew", "request": str(request)} if peer is not None:
                 if self._wall() >= peer.expires:  # it was good when the connection was made
                     raise Denied("expired")

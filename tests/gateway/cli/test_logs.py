@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.cli import logs
-from gateway.cli.logs import added_lines, last_lines, readable
+from gateway.cli.logs import readable
+from gateway.control import log_files
+from gateway.control.log_files import added_lines, last_lines
 
 LINE = {"time": "2025-01-01T10:00:00Z", "level": "info", "message": "order created", "order_id": 7, "subject": None}
 
@@ -59,7 +60,7 @@ def test_what_is_no_record_is_shown_as_it_is(line: str) -> None:
 
 
 def test_only_the_end_of_a_long_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "TAIL_BYTES", 20)
+    monkeypatch.setattr(log_files, "TAIL_BYTES", 20)
     path = tmp_path / "x.log"
     path.write_text("".join(f"line {number:04}\n" for number in range(100)) + "unfinished")
     lines, position = last_lines(path, 50)

@@ -136,9 +136,13 @@ class Instance:
             assert response.status == status, await response.text()
             return await response.json(content_type=None)
 
-    async def post(self, path: str, body: Any = None, status: int = 200) -> Any:
+    async def authorized(self, path: str, status: int = 200) -> Any:
+        """What only those may read who may change things."""
+        return await self.get(path, status, Authorization=f"Bearer {SECRET}")
+
+    async def post(self, path: str, body: Any = None, status: int = 200, method: str = "POST") -> Any:
         headers = {"Authorization": f"Bearer {SECRET}"}
-        async with self.http.post(self.url + path, json=body, headers=headers) as response:
+        async with self.http.request(method, self.url + path, json=body, headers=headers) as response:
             assert response.status == status, await response.text()
             return await response.json(content_type=None)
 

@@ -168,3 +168,9 @@ def test_secrets_of_filters_are_not_shown() -> None:
     assert shown["filters"] == [{"type": "RateLimit"}]
     assert shown["routes"] == [{"name": "hooks", "filters": [hook | {"secrets": ["***", "***"]}]}]
     assert hook["secrets"][0] == "whsec_a"
+
+
+async def test_what_is_known_of_a_request_may_be_nothing_yet(instance: Any) -> None:
+    told = await instance.get(f"/requests/{'a' * 32}")
+    assert told == {"trace_id": "a" * 32, "explanations": [], "services": [], "trace": None}
+    await instance.get("/requests/nonsense", status=404)

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from gateway.control.services import MAX_SCRAPE, Services, scrape, totals
+from gateway.control.services import MAX_SCRAPE, Services, scrape, tallied
 from gateway.control.settings import ControlSettings, Service
 from gateway.control.supervisor_client import SupervisorClient, SupervisorError
 
@@ -42,25 +42,25 @@ async def service() -> AsyncIterator[tuple[str, dict[str, Any]]]:
 
 
 def test_totals_of_a_text() -> None:
-    found = totals(TEXT)
+    found = tallied(TEXT, "orders").own
     assert (found.count, found.failing, found.buckets) == (10, 2, ((0.1, 6), (float("inf"), 8)))
 
 
 async def test_what_cannot_be_read_is_an_error(service: tuple[str, dict[str, Any]]) -> None:
     url, says = service
     async with aiohttp.ClientSession() as session:
-        assert (await scrape(session, url)).count == 10
+        assert (await scrape(session, url, "orders")).own.count == 10
         says["text"] = "no metrics {{{ at all"
         with pytest.raises(ValueError, match=r".+"):
-            await scrape(session, url)
+            await scrape(session, url, "orders")
         says["text"] = "#" * (MAX_SCRAPE + 10)
         with pytest.raises(ValueError, match="more than"):
-            await scrape(session, url)
+            await scrape(session, url, "orders")
         says.update(text="", status=302, headers={"Location": "http://127.0.0.1:1/"})
-        assert (await scrape(session, url)).count == 0
+        assert (await scrape(session, url, "orders")).own.count == 0
         says["status"] = 500
         with pytest.raises(aiohttp.ClientError):
-            await scrape(session, url)
+            await scrape(session, url, "orders")
 
 
 async def test_a_service_that_is_away_is_unknown(settings: ControlSettings, supervisor: Any) -> None:

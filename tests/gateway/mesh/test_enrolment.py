@@ -54,13 +54,13 @@ class Place:
         stack.callback(tending.cancel)
         return server
 
-    def settings(self, identity: str = ORDERS, **changed: str) -> MeshSettings:
+    def settings(self, identity: str = ORDERS, **changed: Any) -> MeshSettings:
         told = {"identity": identity, "authority": f"127.0.0.1:{self.port}", "bundle": self.bundle}
         self.started += 1
         token = bootstrap.mint(KEY, identity, f"process-{self.started}", time.time())
         return MeshSettings(**{**told, "token": token, **changed})
 
-    def enrolment(self, identity: str = ORDERS, **changed: str) -> Enrolment:
+    def enrolment(self, identity: str = ORDERS, **changed: Any) -> Enrolment:
         return Enrolment(Workload(identity), self.settings(identity, **changed), Random(1))
 
 
@@ -96,6 +96,19 @@ async def test_a_process_comes_to_its_identity_with_its_token(place: Place, stac
     assert server.results["enrol", "granted"] == 1
     with pytest.raises(NotEnrolled, match="token_used"):
         await one.first()
+
+
+async def test_a_certificate_can_be_left_to_expire(place: Place, stack: AsyncExitStack) -> None:
+    place.life = 2.0
+    server = await place.start(stack)
+    lapsing, other = place.enrolment(life=1.0, renews=False), place.enrolment()
+    for one in (lapsing, other):
+        await one.first()
+        keep(stack, one)
+    assert lapsing.workload.expires < other.workload.expires
+    await until(lambda: other.workload.generation >= 3)
+    assert lapsing.workload.generation == 1
+    assert server.results["renew", "granted"] == other.workload.generation - 1
 
 
 async def test_a_process_waits_for_an_authority_that_is_not_there_yet(place: Place, stack: AsyncExitStack) -> None:

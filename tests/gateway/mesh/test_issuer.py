@@ -67,6 +67,17 @@ def test_a_certificate_says_who_the_token_says_and_lives_for_minutes(issuer: Iss
     assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
+@pytest.mark.parametrize(
+    ("asked", "given"), [(20.0, 20), (0.0, 600), (-1.0, 600), (86_400.0, 600), (float("nan"), 600)]
+)
+def test_a_shorter_life_may_be_asked_for_and_no_longer_one(
+    issuer: Issuer, clock: Clock, asked: float, given: int
+) -> None:
+    chain = issuer.enrol(bootstrap.mint(KEY, ORDERS, "orders-1", clock()), new_request().request, asked)
+    leaf = x509.load_pem_x509_certificates(chain)[0]
+    assert leaf.not_valid_after_utc.timestamp() == clock() + given
+
+
 def test_names_in_the_request_are_not_looked_at(issuer: Issuer, clock: Clock) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     wanted = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity_of("identity")), x509.DNSName("x")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +72,19 @@ async def test_an_answer_that_breaks_off_is_a_failure(upstream: Any, gateway: An
     edge = await gateway(config(v1.address, v2.address))
     with pytest.raises(ConnectionResetError):
         await edge.raw(last())
+    assert counts(edge) == (1, 1, 0, 0)
+
+
+async def test_an_answer_that_its_description_does_not_allow_is_a_failure(
+    upstream: Any, gateway: Any, tmp_path: Path
+) -> None:
+    """The client gets 502 in its place, so it counts, though the service said 200."""
+    described = "openapi: 3.1.0\npaths: {/: {get: {responses: {'200': {content: {application/json: {}}}}}}}"
+    (tmp_path / "api.yaml").write_text(described)
+    held = f"    filters: [{{type: OpenApiValidation, document: {tmp_path}/api.yaml, response: {{mode: enforce}}}}]"
+    v1, v2 = await upstream(OK), await upstream(OK)
+    edge = await gateway(config(v1.address, v2.address, route=held))
+    assert problem(await edge.raw(last("/")))["reason"] == "answer_invalid"
     assert counts(edge) == (1, 1, 0, 0)
 
 

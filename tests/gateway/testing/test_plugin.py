@@ -85,4 +85,5 @@ def test_the_wheel_carries_it(tmp_path: Path) -> None:
     with ZipFile(wheel) as built:
         points = built.read(next(name for name in built.namelist() if name.endswith("entry_points.txt"))).decode()
         assert {"gateway/pytest_plugin.py", "gateway/testing/harness.py"} <= set(built.namelist())
+        assert "gateway/data/docs/lessons/01-api-or-microservice.md" in built.namelist()
     assert "[pytest11]\ngatehouse = gateway.pytest_plugin\n" in points

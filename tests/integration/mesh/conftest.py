@@ -103,7 +103,9 @@ class Mesh:
     # -- ways in
 
     def inbound(self, service: str) -> tuple[str, int]:
-        """Where its sidecar listens to the mesh."""
+        """Where its sidecar, or the egress gateway, listens to the mesh."""
+        if service == "egress":
+            return "127.0.0.1", self.shop.ports["to-payments"]
         (one,) = (one for one in self.status()["sidecars"] if one["service"] == service)
         host, _, port = one["address"].rpartition(":")
         return host, int(port)
@@ -218,8 +220,8 @@ def start_mesh(start_shop: Any, tmp_path_factory: pytest.TempPathFactory) -> Sta
 
 @pytest.fixture(scope="session")
 def mesh(start_mesh: StartMesh) -> Iterator[Mesh]:
-    """The mesh that nearly all tests here share."""
-    with start_mesh() as one:
+    """The mesh that nearly all tests here share; beside it runs a Prometheus, where this machine has one."""
+    with start_mesh("", "--prometheus") as one:
         yield one
 
 

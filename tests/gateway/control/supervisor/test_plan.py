@@ -11,7 +11,7 @@ from gateway.control.supervisor.installation import Installation
 from gateway.control.supervisor.manifest import Manifest, parse_manifest
 from gateway.control.supervisor.mesh_site import Bound, MeshSite, SidecarSite
 from gateway.control.supervisor.options import Options
-from gateway.control.supervisor.plan import Site, make_plan
+from gateway.control.supervisor.plan import Site, WayOut, make_plan, peer_addresses
 from gateway.control.supervisor.ports import assign
 from gateway.control.supervisor.program import ProcessPlan
 from gateway.control.supervisor.readiness import HttpProbe, WorkerProbe
@@ -211,3 +211,41 @@ def test_an_intermediate_is_exchanged_long_before_it_ends() -> None:
     mesh = MeshSite(Path("/config/mesh.yaml"), bound, bound, {}, {}, b"key", "ms", made=1_000.0)
     assert not mesh.is_due(1_000.0 + 9 * 86_400)
     assert mesh.is_due(1_000.0 + 11 * 86_400)
+
+
+WITH_A_THIRD_PARTY = {
+    "services": [
+        {"name": "orders", "module": "shop.orders", "peers": ["pay"]},
+        {"name": "pay", "module": "shop.pay", "outside": True},
+    ]
+}
+
+
+def test_a_third_party_is_called_by_the_way_out_and_by_no_other() -> None:
+    at = site(
+        parse_manifest(WITH_A_THIRD_PARTY),
+        ports=assign(("orders", "pay"), 20_000),
+        listeners={"public": 10, "internal": 11, "to-pay": 12},
+        ways_out={"pay": WayOut("to-pay", "127.0.0.1:20031")},
+    )
+    plans = {plan.name: plan for plan in make_plan(at)}
+    told, rules = settings(plans["orders"]), plans["orders"].rules
+    assert told["peers"] == {"pay": "http://127.0.0.1:20031"}
+    assert told["third_parties"] == {"pay": "http://127.0.0.1:20005"}
+    assert peer_addresses(at, at.entry("orders")) == {"pay": ["http://127.0.0.1:20031"]}
+    assert rules is not None
+    assert rules.connect == (20_002, 20_031)  # spans, and the way out: not where the third party is
+    egress = plans["egress"]
+    assert (egress.kind, egress.keep_fds, egress.port) == ("egress", (12,), 20_031)
+    assert settings(plans["gateway-1"])["listeners"] == {"public": 10, "internal": 11}
+    assert settings(egress)["listeners"] == {"to-pay": 12}
+    assert not {"internal_secret", "redis", "otlp"} & settings(egress).keys()
+    assert egress.rules is not None
+    assert egress.rules.write == ("/state/data/egress", "/dev/null")
+
+
+def test_without_a_way_out_services_call_third_parties_themselves() -> None:
+    at = site(parse_manifest(WITH_A_THIRD_PARTY), ports=assign(("orders", "pay"), 20_000))
+    plans = {plan.name: plan for plan in make_plan(at)}
+    assert settings(plans["orders"])["peers"] == {"pay": "http://127.0.0.1:20005"}
+    assert "egress" not in plans

@@ -16,7 +16,7 @@ SHOP = ("identity", "orders", "profiles", "storefront", "alerts")
 def test_default_ports_are_the_documented_ones() -> None:
     assert ports.assign(SHOP, None) == {
         "public": 8088, "internal": 8089, "admin": 9901, "collector": 4318, "redis": 6390, "egress": 8087,
-        "identity": 8101, "orders": 8102, "profiles": 8103, "storefront": 8104, "alerts": 8105,
+        "prometheus": 9090, "identity": 8101, "orders": 8102, "profiles": 8103, "storefront": 8104, "alerts": 8105,
     }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Lessons: pages of docs/lessons that are read, run and checked."""
