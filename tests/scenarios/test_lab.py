@@ -21,6 +21,9 @@ from scenarios.lab.model import Outcome, Rewrite, Scenario
 from scenarios.lab.private import private_instance
 from scenarios.lab.target import Target
 
+pytestmark = pytest.mark.timeout(300)
+"""Shops start and services restart here, on machines that may have other work."""
+
 
 @pytest.fixture(scope="module")
 def instance() -> Iterator[Instance]:
