@@ -28,7 +28,7 @@ def test_every_process_that_tells_numbers_is_a_target() -> None:
         "127.0.0.1:20005": {"job": "services", "instance": "orders-1", "service": "orders", "version": "v1"},
         "127.0.0.1:20006": {"job": "services", "instance": "profiles-1", "service": "profiles", "version": "v1"},
     }
-    assert "127.0.0.1:20031" in labels(site(prometheus="/usr/bin/prometheus"))
+    assert "127.0.0.1:20030" in labels(site(prometheus="/usr/bin/prometheus"))
 
 
 def test_copies_come_and_go_while_prometheus_looks_on(tmp_path: Path) -> None:
@@ -47,12 +47,12 @@ def test_it_is_a_process_on_loopback_with_bounded_data_that_may_change_nothing_o
     assert "prometheus" not in {plan.name for plan in make_plan(site())}
     plan = next(one for one in make_plan(site(prometheus="/usr/bin/prometheus")) if one.name == "prometheus")
     assert plan.argv[0] == "/usr/bin/prometheus"
-    assert "--web.listen-address=127.0.0.1:20031" in plan.argv
-    assert r"--web.cors.origin=http://127\.0\.0\.1:20031" in plan.argv
+    assert "--web.listen-address=127.0.0.1:20030" in plan.argv
+    assert r"--web.cors.origin=http://127\.0\.0\.1:20030" in plan.argv
     assert any(word.startswith("--storage.tsdb.retention.size=") for word in plan.argv)
     assert plan.rules is not None
     assert [path for path in plan.rules.write if path != "/dev/null"] == ["/state/prometheus"]
-    assert plan.rules.bind == (20_031,)
+    assert plan.rules.bind == (20_030,)
 
 
 @pytest.mark.parametrize("said", ["prometheus, version 1.8.2 (branch: HEAD)", "another program", None])

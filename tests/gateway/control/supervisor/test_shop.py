@@ -72,7 +72,7 @@ def test_the_shop_serves_heals_and_leaves_nothing(shop: Shop, alive: Callable[[i
     assert shop.get("/products") == 200
     before = shop.processes()
     children = {name for name, row in before.items() if row["pid"] and row["kind"] != "supervisor"}
-    assert children == {*SERVICES, "redis", "control", "gateway-1", "gateway-2"}
+    assert children == {*SERVICES, "redis", "control", "gateway-1", "gateway-2", "egress"}
 
     for name in children:
         os.kill(before[name]["pid"], signal.SIGKILL)
