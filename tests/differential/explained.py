@@ -57,7 +57,8 @@ EXPLANATIONS = (
     Explanation(
         "RFC 9112 §7.1.1 and §7.1.2: extensions and trailers are bounded, and trailers are fields",
         {
-            "a long extension": "envoy nginx",
+            # HAProxy answers 400, or waits for the rest if all of it came at once and fills its buffer.
+            "a long extension": "envoy haproxy=status nginx",
             "a trailer that is none": "nginx",
             "trailers without end": "envoy nginx",
         },
