@@ -90,7 +90,7 @@ def test_denials_are_told_by_the_line_that_decided(mesh: Any, until: Any) -> Non
 
 def test_identities_are_told_with_the_end_of_their_certificates(mesh: Any) -> None:
     nodes = {one["name"]: one for one in mesh.topology()["nodes"]}
-    assert set(nodes) == {"gateway", *mesh.status()["services"]}
+    assert set(nodes) == {"gateway", "egress", *mesh.status()["services"]}
     assert {"gateway", "identity", "orders", "profiles", "storefront"} <= set(nodes)
     assert nodes["gateway"]["processes"] == 2
     assert all(one["certificate_expires"] for one in nodes.values())
