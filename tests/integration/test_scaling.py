@@ -241,9 +241,15 @@ async def test_a_killed_copy_costs_little(plain: Shop, hammering: Any, until: Un
     until(lambda: plain.metric("gateway_retries_total", http_route="retried") > retried)
 
 
+def lasting(shop: Shop) -> dict[str, int | None]:
+    """Pids of all that outlive a supervisor: not its guard, nor the nurseries."""
+    rows = processes(shop).items()
+    return {name: row["pid"] for name, row in rows if not name.startswith(("supervisor", "guard", "nursery"))}
+
+
 async def test_a_killed_supervisor_goes_on_with_all_copies(plain: Shop, hammering: Any, until: Until) -> None:
     plain.gatehouse("scale", "orders", "3")
-    before = {name: row["pid"] for name, row in processes(plain).items() if name not in ("supervisor", "guard")}
+    before = lasting(plain)
 
     def kill() -> None:
         os.kill(processes(plain)["supervisor"]["pid"], signal.SIGKILL)
@@ -252,8 +258,7 @@ async def test_a_killed_supervisor_goes_on_with_all_copies(plain: Shop, hammerin
     async with hammering(f"{plain.url}/orders/openapi.json") as seen:
         await asyncio.to_thread(kill)
     assert seen.keys() == {"200"}
-    now = {name: row["pid"] for name, row in processes(plain).items() if name not in ("supervisor", "guard")}
-    assert now == before
+    assert lasting(plain) == before
     os.kill(before["orders-3"], signal.SIGKILL)
     until(lambda: (row := processes(plain)["orders-3"])["pid"] != before["orders-3"] and row["state"] == "running")
     told = await asked(plain, hammering, doing(plain, "scale", "orders", "1"))
