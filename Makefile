@@ -1,15 +1,18 @@
-# Two commands matter: `make up` starts everything, `make test` tests everything.
+# Two commands matter: `make up` starts everything, `make test` tests it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: up test check bench screenshots wheel clean
+.PHONY: up test thorough check bench screenshots wheel clean
 up: $(INSTALLED)           ## start the shop behind the gateway; Ctrl-C stops it
 	@$(BIN)/gatehouse up
 
-test: $(INSTALLED)         ## the whole test suite
-	@$(BIN)/python -m pytest
+test: $(INSTALLED)         ## the test suite, in minutes
+	@$(BIN)/python -m pytest -m "not thorough"
+
+thorough: $(INSTALLED)     ## what takes longer: browsers, peers, Prometheus, the mesh under attack, four architectures
+	@$(BIN)/python -m pytest -m thorough
 
 check: $(INSTALLED)        ## linters and type checker
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
