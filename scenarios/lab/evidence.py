@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from scenarios.lab.judge import Run
     from scenarios.lab.target import Target
 
-PATIENCE_S: Final = 3.0
+PATIENCE_S: Final = 5.0
+TOLD_AFTER_S: Final = 1.2
+"""Workers tell once a second what they have counted."""
 MAX_LINES: Final = 8
 MAX_COUNTERS: Final = 10
 MAX_LOG: Final = 4_194_304
@@ -74,8 +77,7 @@ class Watch:
         one = telling(run)
         if one is None:
             return None
-        after = _counters(self._target)
-        grown = {name: value - self._before.get(name, 0) for name, value in after.items()}
+        grown = self._settled()
         counters = sorted(((name, by) for name, by in grown.items() if by > 0), key=lambda one: (-one[1], one[0]))
         return Evidence(
             one,
@@ -84,6 +86,19 @@ class Watch:
             tuple(counters[:MAX_COUNTERS]),
             line_of(self._target, one.policy),
         )
+
+    def _settled(self) -> dict[str, float]:
+        """What has grown, once it is told: workers keep to themselves for a second what they count."""
+        deadline, last = time.monotonic() + PATIENCE_S, self._grown()
+        while time.monotonic() < deadline:
+            time.sleep(TOLD_AFTER_S)
+            if (now := self._grown()) == last and any(now.values()):
+                break
+            last = now
+        return last
+
+    def _grown(self) -> dict[str, float]:
+        return {name: value - self._before.get(name, 0) for name, value in _counters(self._target).items()}
 
 
 def telling(run: Run) -> Exchange | None:

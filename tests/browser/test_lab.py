@@ -77,7 +77,7 @@ def test_it_is_presented_with_one_key(console: Any, accessible: Any) -> None:
     space("go on")
     expect(verdict).to_contain_text("STOPPED", timeout=LONG)
     space("go on")
-    expect(page.locator(".presenter .both")).to_contain_text("BREACHED")
+    expect(page.locator(".presenter .both")).to_contain_text("BREACHED", timeout=LONG)
     page.keyboard.press("Escape")
     expect(page.locator(".presenter")).to_have_count(0)
 

@@ -192,7 +192,8 @@ def test_a_hostile_third_party_gets_nothing_stored(shop: Shop) -> None:
     before = psutil.Process(shop.orders.process.pid).memory_info().rss
     begun = time.monotonic()
     status, problem = shop.ask("POST", f"/orders/{order}/pay")
-    assert (status, problem["reason"]) in [(502, "peer_error"), (503, "peer_unavailable")]
+    told = [(502, "peer_error"), (503, "peer_unavailable"), (503, "payment_unavailable")]  # the last: it takes too long
+    assert (status, problem["reason"]) in told
     assert time.monotonic() - begun < 9  # 5 s, and a busy machine
     assert psutil.Process(shop.orders.process.pid).memory_info().rss - before < 16 * 1024 * 1024
     assert shop.rows() == 0

@@ -133,7 +133,7 @@ def test_a_killed_start_restores(instance: Instance) -> None:
 
 
 def test_its_time_ends_it(instance: Instance) -> None:
-    operations.start(instance, catalogue()["poisoned-cache"], seconds=0.1, warm=0.1)
+    operations.start(instance, catalogue()["poisoned-cache"], seconds=5.0, warm=0.1)
     until(lambda: not lock.is_taken(instance.state_dir))
     assert health.until_well(instance, WITHIN) == []
     found = cases.load(instance.state_dir)
