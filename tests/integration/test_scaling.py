@@ -241,7 +241,7 @@ async def test_a_killed_copy_costs_little(plain: Shop, hammering: Any, until: Un
     until(lambda: plain.metric("gateway_retries_total", http_route="retried") > retried)
 
 
-def lasting(shop: Shop) -> dict[str, int | None]:
+def lasting(shop: Shop) -> dict[str, Any]:
     """Pids of all that outlive a supervisor: not its guard, nor the nurseries."""
     rows = processes(shop).items()
     return {name: row["pid"] for name, row in rows if not name.startswith(("supervisor", "guard", "nursery"))}
