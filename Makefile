@@ -4,15 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: up test thorough check bench screenshots wheel clean
+.PHONY: up test thorough rehearse check bench screenshots wheel clean
 up: $(INSTALLED)           ## start the shop behind the gateway; Ctrl-C stops it
 	@$(BIN)/gatehouse up
 
 test: $(INSTALLED)         ## the test suite, in minutes
-	@$(BIN)/python -m pytest -m "not thorough"
+	@$(BIN)/python -m pytest -m "not thorough" $(ARGS)
 
 thorough: $(INSTALLED)     ## what takes longer: browsers, peers, Prometheus, the mesh under attack, four architectures
-	@$(BIN)/python -m pytest -m thorough
+	@$(BIN)/python -m pytest -m thorough $(ARGS)
+
+rehearse: $(INSTALLED)     ## before class: every lesson, attack, control and incident, for real, in a quarter of an hour
+	@$(BIN)/gatehouse lesson selfcheck && $(BIN)/gatehouse lab selfcheck && $(BIN)/gatehouse lab matrix && $(BIN)/gatehouse incident selfcheck
 
 check: $(INSTALLED)        ## linters and type checker
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
