@@ -25,7 +25,7 @@ FAR: Final = 2**31
 
 _WORD: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _DIRECTIVE: Final = re.compile(
-    rf'[ \t]*+(?:({_WORD})(?:=(?:({_WORD})|"((?:[^"\\]|\\.)*+)"))?[ \t]*+)?(?:,|$)', re.DOTALL
+    rf'[ \t]*+(?:({_WORD})(?:=(?:({_WORD})|"((?:[^"\\]|\\.)*+)"))?[ \t]*+)?(?:,|\Z)', re.DOTALL
 )
 _UNREADABLE: Final[Directives] = MappingProxyType({"no-store": ""})
 _NONE: Final[Directives] = MappingProxyType({})

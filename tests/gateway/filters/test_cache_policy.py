@@ -71,6 +71,11 @@ def test_what_is_no_number_is_no_freshness(text: str, number: float) -> None:
     assert seconds({}, "max-age") is None
 
 
+@pytest.mark.parametrize("text", [b"\n", b"max-age=1\n", b"a,\n"])
+def test_a_line_end_is_no_end(text: bytes) -> None:
+    assert dict(directives([text])) == {"no-store": ""}
+
+
 @given(st.binary(max_size=200))
 def test_no_text_breaks_the_reader(text: bytes) -> None:
     found = directives([text])
