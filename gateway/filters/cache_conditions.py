@@ -17,7 +17,7 @@ from gateway.filters.cache_store import Entry
 from gateway.http.hop import HOP_BY_HOP
 from gateway.http.messages import Headers, Request
 
-_TAG: Final = re.compile(rb'[ \t]*+(?:(?:W/)?("[\x21\x23-\x7e\x80-\xff]*+")[ \t]*+)?(?:,|$)')
+_TAG: Final = re.compile(rb'[ \t]*+(?:(?:W/)?("[\x21\x23-\x7e\x80-\xff]*+")[ \t]*+)?(?:,|\Z)')
 _IN_304: Final = frozenset((b"cache-control", b"content-location", b"date", b"etag", b"expires", b"vary"))
 """RFC 9110 section 15.4.5; the rest describes a body that is not sent."""
 _NOT_UPDATED: Final = HOP_BY_HOP | {b"content-length", b"content-encoding", b"content-type", b"content-range"}

@@ -1,4 +1,4 @@
-"""The pages of docs/lessons: complete, and their commands exist. `gatehouse lesson selfcheck` runs them (make rehearse)."""
+"""The pages of docs/lessons: complete, and their commands exist. `gatehouse lesson selfcheck` runs them."""
 
 from __future__ import annotations
 
