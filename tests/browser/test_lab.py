@@ -74,6 +74,8 @@ def test_it_is_presented_with_one_key(console: Any, accessible: Any) -> None:
     space("put the control back")
     space("go on")
     space("attack again")
+    # A run counts for the side that the latest live message tells, which is up to a second old.
+    expect(page.locator("#banner")).to_contain_text("DEFENDED", timeout=LONG)
     space("go on")
     expect(verdict).to_contain_text("STOPPED", timeout=LONG)
     space("go on")
