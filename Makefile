@@ -9,7 +9,7 @@ up: $(INSTALLED)           ## start the shop behind the gateway; Ctrl-C stops it
 	@$(BIN)/gatehouse up
 
 test: $(INSTALLED)         ## the test suite, in minutes
-	@$(BIN)/python -m pytest -m "not thorough" $(ARGS)
+	@$(BIN)/python -m pytest -m "not thorough" --numprocesses 2 --dist loadfile $(ARGS)
 
 thorough: $(INSTALLED)     ## what takes longer: browsers, peers, Prometheus, the mesh under attack, four architectures
 	@$(BIN)/python -m pytest -m thorough $(ARGS)

@@ -6,8 +6,7 @@ from functools import cache
 from importlib import import_module
 from types import MappingProxyType
 
-from gateway.cli.console import Misuse
-from gateway.spec.errors import nearest
+from gateway.cli.console import no_such
 from scenarios.lab.model import Scenario
 
 ORDER = (
@@ -78,6 +77,5 @@ def find_scenario(name: str) -> Scenario:
     """
     known = catalogue()
     if name not in known:
-        near = nearest(name, tuple(known))
-        raise Misuse(f"There is no scenario {name!r}.", f"Did you mean {near}?" if near else "gatehouse lab list")
+        raise no_such("scenario", name, known, "gatehouse lab list")
     return known[name]

@@ -54,6 +54,14 @@ class Misuse(Failure):
     exit_code = 2
 
 
+def no_such(what: str, word: str, known: Iterable[str], otherwise: str) -> Misuse:
+    """What to raise when nothing is called `word`: it names the nearest, or else says `otherwise`."""
+    from gateway.spec.errors import nearest
+
+    near = nearest(word, tuple(known))
+    return Misuse(f"There is no {what} {word!r}.", f"Did you mean {near}?" if near else otherwise)
+
+
 def console(*, stderr: bool = False) -> Console:
     """A Rich console that takes every text literally."""
     from rich.console import Console

@@ -6,8 +6,7 @@ from functools import cache
 from importlib import import_module
 from types import MappingProxyType
 
-from gateway.cli.console import Misuse
-from gateway.spec.errors import nearest
+from gateway.cli.console import no_such
 from scenarios.incidents.model import Incident
 
 ORDER = (
@@ -38,6 +37,5 @@ def find_incident(name: str) -> Incident:
     """
     known = catalogue()
     if name not in known:
-        near = nearest(name, tuple(known))
-        raise Misuse(f"There is no incident {name!r}.", f"Did you mean {near}?" if near else "gatehouse incident list")
+        raise no_such("incident", name, known, "gatehouse incident list")
     return known[name]

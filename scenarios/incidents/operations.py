@@ -10,12 +10,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.cli.console import Failure, Misuse
+from gateway.cli.console import Failure, Misuse, no_such
 from gateway.cli.instance import Instance
 from gateway.control.supervisor.process import reduced_environment
 from gateway.control.supervisor.program import python_module
 from gateway.control.supervisor.state_dir import StateDir
-from gateway.spec.errors import nearest
 from scenarios.incidents import case as cases
 from scenarios.incidents.bench import Bench, forget
 from scenarios.incidents.case import Answers, Case
@@ -196,10 +195,7 @@ def parts(instance: Instance) -> tuple[str, ...]:
 
 def _must_be(word: str, known: tuple[str, ...], what: str) -> None:
     if word not in known:
-        near = nearest(word, known)
-        raise Misuse(
-            f"There is no {what} {word!r}.", f"Did you mean {near}?" if near else f"One of: {', '.join(known)}"
-        )
+        raise no_such(what, word, known, f"One of: {', '.join(known)}")
 
 
 # -- end -----------------------------------------------------------------------------------------------------

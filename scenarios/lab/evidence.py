@@ -12,7 +12,6 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.cli.trace import complete_trace
@@ -166,8 +165,6 @@ def line_of(target: Target, policy: str) -> str:
     if match is None:
         return ""
     mesh = target.architecture == "mesh" and match[1] == "mesh.yaml"
-    copy = target.copy_of("mesh" if mesh else "gateway")
-    file = copy if copy.exists() else Path(target.file_of("mesh" if mesh else "gateway"))
-    lines = file.read_text("utf-8").splitlines()
+    lines = target.copies.in_force("mesh" if mesh else "gateway").read_text("utf-8").splitlines()
     number = int(match[2])
     return lines[number - 1].strip() if 0 < number <= len(lines) else ""

@@ -31,6 +31,11 @@ class Watcher:
         self._phase: Phase = "attack"
         self._told = 0
 
+    def begin(self, weakened: bool) -> None:
+        """Before the first request: whether the control was off then."""
+        if self._events:
+            tell("begin", weakened=weakened)
+
     def enter(self, phase: Phase) -> None:
         """From now on it is others who send."""
         self._phase, self._told = phase, 0

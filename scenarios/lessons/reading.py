@@ -35,9 +35,8 @@ from typing import Final
 
 import yaml
 
-from gateway.cli.console import Misuse
+from gateway.cli.console import no_such
 from gateway.control.resources import data_dir
-from gateway.spec.errors import nearest
 from scenarios.lessons.model import Case, Command, Lesson, Question, Step
 
 _TITLE: Final = re.compile(r"# (\d+) · (.+)\n")
@@ -73,8 +72,7 @@ def find_lesson(name: str) -> Lesson:
     for one in lessons().values():
         if name in (str(one.number), one.id):
             return one
-    near = nearest(name, tuple(one.id for one in lessons().values()))
-    raise Misuse(f"There is no lesson {name!r}.", f"Did you mean {near}?" if near else "gatehouse lesson list")
+    raise no_such("lesson", name, [one.id for one in lessons().values()], "gatehouse lesson list")
 
 
 def read(page: str, name: str) -> Lesson:

@@ -57,7 +57,10 @@ def test_files_and_certificate_are_usable(work: Work) -> None:
     ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(work.certificate)
 
 
-@pytest.mark.parametrize("setup", {entry.setup for workload in WORKLOADS for entry in workload.entries}, ids=str)
+SETUPS = dict.fromkeys(entry.setup for workload in WORKLOADS for entry in workload.entries)
+
+
+@pytest.mark.parametrize("setup", SETUPS, ids=str)
 def test_every_setup_is_a_valid_configuration(work: Work, setup: Setup) -> None:
     spec = load_text(configuration(work, setup, 8088), "bench.yaml", {})
     assert len(spec.routes) == setup.routes + 1

@@ -39,7 +39,8 @@ class Upstream:
     server: asyncio.Server
     seen: list[bytes] = field(default_factory=list)
     connections: int = 0
-    tasks: set[asyncio.Task[None] | None] = field(default_factory=set)
+    tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
+    """The conversations, each with the connection that it is held on."""
 
 
 @dataclass
@@ -163,8 +164,6 @@ async def upstream() -> AsyncIterator[Callable[[bytes | Answer], Awaitable[Upstr
 
     async def start(answer: bytes | Answer) -> Upstream:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            one.connections += 1
-            one.tasks.add(asyncio.current_task())
             try:
                 while head := await reader.readuntil(b"\r\n\r\n"):
                     one.seen.append(head)
@@ -178,7 +177,14 @@ async def upstream() -> AsyncIterator[Callable[[bytes | Answer], Awaitable[Upstr
             finally:
                 writer.close()
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if not one.server.is_serving():  # a gateway that outlives this server still had it in its queue
+                writer.transport.abort()
+                return
+            one.connections += 1
+            one.tasks[asyncio.ensure_future(serve(reader, writer))] = writer
+
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
         host, port = server.sockets[0].getsockname()
         one = Upstream(f"{host}:{port}", server)
         started.append(one)
@@ -187,10 +193,14 @@ async def upstream() -> AsyncIterator[Callable[[bytes | Answer], Awaitable[Upstr
     yield start
     for one in started:
         one.server.close()
-        serving = [task for task in one.tasks if task is not None and not task.done()]
+        serving = [task for task in one.tasks if not task.done()]
         for task in serving:
             task.cancel()
-        await asyncio.gather(*serving)
+            one.tasks[task].transport.abort()  # a task that had not begun closes nothing
+        await asyncio.gather(*serving, return_exceptions=True)
+        for task in serving:
+            if not task.cancelled():
+                task.result()
 
 
 @pytest.fixture

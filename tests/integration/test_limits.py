@@ -53,14 +53,18 @@ def test_an_address_is_not_what_a_client_says(shop: Any) -> None:
 
     with ThreadPoolExecutor(8) as clients:  # fast enough for the 25 a second that come back
         answers = list(clients.map(guess, range(400)))
-    # With Redis busy the limit fails open, as it says, and is not told.
-    counted = [answer for answer in answers if '"login"' in answer.headers.get("ratelimit", "")]
-    assert min(left(answer, "login") for answer in counted) < 480  # of 500: used up by the one address that there is
+    assert min(left(one, "login") for one in counted(answers)) < 480  # of 500: used up by the one address that there is
+
+
+def counted(answers: list[Any]) -> list[Any]:
+    """Those that the shared limit has counted: with Redis busy it fails open, as it says, and is not told."""
+    return [one for one in answers if '"login"' in ", ".join(one.headers.get_all("ratelimit", []))]
 
 
 def test_what_guards_passwords_counts_in_all_workers_together(shop: Any) -> None:
     answers = [shop.send("POST", "/auth/login", json={}) for _ in range(30)]  # each on a connection of its own
-    seen = [left(answer, "login") for answer in answers]
+    seen = [left(answer, "login") for answer in counted(answers)]
+    assert len(seen) > 20
     assert seen[-1] < seen[0]
     assert all(later <= earlier + 2 for earlier, later in itertools.pairwise(seen))  # two counts would go up and down
     limits = shop.admin("GET", "/limits?route=auth-login").json()["limits"]

@@ -17,8 +17,8 @@ from gateway.spec.errors import SpecErrors
 from scenarios.catalogue import ORDER, catalogue, find_scenario
 from scenarios.lab import matrix, show
 from scenarios.lab.client import Client, check_loopback
+from scenarios.lab.copies import remove
 from scenarios.lab.model import Plant, Remove, Scenario
-from scenarios.lab.target import remove
 
 ROOT = Path(__file__).parents[2]
 SHOP = ROOT / "config" / "shop.yaml"

@@ -14,11 +14,12 @@ from click.testing import CliRunner
 
 from gateway.cli.console import Failure, Misuse
 from gateway.cli.instance import Instance
-from scenarios.cli import at_work, lab
+from scenarios.cli import lab
 from scenarios.lab.client import Client
 from scenarios.lab.crowd import Failing
 from scenarios.lab.decoys import http_server
 from scenarios.lab.forgery import Forger
+from scenarios.lab.live import at_work
 from scenarios.lab.local import is_local
 from scenarios.lab.tap import Tap
 from scenarios.lab.target import Target

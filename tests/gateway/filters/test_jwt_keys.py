@@ -75,17 +75,16 @@ def test_key_sets_that_are_refused(document: str, reason: str) -> None:
 @pytest.mark.parametrize(
     "misfit",
     [
-        jwk(RSA, "misfit", "RS256", alg="EdDSA"),
-        jwk(ED, "misfit", "EdDSA", alg="RS256"),
-        jwk(ED, "misfit", "EdDSA", crv="X25519"),
-        jwk(RSA, "misfit", "RS256", kty="EC"),
-        jwk(RSA, "misfit", "RS256", n="AQ"),
-        jwk(RSA, "misfit", "RS256", n=7),
-        jwk(RSA, "misfit", "RS256", key_ops="verify"),
-        jwk(RSA, "misfit", "RS256", alg=["RS256"]),
-        jwk(RSA, "misfit", "RS256") | {"kid": 7},
+        pytest.param(jwk(RSA, "misfit", "RS256", alg="EdDSA"), id="another kind's algorithm"),
+        pytest.param(jwk(ED, "misfit", "EdDSA", alg="RS256"), id="the other way round"),
+        pytest.param(jwk(ED, "misfit", "EdDSA", crv="X25519"), id="a curve for something else"),
+        pytest.param(jwk(RSA, "misfit", "RS256", kty="EC"), id="another kind"),
+        pytest.param(jwk(RSA, "misfit", "RS256", n="AQ"), id="too short"),
+        pytest.param(jwk(RSA, "misfit", "RS256", n=7), id="a number for text"),
+        pytest.param(jwk(RSA, "misfit", "RS256", key_ops="verify"), id="text for a list"),
+        pytest.param(jwk(RSA, "misfit", "RS256", alg=["RS256"]), id="a list for text"),
+        pytest.param(jwk(RSA, "misfit", "RS256") | {"kid": 7}, id="a number for a name"),
     ],
-    ids=str,
 )
 def test_a_key_that_does_not_fit_takes_no_other_down(misfit: dict[str, Any]) -> None:
     keys = read_keys(json.dumps({"keys": [misfit, *JWKS["keys"]]}).encode(), ALGORITHMS)

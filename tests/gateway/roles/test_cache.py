@@ -17,7 +17,7 @@ KEPT = b"Cache-Control: max-age=60\r\n"
 def config(address: str, cache: str = "", filters: str = "", more: str = "") -> str:
     return f"""
 listeners: [{{name: public, port: 0}}]
-clusters: [{{name: shop, endpoints: ["{address}"], connectTimeout: 200ms}}]
+clusters: [{{name: shop, endpoints: ["{address}"], connectTimeout: 2s}}]
 caches: [{{name: main, maxObjectBytes: 4096, maxBytes: 65536}}]
 routes:
   - name: all

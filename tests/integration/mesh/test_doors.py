@@ -108,7 +108,9 @@ def test_the_authority_gives_nobody_an_identity_for_a_token_that_is_none(mesh: A
     assert results(mesh, "enrol", reason) == before + 1
 
 
-@pytest.mark.parametrize("message", [{"do": "renew", "request": new_request().request}, {"do": "watch"}], ids=str)
+@pytest.mark.parametrize(
+    "message", [{"do": "renew", "request": new_request().request}, {"do": "watch"}], ids=["renew", "watch"]
+)
 def test_without_a_certificate_it_renews_nothing_and_tells_nothing(mesh: Any, message: dict[str, Any]) -> None:
     assert ask_authority(mesh, message) == {"error": "not_allowed"}
 

@@ -3,7 +3,7 @@
 
 import { get } from "../../session.js";
 
-/** A run that fills up as events come. `weak`: whether the control was off when it began. */
+/** A run that fills up as events come. `weak`: whether the control was off when it began; the first event knows. */
 export function newRun(weak) {
   return { weak, attack: [], honest: [], outcome: null, next: null };
 }
@@ -11,7 +11,8 @@ export function newRun(weak) {
 /** Take up one line; false for what is no event. */
 export function takeUp(run, line) {
   const event = parsed(line);
-  if (event?.event === "exchange") run[event.phase].push(event);
+  if (event?.event === "begin") run.weak = event.weakened;
+  else if (event?.event === "exchange") run[event.phase].push(event);
   else if (event?.event === "outcome") run.outcome = event;
   else if (event?.event !== "next") return false;
   run.next = event.event === "next" ? event : null;
