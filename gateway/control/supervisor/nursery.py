@@ -24,6 +24,8 @@ from gateway.control.supervisor.program import Program, python_module
 
 PRELOADED = "gateway.roles.preloaded"
 """What the processes of the data plane have in common."""
+READ_SPEC = "gateway.control.supervisor.read_spec"
+"""Needs the same libraries, for a moment."""
 PYTHON = python_module("")[:-1]
 LONGEST = 4_096
 
@@ -47,8 +49,8 @@ class Born:
 class Nursery:
     """Our end of the line."""
 
-    def __init__(self, process: asyncio.subprocess.Process, line: socket.socket, package: str) -> None:
-        self._process, self._line, self._package = process, line, package
+    def __init__(self, process: asyncio.subprocess.Process, line: socket.socket, modules: Sequence[str]) -> None:
+        self._process, self._line, self._modules = process, line, tuple(modules)
         self._asked: deque[asyncio.Future[Born]] = deque()
         self._children: dict[int, Born] = {}
         self._watching: set[asyncio.Task[None]] = set()
@@ -57,9 +59,9 @@ class Nursery:
 
     @classmethod
     async def start(
-        cls, package: str, preload: Sequence[str], cwd: Path, log: Path, environ: Mapping[str, str]
+        cls, modules: Sequence[str], preload: Sequence[str], cwd: Path, log: Path, environ: Mapping[str, str]
     ) -> Nursery:
-        """Start one for the modules of a package; it loads what they share while we go on.
+        """Start one for these modules and those below them; it loads what they share while we go on.
 
         Raises:
             OSError: it cannot be run.
@@ -78,7 +80,7 @@ class Nursery:
         finally:
             theirs.close()
             os.close(output)
-        return cls(process, ours, package)
+        return cls(process, ours, modules)
 
     @property
     def pid(self) -> int | None:
@@ -88,7 +90,8 @@ class Nursery:
     def knows(self, plan: Program) -> bool:
         """Whether a process of this plan can be born."""
         python, module = plan.argv[:-1], plan.argv[-1]
-        return self.pid is not None and python == PYTHON and module.startswith(f"{self._package}.") and not plan.path
+        known = any(f"{module}.".startswith(f"{one}.") for one in self._modules)
+        return self.pid is not None and python == PYTHON and known and not plan.path
 
     async def bear(
         self, plan: Program, arguments: Sequence[str], inherited: Sequence[int], log: int, rules_fd: int | None

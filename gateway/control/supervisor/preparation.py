@@ -8,13 +8,12 @@ in reverse.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,12 +29,13 @@ from gateway.control.supervisor.manifest import Manifest, load_manifest, with_op
 from gateway.control.supervisor.mesh_plan import root_program
 from gateway.control.supervisor.mesh_site import MeshSite, bind_mesh, fresh_intermediate
 from gateway.control.supervisor.node import without_node
+from gateway.control.supervisor.nursery import READ_SPEC, Nursery
 from gateway.control.supervisor.options import Options, ready_config
 from gateway.control.supervisor.partner_keys import keep_keys
 from gateway.control.supervisor.plan import LOOPBACK, Site, WayOut, make_plan
 from gateway.control.supervisor.ports import Need
-from gateway.control.supervisor.process import reduced_environment
-from gateway.control.supervisor.program import OWN_LAST_GOOD, ProcessPlan, python_module
+from gateway.control.supervisor.process import ask, reduced_environment
+from gateway.control.supervisor.program import OWN_LAST_GOOD, ProcessPlan, Program, python_module
 from gateway.control.supervisor.prometheus import find_prometheus
 from gateway.control.supervisor.read_spec import ListenerPlace, SpecSummary, parse_summary
 from gateway.control.supervisor.redis_choice import (
@@ -72,9 +72,11 @@ async def prepare(
     options: Options,
     environ: Mapping[str, str],
     stack: AsyncExitStack,
-    meanwhile: Callable[[state_dir.StateDir, Manifest, MeshSite | None], Awaitable[None]],
+    meanwhile: Callable[[state_dir.StateDir, Manifest, MeshSite | None], Awaitable[Sequence[Nursery]]],
 ) -> Prepared:
     """Check and gather everything; `meanwhile` is called before the configuration is read, which takes a while.
+
+    It tells the nurseries that it has opened.
 
     Raises:
         CannotStart: what is wrong, for the person to read; nothing was started.
@@ -96,11 +98,12 @@ async def prepare(
     variables |= _partner_keys(state, manifest, installation)
     config = Path(options.config) if options.config else ready_config(architecture.config)
     mesh = bind_mesh(Path(options.mesh), manifest, stack) if options.mesh else None
-    await meanwhile(state, manifest, mesh)
+    nurseries = await meanwhile(state, manifest, mesh)
     modules = {entry.module for entry in manifest.services if entry.module}
     compiling = asyncio.create_task(asyncio.to_thread(compile_programs, modules))
     try:
-        spec, intermediate = await asyncio.gather(read_summary(config, variables, mesh), _intermediate(state, mesh))
+        reading = read_summary(state, config, variables, mesh, nurseries)
+        spec, intermediate = await asyncio.gather(reading, _intermediate(state, mesh))
     finally:
         await compiling
     spec = without_gateway(spec, architecture)
@@ -194,27 +197,28 @@ def _partner_keys(state: state_dir.StateDir, manifest: Manifest, installation: I
     return {"GATEHOUSE_PARTNER_KEYS": str(state.partner_keys)}
 
 
-async def read_summary(config: Path, variables: Mapping[str, str], mesh: MeshSite | None) -> SpecSummary:
+async def read_summary(
+    state: state_dir.StateDir,
+    config: Path,
+    variables: Mapping[str, str],
+    mesh: MeshSite | None,
+    nurseries: Sequence[Nursery],
+) -> SpecSummary:
     """Let a child read the configuration (see read_spec).
 
     Raises:
         CannotStart: the configuration's errors.
     """
-    child = await asyncio.create_subprocess_exec(
-        *python_module("gateway.control.supervisor.read_spec"),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env=reduced_environment(os.environ),
-    )  # fmt: skip
+    program = Program("read-spec", "control", python_module(READ_SPEC), state.root, state.log("nursery"))
     question: dict[str, Any] = {"path": str(config), "variables": dict(variables), "mesh": None}
     if mesh is not None:
         question["mesh"] = {
             "path": str(mesh.config),
             "peers": {one: list(called) for one, called in mesh.peers.items()},
         }
-    out, err = await child.communicate(json.dumps(question).encode())
-    if child.returncode:
-        raise CannotStart(f"the configuration could not be read:\n{err.decode('utf-8', 'replace')[-2_000:]}")
-    answer: dict[str, Any] = json.loads(out)
+    answer = await ask(program, question, reduced_environment(os.environ), nurseries)
+    if answer is None:
+        raise CannotStart(f"the configuration could not be read; why stands in {program.log}")
     if "error" in answer:
         raise CannotStart(answer["error"])
     return parse_summary(answer)

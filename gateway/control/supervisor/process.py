@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -172,6 +173,32 @@ async def spawn(
         return await (await sow(plan, lifeline, environ, nurseries)).settle(settings)
     process, line = await _execute(plan, environ, [], [])
     return Child(process.pid, process.wait, line)
+
+
+async def ask(
+    plan: Program, question: Mapping[str, Any], environ: Mapping[str, str], nurseries: Sequence[Nursery] = ()
+) -> dict[str, Any] | None:
+    """The answer of a process that is there for one question, on a socket (`--line-fd N`); None: it gave none.
+
+    Raises:
+        OSError: the program cannot be run, or its log not be opened.
+    """
+    ours, theirs = socket.socketpair()
+    try:
+        number = theirs.fileno()
+        process, _ = await _execute(plan, environ, ["--line-fd", str(number)], [number], nurseries)
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    reader, writer = await asyncio.open_connection(sock=ours)
+    answer = b""
+    with contextlib.closing(writer), contextlib.suppress(ConnectionError):  # it ended before it had heard all
+        writer.write(json.dumps(question).encode())
+        writer.write_eof()
+        answer = await reader.read()
+    return json.loads(answer) if await process.wait() == 0 else None
 
 
 async def _execute(

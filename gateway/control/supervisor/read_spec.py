@@ -1,16 +1,19 @@
 """Read a configuration in a process of its own and tell only what the supervisor needs of it.
 
-The problem: checking a configuration needs pydantic and the filters, some 20 MiB, and the supervisor stays
-for days. The rule: a short-lived child reads it; the supervisor learns where to listen and what to start.
+The problem: checking a configuration needs pydantic and the filters, some 20 MiB and a second of CPU time to load, and
+the supervisor stays for days. The rule: a short-lived child reads it, born of the nursery that has loaded them for the
+workers anyhow; the supervisor learns where to listen and what to start.
 
-    python -m gateway.control.supervisor.read_spec  < {"path": …, "variables": {…}, "mesh": {"path": …, "peers": …}}
-                                                    > {"listeners": …} | {"error": …}
+    python -m gateway.control.supervisor.read_spec --line-fd N
+        asked on the line, a stream socket: {"path": …, "variables": {…}, "mesh": {"path": …, "peers": …}}
+        answered: {"listeners": …} | {"error": …}
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,5 +95,8 @@ def parse_summary(document: Mapping[str, Any]) -> SpecSummary:
 
 
 if __name__ == "__main__":
-    question = json.load(sys.stdin)
-    json.dump(read(Path(question["path"]), question["variables"], question["mesh"]), sys.stdout)
+    parser = argparse.ArgumentParser(prog="gateway.control.supervisor.read_spec")
+    parser.add_argument("--line-fd", type=int, required=True)
+    with socket.socket(fileno=parser.parse_args().line_fd) as line, line.makefile("rwb") as asked:
+        question = json.load(asked)
+        asked.write(json.dumps(read(Path(question["path"]), question["variables"], question["mesh"])).encode())

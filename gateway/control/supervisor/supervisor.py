@@ -40,7 +40,7 @@ from gateway.control.supervisor.limits import limit_resources
 from gateway.control.supervisor.manifest import Manifest
 from gateway.control.supervisor.mesh_plan import root_program
 from gateway.control.supervisor.mesh_site import MeshSite, adopt_intermediate, fresh_intermediate
-from gateway.control.supervisor.nursery import PRELOADED, Nursery
+from gateway.control.supervisor.nursery import PRELOADED, READ_SPEC, Nursery
 from gateway.control.supervisor.options import Options
 from gateway.control.supervisor.peers import write_peers
 from gateway.control.supervisor.plan import LOOPBACK, Site, control_program, make_plan
@@ -95,13 +95,14 @@ class Supervisor:
         lifeline = Lifeline()
         sown: dict[str, Seedling] = {}
 
-        async def sow_control(state: StateDir, manifest: Manifest, mesh: MeshSite | None) -> None:
+        async def sow_control(state: StateDir, manifest: Manifest, mesh: MeshSite | None) -> list[Nursery]:
             """Its libraries, and the nurseries', take as long to load as the configuration takes to be read."""
             if sys.platform == "linux":
                 await self._open_nurseries(state, manifest)
             program = control_program(self._options, state, mesh)
             sown[program.name] = seedling = await sow(program, lifeline, reduced_environment(os.environ))
             self._stack.push_async_callback(seedling.give_up)
+            return list(self._nurseries.values())
 
         prepared = await prepare(self._options, os.environ, self._stack, sow_control)
         for note in prepared.notes:
@@ -115,14 +116,14 @@ class Supervisor:
 
     async def _open_nurseries(self, state: StateDir, manifest: Manifest) -> None:
         """One for the data plane, one for what the services share."""
-        wanted: dict[str, tuple[str, tuple[str, ...]]] = {}
+        wanted: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
         if architecture_of(self._options).gateway:
-            wanted["nursery"] = ("gateway.roles", (PRELOADED,))
+            wanted["nursery"] = (("gateway.roles", READ_SPEC), (PRELOADED,))
         if manifest.preload:
-            wanted["nursery-services"] = (manifest.preload[0].partition(".")[0], manifest.preload)
-        for name, (package, preload) in wanted.items():
+            wanted["nursery-services"] = ((manifest.preload[0].partition(".")[0],), manifest.preload)
+        for name, (modules, preload) in wanted.items():
             environ = reduced_environment(os.environ)
-            one = await Nursery.start(package, preload, state.root, state.log(name), environ)
+            one = await Nursery.start(modules, preload, state.root, state.log(name), environ)
             self._nurseries[name] = one
             self._stack.push_async_callback(one.close)
 

@@ -18,6 +18,7 @@ from gateway.control.settings import ControlSettings
 from gateway.spec import filters
 from gateway.spec.loader import load
 from gateway.spec.models import FilterSpec, Spec
+from tests.waiting import until
 
 SECRET = "admin-secret-of-this-start"
 OTLP_SECRET = "collector-secret-of-this-start"
@@ -148,9 +149,7 @@ class Instance:
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """Let other tasks run until something has come over a socket."""
-        async with asyncio.timeout(5):
-            while not condition():
-                await asyncio.sleep(0.005)
+        await until(condition)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from gateway.upstream.redis_account import Account
 from gateway.upstream.store import Store
 from tests.gateway.filters.tokens import JWKS, make_provider, token
 from tests.gateway.redis_process import RedisProcess
+from tests.waiting import until
 
 NOW = 1_000_000.0
 CLAIMS = {"sub": "alice", "jti": "t1", "sid": "s1", "iat": NOW - 10}
@@ -275,13 +276,6 @@ async def follow(redis: RedisProcess) -> AsyncIterator[Callable[[], Revocations]
 def publish(redis: RedisProcess, value: str, **fields: Any) -> None:
     told = {"claim": "jti", "value": value, "exp": time.time() + 600, "at": time.time(), **fields}
     redis.command("XADD", "revocations:shop", "*", *(word for pair in told.items() for word in pair))
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.001)
 
 
 def knows(known: Revocations, value: str) -> bool:

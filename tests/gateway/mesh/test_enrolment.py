@@ -10,7 +10,7 @@ import ssl
 import sys
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
@@ -27,6 +27,7 @@ from gateway.mesh.identity import identity_of
 from gateway.mesh.lines import as_line, read_line
 from gateway.mesh.request import new_request
 from gateway.upstream.workload import Workload
+from tests.waiting import until
 
 KEY = b"k" * 32
 ORDERS = identity_of("orders")
@@ -80,12 +81,6 @@ async def place(tmp_path: Path, stack: AsyncExitStack) -> Place:
 def keep(stack: AsyncExitStack, enrolment: Enrolment) -> None:
     task = asyncio.create_task(enrolment.run())
     stack.callback(task.cancel)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_a_process_comes_to_its_identity_with_its_token(place: Place, stack: AsyncExitStack) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.filters.cache import CacheFilter
+from tests.waiting import until
 
 KEPT = b"Cache-Control: max-age=60\r\n"
 
@@ -617,12 +618,6 @@ async def together(service: Service, ask: Ask, number: int, **how: Any) -> list[
         await asyncio.sleep(0)
     tasks += [asyncio.create_task(ask(**how)) for _ in range(number - 1)]
     return tasks
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for something that other tasks bring about."""
-    while not holds():
-        await asyncio.sleep(0)
 
 
 def waiting(running: Any) -> int:

@@ -6,12 +6,13 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from gateway.upstream.cluster import Cluster
+from tests.waiting import until
 
 HEAD = "HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nConnection: {connection}\r\n\r\n"
 
@@ -118,12 +119,6 @@ async def client() -> Any:
     yield make
     for one in made:
         one.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 async def load(make: Any, running: Any, clients: int, each: int, *, path: str = "/") -> Counter[tuple[int, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.filters.concurrency_limit import ConcurrencyLimitFilter
+from tests.waiting import until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 ASK = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -72,12 +73,6 @@ def under_way(running: Any) -> dict[str, int]:
     assert isinstance(one, ConcurrencyLimitFilter)
     assert len(one._held) == sum(one.under_way.values())
     return one.under_way
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize("how", ["well", "by_a_reset", "in_the_middle"])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from tests.waiting import until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 ASK = b"GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n"
@@ -30,12 +31,6 @@ def config(address: str, listener: str = 'proxyProtocol: {trusted: ["127.0.0.0/8
 
 def refused(one: Any, reason: str) -> float:
     return float(one.total("gateway_connections_refused_total", reason=reason, gateway_listener="public"))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize(

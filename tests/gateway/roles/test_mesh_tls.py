@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from gateway.upstream.workload import Workload
+from tests.waiting import until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SHOP = "spiffe://gatehouse.local/ns/shop/sa/"
@@ -77,12 +77,6 @@ def pair(gateway: Any, upstream: Any) -> Any:
         return app, inbound, await gateway(text, client)
 
     return start
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def connections(one: Any) -> int:

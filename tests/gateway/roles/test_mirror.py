@@ -10,6 +10,7 @@ import pytest
 
 from gateway.roles.explain import explain
 from tests.gateway.roles.test_exchange import OK, last, problem, split, statuses
+from tests.waiting import until
 
 BAD = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 TOTAL = "gateway_mirrored_requests_total"
@@ -68,10 +69,8 @@ class Reader:
         return {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
 
 
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
+async def until_copied(edge: Any, number: int) -> None:
+    await until(lambda: edge.total(TOTAL, result="2xx") == number)
 
 
 async def test_a_copy_says_what_it_is_and_carries_no_credentials(upstream: Any, gateway: Any) -> None:
@@ -200,7 +199,7 @@ async def test_connections_are_kept(upstream: Any, gateway: Any) -> None:
     edge = await gateway(config(v1.address, v2.address))
     for number in range(1, 4):
         assert split(await edge.raw(last()))[0] == 200
-        await until(lambda wanted=number: edge.total(TOTAL, result="2xx") == wanted)
+        await until_copied(edge, number)
     assert v2.upstream.connections == 1
 
 
@@ -215,7 +214,7 @@ async def test_a_kept_connection_that_closed_unused_is_made_good(upstream: Any, 
     edge = await gateway(config(v1.address, v2.address))
     for number in range(1, 3):
         assert split(await edge.raw(last()))[0] == 200
-        await until(lambda wanted=number: edge.total(TOTAL, result="2xx") == wanted)
+        await until_copied(edge, number)
     assert v2.connections == 2
 
 

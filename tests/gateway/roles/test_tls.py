@@ -8,7 +8,7 @@ import hashlib
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from textwrap import dedent
 from typing import Any
@@ -18,6 +18,7 @@ import pytest
 
 from gateway.compile.load import load_text
 from gateway.http.identity import ClientCertificate
+from tests.waiting import until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 ASK = b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n"
@@ -53,12 +54,6 @@ async def ask(one: Any, context: ssl.SSLContext, name: str = "shop.example") -> 
 
 def common_name(certificate: dict[str, Any]) -> str:
     return str(dict(pair for part in certificate["subject"] for pair in part)["commonName"])
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def handshakes(one: Any, result: str) -> float:

@@ -89,9 +89,9 @@ def test_who_may_send(shop: tuple[Any, Any]) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     status, _ = send(shipping.url, "POST", path, good, ORDER, traceparent=f"00-{trace}-b7ad6b7169203331-01")
     assert status == 201
+    assert shipping.stop() == 0  # and has written all it knows: a line follows its answer
     assert shipping.log_lines("request")[-1]["trace_id"] == trace
     assert good not in shipping.log_text()
-    shipping.kill()
 
 
 def test_shipments_survive_kill_9(shop: tuple[Any, Any], start_service: Any) -> None:

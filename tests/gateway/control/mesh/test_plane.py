@@ -7,7 +7,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from gateway.control.reload import Override
 from gateway.mesh.identity import identity_of
 from gateway.spec.mesh import Members
 from gateway.upstream.workload import Workload
+from tests.waiting import until
 
 PEERS = {"identity": (), "orders": ("identity",)}
 MEMBERS = Members(PEERS, {name: identity_of(name) for name in (*PEERS, "gateway", "control")})
@@ -137,12 +138,6 @@ async def control(tmp_path: Path, authority: Any) -> AsyncIterator[Control]:
     yield one
     running.cancel()
     await one.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def test_a_sidecar_gets_its_own_configuration_and_the_addresses_that_it_calls(control: Control) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from gateway.control.supervisor.ports import bind
 from gateway.control.supervisor.program import ProcessPlan, python_module
 from gateway.control.supervisor.readiness import HttpProbe
 from tests.gateway.control.supervisor.instance import Shop
+from tests.waiting import until
 
 CHILDREN = Path(__file__).parent / "children"
 MakePlan = Callable[..., ProcessPlan]
@@ -28,14 +27,6 @@ def alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait for a condition of the outside world, with a bound."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        await asyncio.sleep(0.02)
 
 
 @pytest.fixture(name="alive")

@@ -70,7 +70,7 @@ async def ward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     for name, text in (("__init__", ""), ("shared", ""), ("child", textwrap.dedent(PROGRAM))):
         (package / f"{name}.py").write_text(text)
     environ = reduced_environment(os.environ) | {"PYTHONPATH": str(package.parent)}
-    nursery = await Nursery.start("infants", ["infants.shared"], tmp_path, tmp_path / "nursery.log", environ)
+    nursery = await Nursery.start(["infants"], ["infants.shared"], tmp_path, tmp_path / "nursery.log", environ)
     lifeline = Lifeline()
     yield Ward(nursery, lifeline, tmp_path)
     lifeline.close()

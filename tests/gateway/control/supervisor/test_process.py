@@ -9,11 +9,17 @@ from typing import Any
 
 import pytest
 
-from gateway.control.supervisor.process import Lifeline, describe, reduced_environment, spawn
+from gateway.control.supervisor.process import Lifeline, ask, describe, reduced_environment, spawn
 from gateway.control.supervisor.program import ProcessPlan
 
 SHOW = "import os, sys; print(sorted(os.environ), os.getsid(0) == os.getpid(), sys.argv[1:])"
 READ = "import os, sys; print(len(os.fdopen(int(sys.argv[2])).read()))"
+
+ECHO = """
+import json, socket, sys
+with socket.socket(fileno=int(sys.argv[2])) as line, line.makefile("rwb") as asked:
+    asked.write(json.dumps({"heard": json.load(asked)}).encode())
+"""
 
 
 @pytest.fixture
@@ -109,3 +115,13 @@ async def test_grandchildren_end_with_their_parent(
     await asyncio.wait_for(child.wait(), 5)
     grandchild = int((tmp_path / "log").read_text())
     await until(lambda: not alive(grandchild))
+
+
+async def test_one_question_is_answered(tmp_path: Path) -> None:
+    question = {"long": "x" * 300_000}  # longer than any buffer of a socket
+    assert await ask(program(tmp_path, ECHO), question, {}) == {"heard": question}
+
+
+@pytest.mark.parametrize("code", ["raise SystemExit(3)", "print('no answer'); raise ValueError('why')"])
+async def test_a_question_may_stay_without_an_answer(tmp_path: Path, code: str) -> None:
+    assert await ask(program(tmp_path, code), {"long": "x" * 300_000}, {}) is None
