@@ -150,7 +150,7 @@ def inside(service: str) -> Foothold:
 
     @contextmanager
     def there(lab: Target) -> Iterator[Found]:
-        stage: tuple[Plant | Rewrite, ...] = spy.debug_endpoint(service)
+        stage: tuple[Plant | Rewrite, ...] = (*spy.debug_endpoint(service), spy.let_in(service))
         url = ""
         if lab.architecture == MONOLITH:  # no gateway leads there; identity is a process of its own there, too
             where = service if service in lab.instance.ports else MONOLITH

@@ -39,9 +39,11 @@ class Target(People):
         self._notebook = Notebook(instance.state_dir)
 
     def has(self, weakness: Weakness) -> bool:
-        """Whether there is such a place in this architecture: a process of that name, or a gateway."""
+        """Whether there is such a place in this architecture: a process of that name, a mesh, or a gateway."""
         if isinstance(weakness, Plant | Option):
             return weakness.service in self.instance.ports
+        if isinstance(weakness, Rewrite) and weakness.file == "mesh":
+            return self.architecture == "mesh"
         return not isinstance(weakness, Remove | Rewrite) or self.architecture != "monolith"
 
     def become(self, username: str) -> None:

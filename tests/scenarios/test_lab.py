@@ -331,6 +331,14 @@ def test_how_far_footholds_reach_is_counted(instance: Instance, mesh: Instance, 
         nothing_is_left(one)
 
 
+def test_inside_a_service_of_the_mesh_is_where_that_service_gets(mesh: Instance) -> None:
+    reports, alone = blast.radius(Target(mesh), ("inside reports", "inside recommendations"))
+    assert {one.split()[0] for one in reports.reached} == {"identity"}  # of what its sidecar calls, without a user
+    assert (reports.records, alone.records, alone.reached) == (0, 0, ())
+    assert reports.own > 0
+    nothing_is_left(mesh)
+
+
 def test_inside_a_monolith_is_inside_of_everything(monolith: Instance) -> None:
     [inside] = blast.radius(Target(monolith), ("inside orders",))
     assert {"profiles", "storefront", "reports"} <= {one.split()[0] for one in inside.reached}
