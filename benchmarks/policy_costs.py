@@ -31,6 +31,22 @@ ANSWER = (
     b"HTTP/1.1 200 OK\r\nDate: Fri, 20 Nov 2026 12:00:00 GMT\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 )
+DOCUMENT = {
+    "openapi": "3.1.0",
+    "info": {"title": "Orders", "version": "1"},
+    "paths": {
+        "/orders/{id}": {
+            "get": {
+                "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}],
+                "responses": {"200": {"description": "An order.", "content": {"application/json": {"schema": {
+                    "type": "object",
+                    "properties": {"id": {"type": "integer"}, "state": {"type": "string"}},
+                    "required": ["id", "state"],
+                }}}}},
+            }
+        }
+    },
+}  # fmt: skip
 CHAIN = (
     "{type: JWT, provider: p}, {type: Authorize, scopes: [orders:read]}, "
     "{type: RateLimit, name: chain, key: {type: Claim, name: sub}, requests: 1000000000, per: 1s}"
@@ -62,6 +78,10 @@ POLICIES: dict[str, tuple[str, str]] = {
     "RequestHeaderModifier": ("{type: RequestHeaderModifier, set: [{name: x-a, value: b}]}", ""),
     "ResponseHeaderModifier": ("{type: ResponseHeaderModifier, set: [{name: x-a, value: b}]}", ""),
     "URLRewrite": ("{type: URLRewrite, path: {type: ReplacePrefixMatch, value: /v2}}", ""),
+    "OpenApiValidation, both directions": (
+        "{type: OpenApiValidation, document: orders.json, response: {mode: enforce}}",
+        "",
+    ),
     "Compression of a small answer": ("{type: Compression, types: [application/json], minBytes: 1}", ""),
 }
 
@@ -133,6 +153,7 @@ class Side:
 async def policy_costs(work: Work, measure: Callable[[Callable[[], object], int], float], count: int) -> list[Cost]:
     """Each policy's cost; `measure` gives the microseconds of one call."""
     stored = {"id": KEY.split("_")[1], "sha256": digest(KEY.encode()), "owner": "a", "created": "2026-01-01T00:00:00Z"}
+    (work.directory / "orders.json").write_text(json.dumps(DOCUMENT))
     (work.directory / "keys.json").write_text(json.dumps({"keys": [stored]}))
 
     async def whole(*filters: str) -> float:
