@@ -26,6 +26,7 @@ from gateway.filters.base import Build, Decision, Filter, Verdict
 from gateway.filters.limit_keys import NO_KEY, key_function, shown
 from gateway.filters.limit_terms import RateTerms, refusal, tell
 from gateway.filters.limit_view import LOOKED_AT, LimitView, Use, limit_view
+from gateway.filters.operation_limit import OperationLimit
 from gateway.filters.shared_limit import Charge, SharedLimit
 from gateway.http.messages import Request
 from gateway.spec.filters import RateLimit
@@ -92,8 +93,9 @@ class RateLimitFilter(Filter[RateLimit]):
 
     @classmethod
     def make(cls, spec: RateLimit, build: Build) -> Filter[Any]:
-        """This, or the one that counts in a store."""
-        return cls(spec, build) if spec.store is None else SharedRateLimit(spec, build)
+        """This, or the one that counts in a store; for some operations only, where the configuration names them."""
+        limit: Filter[Any] = cls(spec, build) if spec.store is None else SharedRateLimit(spec, build)
+        return OperationLimit(spec, build, limit) if spec.operations else limit
 
     def decide(self, request: Request) -> Decision:
         """Pass or 429."""

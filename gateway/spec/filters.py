@@ -75,6 +75,8 @@ class RateLimit(LimitSpec):
     requests: Integer = Field(gt=0, le=1_000_000_000)
     per: Duration = 60.0
     burst: Integer | None = Field(None, gt=0)
+    operations: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field((), max_length=200)
+    """Counts these operations alone, as a guard before it has found them in the body; none: whatever passes."""
 
 
 class Plan(Model):

@@ -157,6 +157,11 @@ class SoapGuard(FilterSpec):
             if any(one.name == other.name for other in self.operations[:index]):
                 yield ("operations", index, "name"), f'operation "{one.name}" is named twice'
 
+    def offered(self) -> tuple[str, ...] | None:
+        """The contract's operations; None where there is no contract that can be read."""
+        contract = self._contract() if self.wsdl is not None else None
+        return tuple(contract.operations) if isinstance(contract, Contract) else None
+
     def _contract(self) -> Contract | ValueError:
         try:
             return read_contract(self.wsdl or "", with_types=self.validates)

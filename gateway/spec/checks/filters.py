@@ -18,7 +18,7 @@ from gateway.spec.checks.identity import (
     check_jwt,
     check_told,
 )
-from gateway.spec.checks.limits import check_limit, check_sizes, check_store, counts_by_claims
+from gateway.spec.checks.limits import check_limit, check_operations, check_sizes, check_store, counts_by_claims
 from gateway.spec.checks.mediation import check_mediation
 from gateway.spec.errors import fault
 from gateway.spec.filters import (
@@ -34,6 +34,7 @@ from gateway.spec.filters import (
     IpAccess,
     Jwt,
     LimitSpec,
+    RateLimit,
     RequestMirror,
     RequestRedirect,
     SizeLimit,
@@ -150,6 +151,9 @@ def _check_chain(
         if not verified and _needs_claims(item):
             ways = ", ".join(sorted(authenticating))
             yield Finding((*path, index), f"reads claims: put a filter that authenticates before it ({ways})")
+        if isinstance(item, RateLimit):
+            for wrong in check_operations(item, (*before, *filters[:index])):
+                yield Finding((*path, index, "operations"), wrong)
         if isinstance(item, LimitSpec | ConcurrencyLimit):
             if item.name in limits:
                 yield Finding(

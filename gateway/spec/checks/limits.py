@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gateway.spec.checks.clusters import reference
 from gateway.spec.checks.finding import Finding, Path
+from gateway.spec.filter_spec import FilterSpec
 from gateway.spec.filters import ConcurrencyLimit, Dpop, LimitSpec, Quota, RateLimit, RateLimitKey, SizeLimit
+from gateway.spec.guards import GraphQLGuard, SoapGuard
 from gateway.spec.webhooks import WebhookSignature
 
 
@@ -20,6 +22,26 @@ def check_limit(item: LimitSpec | ConcurrencyLimit, stores: tuple[str, ...], pat
     if isinstance(item, Quota):
         empty = (name for name, plan in item.plans.items() if plan.per == 0)
         yield from (Finding((*path, "plans", name, "per"), "must be longer than 0s") for name in empty)
+
+
+def check_operations(item: RateLimit, before: Sequence[FilterSpec]) -> Iterator[str]:
+    """What is wrong with a limit of some operations: one that nobody has found out would never be counted."""
+    if not item.operations:
+        return
+    guards = [one for one in before if isinstance(one, SoapGuard | GraphQLGuard)]
+    if not guards:
+        yield "nobody knows the operation yet: put a SoapGuard or a GraphQLGuard before it"
+    for guard in guards:
+        if isinstance(guard, GraphQLGuard):
+            if guard.persisted is None or guard.persisted.mode != "require":
+                yield (
+                    "what a GraphQL operation calls itself is the client's own word: let the guard before it require "
+                    "persisted queries, or count fields there (rootFields, max)"
+                )
+        elif (offered := guard.offered()) is None:
+            yield "operations are those of a contract: name its file in the guard's wsdl"
+        elif unknown := [name for name in item.operations if name not in offered]:
+            yield f'the contract has no operation "{unknown[0]}"; it has {", ".join(offered)}'
 
 
 def check_sizes(item: SizeLimit, path: Path) -> Iterator[Finding]:
