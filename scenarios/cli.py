@@ -63,20 +63,25 @@ def _about(one: Scenario) -> dict[str, object]:
 
 @lab.command("show")
 @click.argument("scenario")
-def show_(scenario: str) -> None:
+@json_option
+def show_(scenario: str, as_json: bool) -> None:
     """Tell a scenario: story, weakness, control, wrong fixes.
 
     \b
     Examples:
       gatehouse lab show api1-bola
     """
-    show.print_story(find_scenario(scenario))
+    if as_json:
+        print_json(_about(find_scenario(scenario)))
+    else:
+        show.print_story(find_scenario(scenario))
 
 
 @lab.command()
 @click.argument("scenario")
 @click.option("--all", "everything", is_flag=True, help="Every hint at once.")
-def hint(scenario: str, everything: bool) -> None:
+@json_option
+def hint(scenario: str, everything: bool, as_json: bool) -> None:
     """A nudge; `--all` for every one.
 
     \b
@@ -84,7 +89,11 @@ def hint(scenario: str, everything: bool) -> None:
       gatehouse lab hint api1-bola
     """
     chosen = find_scenario(scenario)
-    for number, text in enumerate(chosen.hints if everything else chosen.hints[:1], start=1):
+    told = chosen.hints if everything else chosen.hints[:1]
+    if as_json:
+        print_json(told)
+        return
+    for number, text in enumerate(told, start=1):
         click.echo(f"{number}. {text}")
 
 

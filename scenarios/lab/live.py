@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from gateway.cli.options import json_option, state_dir_option
 from scenarios.catalogue import catalogue, find_scenario
 from scenarios.lab import judge, lock, show
 from scenarios.lab.model import Open, Scenario
+from scenarios.lab.options import seed_option
 from scenarios.lab.target import Target
 from scenarios.lab.watching import Watcher
 
@@ -26,7 +28,8 @@ via_option = click.option("--via", metavar="URL", help="Send the attack through 
 @click.command("break")
 @click.argument("scenario")
 @state_dir_option
-def break_(scenario: str, state_dir: Path | None) -> None:
+@json_option
+def break_(scenario: str, state_dir: Path | None, as_json: bool) -> None:
     """Weaken the instance that runs, until `fix` or `reset`.
 
     \b
@@ -45,6 +48,9 @@ def break_(scenario: str, state_dir: Path | None) -> None:
         _check_architecture(chosen, target.instance)
         target.weaken(chosen)
     directory = target.instance.state_dir
+    if as_json:
+        print_json({"weakened": chosen.id, "copies": [str(copy) for copy in target.copies.there()]})
+        return
     click.secho(
         f"WEAKENED: {chosen.title}. This instance is open to this attack until it is mended.", fg="red", bold=True
     )
@@ -61,9 +67,12 @@ def break_(scenario: str, state_dir: Path | None) -> None:
 @click.option("--step", is_flag=True, help="Wait for Enter before each request.")
 @click.option("--events", is_flag=True, help="Print each request as it is answered, one JSON object a line.")
 @via_option
+@seed_option
 @state_dir_option
 @json_option
-def attack(scenario: str, step: bool, events: bool, via: str | None, state_dir: Path | None, as_json: bool) -> None:
+def attack(
+    scenario: str, step: bool, events: bool, via: str | None, seed: int | None, state_dir: Path | None, as_json: bool
+) -> None:
     """Attack the instance that runs, as it is now.
 
     Exit code 0 when the attack is stopped, 1 when it gets through.
@@ -75,7 +84,7 @@ def attack(scenario: str, step: bool, events: bool, via: str | None, state_dir: 
       gatehouse lab attack api1-bola --via http://127.0.0.1:8080
     """
     chosen = find_scenario(scenario)
-    with at_work(state_dir, via) as target:
+    with at_work(state_dir, via, seed) as target:
         _check_architecture(chosen, target.instance)
         with judge.staged(chosen, target):
             target.client.watcher = watcher = Watcher(step=step, events=events)
@@ -99,7 +108,8 @@ def attack(scenario: str, step: bool, events: bool, via: str | None, state_dir: 
 @click.command()
 @click.argument("scenario")
 @state_dir_option
-def fix(scenario: str, state_dir: Path | None) -> None:
+@json_option
+def fix(scenario: str, state_dir: Path | None, as_json: bool) -> None:
     """Put the control back.
 
     \b
@@ -113,6 +123,9 @@ def fix(scenario: str, state_dir: Path | None) -> None:
         target.restore(chosen)
         if switches := [one for one in chosen.weaknesses if isinstance(one, Open)]:
             target.defend(chosen)
+    if as_json:
+        print_json({"defended": chosen.id, "control": asdict(chosen.control)})
+        return
     click.secho(f"DEFENDED: {chosen.control.name}, in the {chosen.control.where}.", fg="green", bold=True)
     for line in chosen.control.lines.splitlines():
         click.echo(f"  + {line}")
@@ -123,7 +136,8 @@ def fix(scenario: str, state_dir: Path | None) -> None:
 @click.command()
 @click.argument("scenario")
 @state_dir_option
-def check(scenario: str, state_dir: Path | None) -> None:
+@json_option
+def check(scenario: str, state_dir: Path | None, as_json: bool) -> None:
     """Judge a fix of your own: is the attack stopped, and are honest people still served?
 
     \b
@@ -136,9 +150,18 @@ def check(scenario: str, state_dir: Path | None) -> None:
             target.copies.load_all(chosen.id)
         with judge.staged(chosen, target):
             found = judge.attack(chosen, target)
-    if not found.outcome.breached and found.benign:
+    good = not found.outcome.breached and found.benign
+    if as_json:
+        print_json({"good": good, **found.view()})
+    elif good:
         click.secho("GOOD: the attack is stopped, and honest people are served.", fg="green", bold=True)
-        return
+    else:
+        _tell_what_is_wrong(chosen, found)
+    if not good:
+        raise click.exceptions.Exit(Failure.exit_code)
+
+
+def _tell_what_is_wrong(chosen: Scenario, found: judge.Run) -> None:
     click.secho("NOT YET", fg="red", bold=True)
     if found.outcome.breached:
         click.echo(f"  The attack gets through: {found.outcome.got}")
@@ -146,13 +169,13 @@ def check(scenario: str, state_dir: Path | None) -> None:
             click.echo(f"  Was it “{wrong.idea}”? {wrong.why}")
     if not found.benign:
         click.echo("  Honest people are kept out.")
-    raise click.exceptions.Exit(Failure.exit_code)
 
 
 @click.command()
 @click.option("--data", is_flag=True, help="Let the services begin again with the data that they are seeded with.")
 @state_dir_option
-def reset(data: bool, state_dir: Path | None) -> None:
+@json_option
+def reset(data: bool, state_dir: Path | None, as_json: bool) -> None:
     """Take back whatever the lab has weakened.
 
     \b
@@ -165,6 +188,9 @@ def reset(data: bool, state_dir: Path | None) -> None:
         taken_back = target.restore_all(catalogue())
         if data:
             target.forget_data([name for name in target.instance.ports if name in SERVICES])
+    if as_json:
+        print_json({"taken_back": taken_back, "data": data, "seconds": round(time.monotonic() - began, 2)})
+        return
     what = ", ".join(taken_back) or "nothing was weakened"
     click.secho(f"DEFENDED ({what}), in {time.monotonic() - began:.1f} s.", fg="green", bold=True)
 
@@ -174,7 +200,7 @@ SERVICES = ("orders", "profiles", "storefront", "alerts", "redis")
 
 
 @contextmanager
-def at_work(state_dir: Path | None, via: str | None = None) -> Iterator[Target]:
+def at_work(state_dir: Path | None, via: str | None = None, seed: int | None = None) -> Iterator[Target]:
     """The instance that runs, for this lab alone.
 
     Raises:
@@ -183,7 +209,7 @@ def at_work(state_dir: Path | None, via: str | None = None) -> Iterator[Target]:
     instance = find(state_dir)
     fd = lock.take(instance.state_dir)
     try:
-        yield Target(instance, via=via)
+        yield Target(instance, via=via, seed=seed)
     finally:
         os.close(fd)
 

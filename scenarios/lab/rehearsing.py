@@ -13,13 +13,14 @@ from gateway.cli.options import json_option
 from scenarios.catalogue import catalogue, find_scenario
 from scenarios.lab import blast, heat, judge, matrix, show
 from scenarios.lab.model import ARCHITECTURES, Scenario
+from scenarios.lab.options import seed_option
 from scenarios.lab.private import private_instance
 from scenarios.lab.target import Target
 
 
 @click.command()
 @click.argument("scenario")
-@click.option("--seed", type=int, help="Make up the same things each time; times and trace ids are left out.")
+@seed_option
 @json_option
 def run(scenario: str, seed: int | None, as_json: bool) -> None:
     """Attack a shop of the lab's own, without the control and with it.
@@ -48,8 +49,9 @@ def run(scenario: str, seed: int | None, as_json: bool) -> None:
 
 
 @click.command()
+@seed_option
 @json_option
-def selfcheck(as_json: bool) -> None:
+def selfcheck(seed: int | None, as_json: bool) -> None:
     """Run the whole catalogue, as a trainer does before class; then all of it against the mesh, fully defended.
 
     \b
@@ -57,7 +59,7 @@ def selfcheck(as_json: bool) -> None:
       gatehouse lab selfcheck
     """
     began = time.monotonic()
-    verdicts = _run_all(list(catalogue().values()), meshed=True)
+    verdicts = _run_all(list(catalogue().values()), meshed=True, seed=seed)
     if as_json:
         print_json({"seconds": round(time.monotonic() - began, 1), "scenarios": [one.view() for one in verdicts]})
     else:
@@ -173,7 +175,9 @@ def matrix_(write_down: bool, as_json: bool) -> None:
         raise click.exceptions.Exit(Failure.exit_code)
 
 
-def _run_all(wanted: list[Scenario], *, thorough: bool = False, meshed: bool = False) -> list[judge.Verdict]:
+def _run_all(
+    wanted: list[Scenario], *, thorough: bool = False, meshed: bool = False, seed: int | None = None
+) -> list[judge.Verdict]:
     """Run scenarios on shops of the lab's own, one for each architecture, with a progress bar.
 
     `meshed` attacks the fully defended mesh with those that belong to another architecture, too.
@@ -195,14 +199,14 @@ def _run_all(wanted: list[Scenario], *, thorough: bool = False, meshed: bool = F
                 for one in chosen:
                     progress.update(bar, description=one.id)
                     if one.architecture != architecture:
-                        elsewhere[one.id] = judge.run_elsewhere(one, Target(instance), thorough=thorough)
+                        elsewhere[one.id] = judge.run_elsewhere(one, Target(instance, seed=seed), thorough=thorough)
                         continue
                     other = elsewhere.get(one.id)
-                    verdicts.append(judge.run_scenario(one, Target(instance), other, thorough=thorough))
+                    verdicts.append(judge.run_scenario(one, Target(instance, seed=seed), other, thorough=thorough))
                     progress.advance(bar)
                 for verdict in again:
                     progress.update(bar, description=f"{verdict.scenario.id}, in the mesh")
-                    judge.also_in_the_mesh(verdict, Target(instance))
+                    judge.also_in_the_mesh(verdict, Target(instance, seed=seed))
                     progress.advance(bar)
     return verdicts
 

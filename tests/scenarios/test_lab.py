@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -273,6 +274,29 @@ def test_a_switch_stays_where_it_was_put_until_reset(instance: Instance) -> None
     assert run(instance, "attack", name)[0] == 0
     assert run(instance, "reset")[0] == 0
     nothing_is_left(instance)
+
+
+def test_every_step_is_told_to_programs(instance: Instance) -> None:
+    def told(*words: str) -> Any:
+        code, said = run(instance, *words, "--json")
+        return code, json.loads(said)
+
+    assert told("break", "api5-bfla") == (0, {"weakened": "api5-bfla", "copies": [str(copy_of(instance))]})
+    code, found = told("check", "api5-bfla")
+    assert (code, found["good"], found["breached"]) == (1, False, True)
+    code, found = told("fix", "api5-bfla")
+    assert (code, found["defended"], found["control"]["where"]) == (0, "api5-bfla", "gateway")
+    assert told("check", "api5-bfla")[1]["good"]
+    run(instance, "break", "api5-bfla")
+    code, found = told("reset")
+    assert (code, found["taken_back"], found["data"]) == (0, ["api5-bfla"], False)
+    nothing_is_left(instance)
+    story = json.loads(CliRunner().invoke(lab, ["show", "api5-bfla", "--json"]).stdout)
+    assert story["hints"] == json.loads(CliRunner().invoke(lab, ["hint", "api5-bfla", "--all", "--json"]).stdout)
+
+
+def copy_of(instance: Instance) -> Path:
+    return Target(instance).copies.at("gateway")
 
 
 def test_events_say_first_whether_the_control_is_off(instance: Instance) -> None:
