@@ -39,7 +39,7 @@ class Case:
     value: float | None = None
     peak: float | None = None
     alert: dict[str, Any] | None = None
-    """The first alert about it: name, and since when it fires."""
+    """The first alert about it, or about a symptom that came with it: name, and since when it fires."""
     no_alerts: str = "no alerts are evaluated"
     """Why there can be none; empty where alerts are evaluated."""
     why: str = ""

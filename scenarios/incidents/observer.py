@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -66,11 +66,18 @@ class Observer:
             return
         told: dict[str, Any] = answer.json() if answer.ok else {}
         case.no_alerts = "" if told.get("evaluated") else f"{NO_ALERTS}{': ' + told['why'] if told.get('why') else ''}"
-        firing = [one for one in told.get("alerts", ()) if one.get("state") == "firing"]
-        for one in firing:
-            if one.get("incident") == case.id:
-                case.alert = {"name": one["name"], "since": seconds_of(one.get("since"), self._wall())}
-                return
+        case.alert = first_about(case, told.get("alerts", ()), self._wall())
+
+
+def first_about(case: Case, alerts: Iterable[dict[str, Any]], now: float) -> dict[str, Any] | None:
+    """The first alert that fires for this incident: its own, or one for a symptom (an error budget) since it began."""
+    firing = [
+        {"name": one["name"], "since": seconds_of(one.get("since"), now)}
+        for one in alerts
+        if one.get("state") == "firing" and one.get("incident", "") in ("", case.id)
+    ]
+    since = [one for one in firing if case.began is not None and one["since"] >= case.began]
+    return min(since, key=lambda one: one["since"], default=None)
 
 
 def seconds_of(iso: object, otherwise: float) -> float:

@@ -15,6 +15,7 @@ from scenarios.incidents.case import Answers, Case
 from scenarios.incidents.catalogue import catalogue
 from scenarios.incidents.cli import incident
 from scenarios.incidents.model import CAUSES, Incident, judge
+from scenarios.incidents.observer import first_about
 from scenarios.incidents.timeline import report, status, timeline
 
 ALL = pytest.mark.parametrize("one", catalogue().values(), ids=lambda one: one.id)
@@ -56,6 +57,23 @@ def test_the_list_does_not_say_where(one: Incident) -> None:
 def case(**changes: object) -> Case:
     facts = {"id": "slow-database", "surprise": True, "asked": 990.0, "until": 2_000.0, "phase": "running"}
     return Case(**(facts | {"began": 1_000.0, "visible": 1_007.5, "peak": 1.2} | changes))  # type: ignore[arg-type]
+
+
+def test_the_first_alert_that_came_with_it_is_told() -> None:
+    def alert(name: str, second: int, incident: str = "", state: str = "firing") -> dict[str, str]:
+        return {"name": name, "incident": incident, "state": state, "since": f"1970-01-01T00:16:{second:02}+00:00"}
+
+    assert first_about(case(began=970.0), [], 1_000.0) is None
+    told = [
+        alert("BurnedBefore", 5),
+        alert("Pending", 12, state="pending"),
+        alert("AnotherIncident", 13, "memory-leak"),
+        alert("ItsOwn", 30, "slow-database"),
+        alert("ErrorBudgetBurn", 20),
+    ]
+    assert first_about(case(began=970.0), told, 1_000.0) == {"name": "ErrorBudgetBurn", "since": 980.0}
+    assert first_about(case(began=985.0), told, 1_000.0) == {"name": "ItsOwn", "since": 990.0}
+    assert first_about(case(began=995.0), told, 1_000.0) is None
 
 
 def answered(directory: Path, *words: tuple[str, str, float]) -> Answers:
