@@ -73,7 +73,7 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
     """
     moved: list[Moved] = []
     clusters = {one.name: _cluster(one, endpoints, runtime, before, moved) for one in spec.clusters}
-    elsewhere = {one.cluster.name for one in moved}
+    elsewhere = {one.cluster.name for one in moved if one.elsewhere}
     stores = {one.name: _store(one, runtime, before) for one in spec.stores}
     caches = {one.name: _cache(one, runtime, before) for one in spec.caches}
     providers = {one.name: _provider(one, clusters, elsewhere, stores, runtime, before) for one in spec.providers}
@@ -206,7 +206,10 @@ def _provider(
     runtime: Runtime,
     before: Snapshot,
 ) -> Provider:
-    """An issuer that is `elsewhere` now is asked for its keys at once, and nothing is believed of the former one."""
+    """Of an issuer that the file puts `elsewhere` now, nothing is believed that the former one said.
+
+    One that only has other copies than before, or none at the moment, stays who it was: its keys serve on.
+    """
     cluster, old = clusters[spec.jwks.cluster], before.providers.get(spec.name)
     store = stores[spec.revocation.store] if spec.revocation else None
     followed = old.revocations.store if old is not None and old.revocations is not None else None

@@ -138,6 +138,11 @@ class Moved(NamedTuple):
     spec: ClusterSpec
     addresses: tuple[str, ...]
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the file says other endpoints, and not only the registry."""
+        return self.spec.endpoints != self.cluster.spec.endpoints
+
 
 class Snapshot:
     """One version of the configuration, compiled."""

@@ -121,6 +121,12 @@ class Provider:
         if self.revocations is not None:
             self.revocations.start()
 
+    def ask_again(self) -> None:
+        """Fetch now: other copies of the issuer answer than before. Until they do, the keys that are there serve on."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = asyncio.get_running_loop().create_task(self._refresh())
+
     async def close(self) -> None:
         """Stop refreshing."""
         for task in (self._task, self._fetching):
@@ -131,10 +137,12 @@ class Provider:
             await self.revocations.close()
 
     async def _refresh(self) -> None:
-        """Until the first keys are there, ask often; then every `refresh` seconds."""
+        """Until the first keys are there, ask often; then every `refresh` seconds, or sooner when that failed."""
+        when = self.spec.jwks
         while True:
             good = await self.fetch()
-            await asyncio.sleep(self.spec.jwks.refresh if good or self.keys else RETRY)
+            again = min(when.cooldown, when.refresh) if self.keys else RETRY
+            await asyncio.sleep(when.refresh if good else again)
 
     async def key(self, kid: str) -> Key | None:
         """The key, fetching the set if it is unknown and no fetch happened during the cool-down."""

@@ -151,6 +151,9 @@ class Worker:
         self._retired = [one for one in (*self._retired, *clusters) if one.connections or one.pending]
         for cluster, spec, addresses in after.moved:
             cluster.update(spec, addresses)
+            for provider in after.providers.values():
+                if provider.cluster is cluster:
+                    provider.ask_again()
         return closing
 
     def leaving(self, address: str) -> int:

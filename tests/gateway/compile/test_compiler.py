@@ -140,6 +140,19 @@ def test_a_provider_whose_cluster_changed_is_renewed_with_its_filters() -> None:
     assert after.filters["orders", 0] is not before.filters["orders", 0]
 
 
+@pytest.mark.parametrize(
+    "addresses", [("127.0.0.1:9",), ("127.0.0.1:8", "127.0.0.1:9"), ()], ids=["moved", "two", "none"]
+)
+def test_an_issuer_with_other_copies_stays_the_one_that_is_believed(addresses: tuple[str, ...]) -> None:
+    text = CONFIG.replace('endpoints: ["127.0.0.1:8"]', "service: identity")
+    spec, orders = load_text(text, "test.yaml", {}), {"orders": ["127.0.0.1:7"]}
+    before = compile_spec(spec, {**orders, "identity": ["127.0.0.1:8"]}, 1, RUNTIME, Snapshot.empty())
+    after = compile_spec(spec, {**orders, "identity": addresses}, 2, RUNTIME, before)
+    assert [(one.cluster.name, one.addresses) for one in after.moved] == [("identity", addresses)]
+    assert after.providers["shop"] is before.providers["shop"]
+    assert after.filters["orders", 0] is before.filters["orders", 0]
+
+
 STORE = CONFIG + 'stores: [{name: shared, address: "127.0.0.1:6379", user: gateway, password: s3cret}]\n'
 SHARED = STORE.replace("name: own, requests: 5", "name: own, requests: 5, store: shared, onStoreFailure: fail_open")
 

@@ -164,6 +164,23 @@ async def test_a_service_without_its_sidecar_reaches_nobody_and_says_so(mesh: An
     await soon(lambda: shop.send("POST", "/graphql", json=query, token=alice).status == 200)
 
 
+async def test_tokens_stay_good_while_no_copy_of_their_issuer_is_known(mesh: Any, soon: Any) -> None:
+    """Its keys are there: that its lease has ended says nothing of what it signed."""
+    shop, alice = mesh.shop, mesh.shop.token("alice")
+    shop.gatehouse("stop", "identity-sidecar")
+    try:
+        login = {"username": "alice", "password": "x"}
+        away = ("reason", "no_endpoint")
+        await soon(lambda: away in shop.send("POST", "/auth/login", json=login).json().items())
+        seen = {
+            await asyncio.to_thread(lambda: shop.send("GET", "/orders/1001", token=alice).status) for _ in range(20)
+        }
+        assert seen == {200}
+    finally:
+        shop.gatehouse("start", "identity-sidecar")
+    await soon(lambda: shop.send("GET", "/auth/jwks.json").status == 200)
+
+
 async def test_everybody_serves_on_while_authority_and_control_are_away(mesh: Any, soon: Any) -> None:
     """And a sidecar that starts again without control takes up what it served last."""
     shop = mesh.shop
