@@ -55,7 +55,7 @@ SCENARIO = Scenario(
         where="service",
         lines=(
             "self.orders = OrdersApi(service.http, claims.token)   # storefront\n"
-            "- {type: InternalToken, audiences: [storefront, orders, profiles], …}   # gateway, route graphql"
+            "- {type: InternalToken, audiences: [storefront], onward: […], …}   # gateway, route graphql"
         ),
     ),
     attack=attack,

@@ -16,6 +16,7 @@ from gateway.compile.table import filter_classes
 from gateway.filters.base import Build
 from gateway.filters.cache_store import Zone
 from gateway.filters.chain import AnyFilter, Chain
+from gateway.filters.onward_tokens import Onward
 from gateway.filters.provider import Provider
 from gateway.filters.revocations import Revocations
 from gateway.filters.signing import SigningKeys
@@ -62,6 +63,8 @@ class Runtime:
     """The instance's own keys."""
     session_key: Callable[[], bytes] = field(default_factory=lambda: session_key(None))
     """What the cookies of sticky sessions are made with; asked for when a route has any."""
+    onward: Onward = field(default_factory=Onward)
+    """In a sidecar: what its service's calls say in place of its own token."""
 
 
 def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtime, before: Snapshot) -> Snapshot:
@@ -89,6 +92,8 @@ def compile_spec(spec: Spec, endpoints: Endpoints, version: int, runtime: Runtim
         app_secret=runtime.app_secret,
         random=runtime.random,
         signing=runtime.signing,
+        in_mesh=runtime.workload is not None,
+        onward=runtime.onward,
     )
     filters: dict[tuple[str, int], AnyFilter] = {}
 

@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from gateway.filters.onward_tokens import Onward
 from gateway.filters.signing import SigningKeys
 from gateway.http.messages import Reply, Request, Response
 from gateway.observability.metrics import Metrics
@@ -82,6 +83,10 @@ class Build:
     random: Random = field(default_factory=Random)
     signing: SigningKeys = field(default_factory=SigningKeys.of_our_own)
     """The instance's own keys."""
+    in_mesh: bool = False
+    """Whether each service has a sidecar beside it."""
+    onward: Onward = field(default_factory=Onward)
+    """In a sidecar: what its service's calls say in place of its own token."""
 
 
 class Filter(Generic[S]):

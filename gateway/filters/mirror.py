@@ -133,6 +133,7 @@ class Copy:
         """The request as the copy goes out: with a body of known length, without what is withheld."""
         changed = copy(request)
         changed.copies = ()
+        changed.onward = b""
         if request.length:
             changed.replace_body(bytes(self._body))
         if not self._mirror.withheld.isdisjoint(request.fields):

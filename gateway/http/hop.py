@@ -48,6 +48,7 @@ _SET_BY_US: Final = frozenset(
         b"tracestate",
         b"x-gatehouse-mirror",
         b"x-gatehouse-service",
+        b"x-gatehouse-onward",
         EXPECTED_TIMEOUT,
     )
 )
@@ -87,7 +88,7 @@ def upstream_head(request: Request, host: str, extra: bytes) -> bytes:
         lines += _length_line(request)
     if request.upgrade:
         lines += UPGRADE_LINES
-    return start + lines + extra + VIA + b"\r\n"
+    return start + lines + request.onward + extra + VIA + b"\r\n"
 
 
 _BODILESS: Final = frozenset(("GET", "HEAD"))

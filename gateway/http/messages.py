@@ -83,6 +83,8 @@ class Request:
     """What a filter found it to ask for, as type and name: of few values, since metrics tell them apart."""
     documented: Any = None
     """The operation of an API's description that it is (gateway.filters.openapi_api), for whoever reads its answer."""
+    onward: bytes = b""
+    """A line with tokens for the calls of whoever gets this (gateway.filters.onward), written by us alone."""
     mediation: Any = None
     """What the filter that says the request in another style remembers until its answer comes back."""
 

@@ -14,7 +14,7 @@ from pydantic import Field, Strict
 from gateway.spec.authorization import AuthorizationPolicy, Authorize, Conditions, ExternalAuthorization, IpAccess, Rule
 from gateway.spec.browsers import Cors, Csrf, SecurityHeaders
 from gateway.spec.fields import AbsolutePath, Duration, Flag, HeaderName, HeaderValue, Hostname, Integer, Name
-from gateway.spec.identity import ApiKey, ClaimToHeader, Dpop, InternalToken, Jwks, Jwt, TokenIntrospection
+from gateway.spec.identity import ApiKey, ClaimToHeader, Dpop, InternalToken, Jwks, Jwt, OnwardToken, TokenIntrospection
 from gateway.spec.models import FilterSpec, Model
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "IpAccess",
     "Jwks",
     "Jwt",
+    "OnwardToken",
     "PathModifier",
     "RateLimit",
     "RateLimitKey",

@@ -89,12 +89,22 @@ class Dpop(FilterSpec):
     on_store_failure: Literal["fail_open", "fail_closed"] | None = None
 
 
+class OnwardToken(Model):
+    """Another service that the one behind the route asks in the caller's name."""
+
+    audience: Name
+    scopes: tuple[Text, ...] | None = None
+    """Of the scopes that the route's own token has; None: all of them."""
+
+
 class InternalToken(FilterSpec):
     """Give the service a short token of the gateway's own in place of the caller's (RFC 9068; after RFC 8693)."""
 
     type: Literal["InternalToken"] = "InternalToken"
     audiences: tuple[Text, ...] = Field(min_length=1)
-    """For whom it is: the service behind the route, and those that this one asks in the caller's name."""
+    """For whom it is: the service behind the route."""
+    onward: tuple[OnwardToken, ...] = Field((), max_length=8)
+    """Whom that one asks in turn. In the mesh each gets a token of its own; without one, this token names them too."""
     scopes: tuple[Text, ...] | None = None
     """Of the caller's scopes those that stay; None: all, []: none."""
     claims: tuple[Text, ...] = ()
@@ -104,10 +114,18 @@ class InternalToken(FilterSpec):
     cache_entries: Integer = Field(10_000, gt=0, le=1_000_000)
 
     def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Claims that the gateway says itself."""
+        """Claims that the gateway says itself, audiences that come twice, scopes from nowhere."""
         for index, name in enumerate(self.claims):
             if name in _SAID_BY_US:
                 yield ("claims", index), f'the gateway says "{name}" itself; leave it out'
+        named = [*self.audiences]
+        for index, one in enumerate(self.onward):
+            if one.audience in named:
+                yield ("onward", index, "audience"), f'"{one.audience}" is named before'
+            named.append(one.audience)
+            for place, scope in enumerate(one.scopes or ()):
+                if self.scopes is not None and scope not in self.scopes:
+                    yield ("onward", index, "scopes", place), f'the token itself does not have the scope "{scope}"'
 
 
 _SAID_BY_US: Final = frozenset(

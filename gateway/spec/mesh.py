@@ -37,6 +37,8 @@ NOBODY: Final = "nobody-is-allowed"
 CERTIFICATE_LIFE: Final = 600.0
 """Seconds for which a certificate is good where the file says nothing."""
 _LIFE: Final = TypeAdapter(Annotated[Duration, Field(ge=2.0, le=86_400.0)])
+OURS_FIRST: Final = 2
+"""Filters of ours that stand before those that the file names for a call."""
 _KEYS: Final = frozenset({"certificateLife", "services", "clusters", "providers", "stores"})
 _OURS: Final = frozenset({"listeners", "matches", "backendRefs", "public", "hostnames"})
 """Keys of a route that the mesh decides."""
@@ -204,8 +206,9 @@ def _document(
         places["routes", number] = here if place is None else (*here, "calls", place)
         routes.append(_to(name, peer, call))
         if place is not None:
-            for position in range(len(routes[-1]["filters"]) - 1):  # they stand behind one of ours
-                places["routes", number, "filters", position + 1] = (*here, "calls", place, "filters", position)
+            for position in range(OURS_FIRST, len(routes[-1]["filters"])):
+                written = (*here, "calls", place, "filters", position - OURS_FIRST)
+                places["routes", number, "filters", position] = written
         place, cluster = said.get(peer, (None, {}))
         places["clusters", number] = here if place is None else ("clusters", place)
         clusters.append({**cluster, "name": peer, "service": peer, "tls": {"identity": members.identities[peer]}})
@@ -244,6 +247,7 @@ def _into(name: str, service: dict[str, Any], members: Members) -> dict[str, Any
         if not any(map(lets_somebody_in, written)):
             denied = {"name": NOBODY, "principals": (members.identities[name] + "/" + NOBODY,)}
             written = (*written, {"type": "AuthorizationPolicy", "allow": (denied,)})
+        written = (*written, {"type": "KeepOnwardTokens", "issuer": members.identities["gateway"]})
         written = (*written, {"type": "SidecarSecret"})
     return said | {
         "name": f"into-{name}",
@@ -262,6 +266,6 @@ def _to(name: str, peer: str, call: dict[str, Any]) -> dict[str, Any]:
         "name": f"{name}-to-{peer}",
         "listeners": (outbound(peer),),
         "public": True,  # nobody but the service itself gets past the first filter, and the other side decides
-        "filters": ({"type": "ServiceSecret"}, *filters),
+        "filters": ({"type": "ServiceSecret"}, {"type": "UseOnwardToken", "service": peer}, *filters),
         "backendRefs": ({"cluster": peer},),
     }

@@ -157,6 +157,19 @@ def test_claims_that_are_ours_are_mistakes(name: str) -> None:
     assert (place, name in message) == (("claims", 1), True)
 
 
+@pytest.mark.parametrize(
+    ("onward", "place"),
+    [
+        ([{"audience": "orders"}], ("onward", 0, "audience")),
+        ([{"audience": "a"}, {"audience": "a"}], ("onward", 1, "audience")),
+        ([{"audience": "a", "scopes": ["orders:read", "admin"]}], ("onward", 0, "scopes", 1)),
+    ],
+)
+def test_others_are_named_once_and_get_no_more_than_there_is(onward: Any, place: tuple[str | int, ...]) -> None:
+    ((found, _),) = InternalToken(audiences=("orders",), scopes=("orders:read",), onward=onward).mistakes()
+    assert found == place
+
+
 # -- the keys
 
 

@@ -67,6 +67,7 @@ SECTIONS: dict[str, type[Model]] = {
     "`type: ApiKey`": filters.ApiKey,
     "`type: WebhookSignature`": webhooks.WebhookSignature,
     "`type: InternalToken`": filters.InternalToken,
+    "`onward[]` of `type: InternalToken`": filters.OnwardToken,
     "`type: Jwks`": filters.Jwks,
     "The file of API keys": api_keys.KeyFile,
     "`keys[]` in the file of API keys": api_keys.StoredKey,

@@ -68,8 +68,13 @@ def policy(filters: tuple[FilterSpec, ...]) -> AuthorizationPolicy:
 def test_a_sidecar_lets_in_what_the_file_says_and_tells_its_service() -> None:
     orders = load(GOOD)["orders"]
     into = orders.routes[0]
-    assert [one.type for one in into.filters] == ["RateLimit", "AuthorizationPolicy", "SidecarSecret"]
-    assert [one.type for one in orders.routes[1].filters] == ["ServiceSecret"]
+    assert [one.type for one in into.filters] == [
+        "RateLimit",
+        "AuthorizationPolicy",
+        "KeepOnwardTokens",
+        "SidecarSecret",
+    ]
+    assert [one.type for one in orders.routes[1].filters] == ["ServiceSecret", "UseOnwardToken"]
     assert (into.name, into.listeners, into.backend_refs[0].cluster) == ("into-orders", ("inbound",), "app")
     assert into.timeouts.request == 9.0
     assert not into.public
@@ -185,8 +190,13 @@ def test_a_filter_of_a_call_has_its_own_line() -> None:
     """
     assert [line.partition(":")[0] for line in mistakes(text)] == ["8"]
     good = load(text.replace("hostname: []", "hostname: a"))["orders"].routes[1]
-    assert [one.type for one in good.filters] == ["ServiceSecret", "RequestHeaderModifier", "URLRewrite"]
-    assert [one.where for one in good.filters[1:]] == ["mesh.yaml:7", "mesh.yaml:8"]
+    assert [one.type for one in good.filters] == [
+        "ServiceSecret",
+        "UseOnwardToken",
+        "RequestHeaderModifier",
+        "URLRewrite",
+    ]
+    assert [one.where for one in good.filters[2:]] == ["mesh.yaml:7", "mesh.yaml:8"]
 
 
 @pytest.mark.parametrize("side", ["deny", "allow"])
