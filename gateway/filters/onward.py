@@ -32,7 +32,7 @@ class KeepOnwardSpec(FilterSpec):
 
 
 class KeepOnwardTokens(Filter[KeepOnwardSpec]):
-    """Keeps what the gateway sent along for others; the header ends here, whoever sent it."""
+    """Keeps what the gateway sent along for others. The line itself never goes on (`gateway.http.hop`)."""
 
     Spec = KeepOnwardSpec
 

@@ -26,6 +26,7 @@ providers: [{{name: id, issuer: "https://id.test", audiences: [shop], jwks: {{cl
 clusters:
   - {{name: id, endpoints: ["{id}"]}}
   - {{name: storefront, endpoints: ["{storefront}"]{tls}}}
+  - {{name: copies, endpoints: ["{copies}"]}}
 routes:
   - name: graphql
     listeners: [public]
@@ -36,6 +37,7 @@ routes:
         scopes: ["orders:read", "profiles:read"]
         claims: [roles]
         onward: [{{audience: orders, scopes: ["orders:read"]}}, {{audience: profiles}}]
+      - {{type: RequestMirror, cluster: copies, withhold: []}}
     backendRefs: [{{cluster: storefront}}]
   - name: open
     listeners: [public]
@@ -91,6 +93,8 @@ class Shop:
     sidecar: Any
     storefront: Any
     orders: Any
+    copies: Any
+    """Where every request for the storefront goes a second time."""
 
     @property
     def kept(self) -> Any:
@@ -128,16 +132,16 @@ async def start(gateway: Any, upstream: Any, authority: Any) -> Any:
     async with TestServer(app) as issuer:
 
         async def start(who: str | None) -> Shop:
-            storefront, orders = await upstream(OK), await upstream(OK)
+            storefront, orders, copies = await upstream(OK), await upstream(OK), await upstream(OK)
             text = SIDECAR.format(app=storefront.address, orders=orders.address, shop=SHOP)
             sidecar = await gateway(text, workload("storefront"))
             address = f"127.0.0.1:{sidecar.ports['inbound']}" if who else storefront.address
             tls = f', tls: {{identity: "{SHOP}storefront"}}' if who else ""
-            text = EDGE.format(id=f"127.0.0.1:{issuer.port}", storefront=address, tls=tls)
+            text = EDGE.format(id=f"127.0.0.1:{issuer.port}", storefront=address, tls=tls, copies=copies.address)
             edge = await gateway(text, workload(who) if who else None)
             provider = edge.worker.snapshot.providers["id"]
             await until(lambda: provider.keys)
-            return Shop(edge, sidecar, storefront, orders)
+            return Shop(edge, sidecar, storefront, orders, copies)
 
         yield start
 
@@ -159,6 +163,14 @@ async def test_in_the_mesh_each_service_gets_a_token_that_is_for_it_alone(start:
     assert told["exp"] == said(own)["exp"]
     assert told["jti"] != said(own)["jti"]
     assert own.encode() not in there
+
+
+async def test_a_copy_of_the_request_brings_nobody_tokens_for_others(start: Any) -> None:
+    shop = await start("gateway")
+    own = bearer(await shop.through(USER))
+    await until(lambda: shop.copies.seen)
+    assert bearer(shop.copies.seen[-1]) == own
+    assert b"onward" not in shop.copies.seen[-1].lower()
 
 
 async def test_who_is_not_named_gets_none(start: Any) -> None:
