@@ -18,8 +18,6 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.micro_caching import caching_steps
-from benchmarks.micro_guards import guard_steps
-from benchmarks.micro_mediation import mediation_steps
 from benchmarks.micro_steps import Bench, build, optional_steps, request_steps
 from benchmarks.model import Setup
 from benchmarks.policy_costs import as_lines, policy_costs
@@ -40,14 +38,11 @@ def show(name: str, bench: Bench, count: int) -> None:
 
 
 def show_optional(bench: Bench, count: int) -> None:
-    """What refusals, log lines, spans and guards cost."""
+    """What refusals, log lines and spans cost."""
     print("besides, for requests that are refused, logged or traced:")
     for label, step in optional_steps(bench).items():
         share = 100 if "batch" in label else 1
         print(f"  {measure(step, max(1, count // share)) / share:6.2f}  {label}")
-    print("besides, for requests whose body a guard reads, or that are said in another style:")
-    for label, step in (guard_steps() | mediation_steps()).items():
-        print(f"  {measure(step, max(1, count // 100)):6.0f}  {label}")
 
 
 def show_caching(count: int) -> None:

@@ -3,8 +3,8 @@
 The problem: a filter that decides in a microsecond may still cost three, by headers that it makes anew or by an answer
 that it wants to see. The rule: the same request goes through the same worker twice, once on a route with the policy
 and once on one without; the difference is what the policy costs. "Alone" the route has nothing else; "in the chain"
-it stands with JWT, Authorize and RateLimit. Policies that ask somebody over the network are left out: the network is
-their cost.
+it stands with JWT, Authorize and RateLimit. Left out are policies that ask somebody over the network, which is their
+cost, and those that answer themselves (a redirect, an answer from the cache: benchmarks.micro).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from random import Random
 
 from benchmarks.micro_steps import Taker
+from benchmarks.policy_cases import BEFORE, CHAIN, DOCUMENT, POLICIES, Case
+from benchmarks.policy_requests import KEY, Ask, Say
 from benchmarks.work import Work
 from gateway.compile.load import load_text
 from gateway.filters.provider import read_keys
@@ -25,65 +27,8 @@ from gateway.roles.listener import Listener
 from gateway.roles.worker import Worker
 from gateway.spec.api_keys import digest
 
-KEY = "ghk_0a1b2c3d4e5f_" + "A" * 43
-BODY = b'{"id": 1001, "state": "open"}'
-ANSWER = (
-    b"HTTP/1.1 200 OK\r\nDate: Fri, 20 Nov 2026 12:00:00 GMT\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
-)
-DOCUMENT = {
-    "openapi": "3.1.0",
-    "info": {"title": "Orders", "version": "1"},
-    "paths": {
-        "/orders/{id}": {
-            "get": {
-                "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}],
-                "responses": {"200": {"description": "An order.", "content": {"application/json": {"schema": {
-                    "type": "object",
-                    "properties": {"id": {"type": "integer"}, "state": {"type": "string"}},
-                    "required": ["id", "state"],
-                }}}}},
-            }
-        }
-    },
-}  # fmt: skip
-CHAIN = (
-    "{type: JWT, provider: p}, {type: Authorize, scopes: [orders:read]}, "
-    "{type: RateLimit, name: chain, key: {type: Claim, name: sub}, requests: 1000000000, per: 1s}"
-)
-BEFORE = "{type: JWT, provider: p}"
-POLICIES: dict[str, tuple[str, str]] = {
-    # What it is: its filter, and what must stand before it.
-    "SecurityHeaders": ("{type: SecurityHeaders}", ""),
-    "CORS": ("{type: CORS, allowOrigins: ['https://shop.example']}", ""),
-    "IpAccess": ("{type: IpAccess, deny: [192.0.2.0/24], allow: [127.0.0.0/8]}", ""),
-    "RateLimit by address": ("{type: RateLimit, requests: 1000000000, per: 1s}", ""),
-    "Quota by address": ("{type: Quota, requests: 1000000000}", ""),
-    "ConcurrencyLimit": ("{type: ConcurrencyLimit, requests: 1000}", ""),
-    "SizeLimit": ("{type: SizeLimit, maxRequestBytes: 100000, maxResponseBytes: 100000}", ""),
-    "ApiKey": ("{type: ApiKey, keys: keys.json}", ""),
-    "JWT, a remembered token": (BEFORE, ""),
-    "Authorize, one scope": ("{type: Authorize, scopes: [orders:read]}", BEFORE),
-    "AuthorizationPolicy, DENY and ALLOW": (
-        "{type: AuthorizationPolicy, deny: [{name: a, methods: [DELETE]}], "
-        "allow: [{name: b, methods: [GET], scopes: [orders:read], paths: ['/orders/{id}']}]}",
-        BEFORE,
-    ),
-    "AuthorizationPolicy, a CEL condition": (
-        "{type: AuthorizationPolicy, allow: [{name: a, paths: ['/orders/{id}'], when: claims.sub != path.id}]}",
-        BEFORE,
-    ),
-    "CSRF": ("{type: CSRF, cookies: [session]}", ""),
-    "InternalToken, a remembered one": ("{type: InternalToken, audiences: [orders]}", BEFORE),
-    "RequestHeaderModifier": ("{type: RequestHeaderModifier, set: [{name: x-a, value: b}]}", ""),
-    "ResponseHeaderModifier": ("{type: ResponseHeaderModifier, set: [{name: x-a, value: b}]}", ""),
-    "URLRewrite": ("{type: URLRewrite, path: {type: ReplacePrefixMatch, value: /v2}}", ""),
-    "OpenApiValidation, both directions": (
-        "{type: OpenApiValidation, document: orders.json, response: {mode: enforce}}",
-        "",
-    ),
-    "Compression of a small answer": ("{type: Compression, types: [application/json], minBytes: 1}", ""),
-}
+PROOFS = ("JWT", "ApiKey", "WebhookSignature")
+"""A route that has one of these is not public."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +44,14 @@ class Cost:
 class Side:
     """A worker with one route, one client's and one upstream's connection."""
 
-    def __init__(self, work: Work, filters: str) -> None:
-        public = "" if "JWT" in filters or "ApiKey" in filters else "public: true, "
+    def __init__(self, work: Work, filters: str, say: Say, answer: bytes) -> None:
+        public = "" if any(one in filters for one in PROOFS) else "public: true, "
         text = (
             "listeners: [{name: public, port: 8088}, {name: internal, port: 8089}]\n"
             'clusters: [{name: b, endpoints: ["127.0.0.1:9"]}]\n'
             "providers: [{name: p, issuer: 'https://id.local', audiences: [gw], algorithms: [RS256], "
             "jwks: {cluster: b, path: /jwks.json}}]\n"
+            "caches: [{name: main}]\n"
             "routes:\n"
             "  - {name: keys, listeners: [internal], public: true, filters: [{type: Jwks}]}\n"
             f"  - {{name: all, listeners: [public], {public}filters: [{filters}], backendRefs: [{{cluster: b}}]}}\n"
@@ -123,11 +69,7 @@ class Side:
         self.upstream.connection_made(Taker())
         endpoint.open += 1
         endpoint.idle.append(self.upstream)
-        self.head = (
-            "GET /orders/1 HTTP/1.1\r\nHost: 127.0.0.1:8088\r\nOrigin: https://shop.example\r\n"
-            f"Sec-Fetch-Site: same-origin\r\nCookie: session=1\r\nX-API-Key: {KEY}\r\nAccept-Encoding: gzip\r\n"
-            f"Authorization: Bearer {work.token}\r\n\r\n"
-        ).encode()
+        self.say, self.answer = say, answer
 
     async def close(self) -> None:
         """End what asks for keys."""
@@ -136,8 +78,8 @@ class Side:
 
     def once(self) -> None:
         """One request and its answer."""
-        self.client.data_received(self.head)
-        self.upstream.data_received(ANSWER)
+        self.client.data_received(self.say())
+        self.upstream.data_received(self.answer)
 
     def check(self, what: str) -> None:
         """Make sure that the policy lets it pass.
@@ -145,7 +87,9 @@ class Side:
         Raises:
             RuntimeError: it does not.
         """
-        self.once()
+        self.client.data_received(self.say())
+        if self.upstream.caller is not None:
+            self.upstream.data_received(self.answer)
         if not self.to_client.last.startswith(b"HTTP/1.1 200"):
             raise RuntimeError(f"this is not what shall be measured: {what}: {self.to_client.last[:500]!r}")
 
@@ -156,22 +100,38 @@ async def policy_costs(work: Work, measure: Callable[[Callable[[], object], int]
     (work.directory / "orders.json").write_text(json.dumps(DOCUMENT))
     (work.directory / "keys.json").write_text(json.dumps({"keys": [stored]}))
 
-    async def whole(*filters: str) -> float:
-        side = Side(work, ", ".join(one for one in filters if one))
-        side.check(filters[-1] if filters else "nothing")
-        took = measure(side.once, count)
+    async def whole(case: Case, ask: Ask, *filters: str) -> float:
+        few, together = max(1, count // case.rare), ", ".join(one for one in filters if one)
+        side = Side(work, together, ask(work, few), case.answer)
+        side.check(together)
+        took = measure(side.once, few)
         await side.close()
         return took
 
-    bases = {"": await whole(), BEFORE: await whole(BEFORE)}
-    chain = await whole(CHAIN)
+    bases: dict[tuple[object, ...], float] = {}
+
+    async def without(case: Case, filters: str) -> float:
+        """The same for many, and measured once."""
+        ask = case.without or case.asks
+        which = (filters, ask, case.answer, case.rare)
+        if which not in bases:
+            bases[which] = await whole(case, ask, filters)
+        return bases[which]
+
     costs = []
-    for name, (policy, before) in POLICIES.items():
-        alone = await whole(before, policy) - bases[before]
-        part_of_it = policy in CHAIN or "ApiKey" in policy  # a caller has one proof
-        together = (CHAIN, policy) if before else (policy, CHAIN)  # some must stand in front of the token's check
-        costs.append(Cost(name, alone, None if part_of_it else await whole(*together) - chain))
+    for name, case in POLICIES.items():
+        alone = await whole(case, case.asks, case.before, case.policy)
+        alone -= await without(case, BEFORE if case.before else "")
+        chained = None
+        if case.chained:
+            chained = await whole(case, case.asks, *_in_chain(case)) - await without(case, CHAIN)
+        costs.append(Cost(name, alone, chained))
     return costs
+
+
+def _in_chain(case: Case) -> tuple[str, str]:
+    """Some policies must stand in front of the token's check, others behind."""
+    return (CHAIN.replace(BEFORE, case.before), case.policy) if case.before else (case.policy, CHAIN)
 
 
 def as_lines(costs: Sequence[Cost]) -> list[str]:

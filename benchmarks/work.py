@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ class Work:
     """One run's keys, tokens, ports and directory."""
 
     directory: Path
+    key: rsa.RSAPrivateKey = field(repr=False)
+    """The issuer's."""
     jwks: str
     token: str
     nginx_port: int
@@ -60,6 +62,10 @@ class Work:
     def certificate(self) -> Path:
         """Certificate and private key of the TLS listener in one file."""
         return self.directory / "tls.pem"
+
+    def sign(self, jti: str, **more: Any) -> str:
+        """A token of the issuer's, with more claims."""
+        return _token(self.key, jti, **more)
 
     def upstream(self, streaming: bool) -> int:
         """The port to forward to."""
@@ -80,7 +86,7 @@ def prepare(directory: Path, unseen: int = 0) -> Work:
     directory.chmod(0o711)  # nginx's workers give up root, and must still reach the files
     key = rsa.generate_private_key(65537, 2048)
     jwk = {**json.loads(RSAAlgorithm.to_jwk(key.public_key())), "kid": "k", "alg": "RS256", "use": "sig"}
-    work = Work(directory, json.dumps({"keys": [jwk]}), _token(key, "0"), free_port(), free_port(), free_port())
+    work = Work(directory, key, json.dumps({"keys": [jwk]}), _token(key, "0"), free_port(), free_port(), free_port())
     work.public_key.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     _write_certificate(work.certificate)
     tokens = [_token(key, str(number)) for number in range(1, unseen + 1)]
@@ -92,9 +98,9 @@ def prepare(directory: Path, unseen: int = 0) -> Work:
     return work
 
 
-def _token(key: rsa.RSAPrivateKey, jti: str) -> str:
+def _token(key: rsa.RSAPrivateKey, jti: str, **more: Any) -> str:
     claims: dict[str, Any] = {"iss": "https://id.local", "aud": "gw", "sub": "alice", "jti": jti}
-    claims |= {"scope": "orders:read orders:write", "exp": int(time.time()) + 86_400}
+    claims |= {"scope": "orders:read orders:write", "exp": int(time.time()) + 86_400, **more}
     return jwt.encode(claims, key, "RS256", headers={"kid": "k"})
 
 

@@ -73,7 +73,7 @@ SCENARIO = Scenario(
     claims=("C9", "C11"),
     difficulty=2,
     minutes=8,
-    weaknesses=(Rewrite(for_good, "the canary may fail as often as it likes"),),
+    weaknesses=(Rewrite(for_good, "the canary may fail as often as it likes", staged=True),),
     control=Control(
         name="a canary that rolls back by itself",
         where="gateway",

@@ -25,6 +25,10 @@ OVERRIDES: Mapping[ConfigFile, str] = {"gateway": "/override", "mesh": "/mesh/ov
 """Where the control process is asked to let a copy stand in for a file."""
 
 
+class Rejected(Failure):
+    """The gateway does not take a changed configuration; what was in force still is."""
+
+
 class Copies:
     """The copies that stand in for one instance's files."""
 
@@ -43,7 +47,7 @@ class Copies:
         """Let the file, with these changes, be in force; the copy is kept.
 
         Raises:
-            Failure: it is rejected, with every mistake and its line.
+            Rejected: with every mistake and its line.
         """
         document = self.original(file)
         for change in changes:
@@ -61,7 +65,7 @@ class Copies:
         """One more change of what the gateway is configured with now; the copy does not know of it.
 
         Raises:
-            Failure: as for `stand_in`.
+            Rejected: as for `stand_in`.
         """
         path = self.at("gateway")
         document = yaml.safe_load(path.read_text()) if path.exists() else self.original("gateway")
@@ -79,7 +83,7 @@ class Copies:
         """Put the copies in force as they are now: weakened, or mended by a learner.
 
         Raises:
-            Failure: as for `stand_in`.
+            Rejected: as for `stand_in`.
         """
         for file in OVERRIDES:
             if self.at(file).exists():
@@ -89,14 +93,14 @@ class Copies:
         """Put one copy in force as it is now.
 
         Raises:
-            Failure: as for `stand_in`.
+            Rejected: as for `stand_in`.
         """
         self._put(file, self.at(file).read_text(), why)
 
     def _put(self, file: ConfigFile, text: str, why: str) -> None:
         answer = self._instance.admin_answer("PUT", OVERRIDES[file], {"text": text, "why": why})
         if not answer.ok:
-            raise Failure(f"The changed configuration was rejected: {problem_text(answer)}")
+            raise Rejected(f"The changed configuration was rejected: {problem_text(answer)}")
 
     def original(self, file: ConfigFile) -> dict[str, Any]:
         """A file that the instance runs, as plain data."""

@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from scenarios.lab import judge
-from scenarios.lab.model import Instead, Scenario, Weakness
+from scenarios.lab.copies import Rejected
+from scenarios.lab.model import Instead, Open, Rewrite, Scenario, Weakness
 from scenarios.lab.show import weakness_text
 from scenarios.lab.target import Target
 
 WRITTEN: Final = Path(__file__).with_name("matrix.json")
-
-
-@dataclass(frozen=True)
-class Removed:
-    """One control, and the scenarios in which it is taken away."""
-
-    text: str
-    scenarios: tuple[str, ...]
+CROSSED: Final = Path(__file__).with_name("crossed.json")
+"""What each removal opens of the whole catalogue."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +32,6 @@ class Entry:
     scenario: str
     removed: str
     breached: bool
-
-
-def controls(catalogue: Mapping[str, Scenario]) -> list[Removed]:
-    """Every control that can be removed alone, once, however many scenarios it stops. Architectures cannot."""
-    found: dict[str, list[str]] = {}
-    for scenario in catalogue.values():
-        for one in removable(scenario):
-            found.setdefault(weakness_text(one), []).append(scenario.id)
-    return [Removed(text, tuple(ids)) for text, ids in found.items()]
 
 
 def removable(scenario: Scenario) -> list[Weakness]:
@@ -62,6 +49,50 @@ def alone(scenario: Scenario, target: Target) -> Iterator[Entry]:
         finally:
             target.restore(weakened)
         yield Entry(scenario.id, weakness_text(one), run.outcome.breached)
+
+
+def crossed(catalogue: Mapping[str, Scenario], missing: Weakness, of: Scenario, target: Target) -> list[str]:
+    """Which attacks of the whole catalogue get through with one control missing; afterwards the target is defended.
+
+    A control that is only there when its own scenario is staged is missed by that one's attack alone."""
+    through: list[str] = []
+    staged = isinstance(missing, Rewrite) and missing.staged
+    try:
+        for scenario in [of] if staged else catalogue.values():
+            with suppress(Rejected):  # what the attack needs is not taken without this control: no way through either
+                target.lack(scenario, missing, of)
+                if judge.attack(replace(scenario, id=of.id), target).outcome.breached:
+                    through.append(scenario.id)
+            if scenario.stage or any(isinstance(one, Open) for one in scenario.weaknesses):
+                target.restore(replace(scenario, id=of.id, weaknesses=(*scenario.weaknesses, missing)))
+    finally:
+        target.restore(replace(of, weaknesses=(missing,)))
+    return through
+
+
+def owners(catalogue: Mapping[str, Scenario]) -> dict[str, tuple[Scenario, Weakness]]:
+    """Every control that can be removed alone, once, with the first scenario that it stops."""
+    found: dict[str, tuple[Scenario, Weakness]] = {}
+    for scenario in catalogue.values():
+        for one in removable(scenario):
+            found.setdefault(weakness_text(one), (scenario, one))
+    return found
+
+
+def written_crossed() -> dict[str, list[str]]:
+    """What each removal opened when somebody last wrote it down."""
+    found: dict[str, list[str]] = json.loads(CROSSED.read_text("utf-8"))
+    return found
+
+
+def crossed_differences(found: Mapping[str, list[str]], before: Mapping[str, list[str]]) -> list[str]:
+    """What is otherwise than it was written down."""
+    return [
+        f"without {removed}: {', '.join(through) or 'nothing'} gets through, "
+        f"written down is {', '.join(before[removed]) or 'nothing'}"
+        for removed, through in found.items()
+        if removed in before and before[removed] != through
+    ]
 
 
 def in_depth(entries: Iterable[Entry]) -> list[str]:

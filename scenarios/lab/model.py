@@ -39,6 +39,8 @@ class Rewrite:
     """What it changes, in a line."""
     file: ConfigFile = "gateway"
     """Which configuration: the gateway's, or the mesh's."""
+    staged: bool = False
+    """Whether what it takes away is a part of the scenario's own stage, and nowhere else."""
 
 
 @dataclass(frozen=True)

@@ -138,21 +138,27 @@ def blast_radius(output: Path | None, as_json: bool) -> None:
 
 
 @click.command("matrix")
+@click.option("--all", "everything", is_flag=True, help="Every attack against every removal; it takes half an hour.")
 @click.option("--write", "write_down", is_flag=True, help="Write down what was found, for later runs to compare.")
 @json_option
-def matrix_(write_down: bool, as_json: bool) -> None:
+def matrix_(everything: bool, write_down: bool, as_json: bool) -> None:
     """Take each control away alone, from the full configuration (the mesh), and attack.
 
     Says which attacks get through with only that one missing, and which are stopped by another control all the same:
-    defence in depth. Exit code 1 when it is otherwise than it was written down. On a shop of the lab's own.
+    defence in depth. Each control is missed by the attacks that it is there for; with --all, by the whole catalogue.
+    Exit code 1 when it is otherwise than it was written down. On a shop of the lab's own.
 
     \b
     Examples:
       gatehouse lab matrix
+      gatehouse lab matrix --all
       gatehouse lab matrix --json | jq '.entries[] | select(.breached | not)'
     """
     from rich.progress import Progress
 
+    if everything:
+        _matrix_of_all(write_down, as_json)
+        return
     entries: list[matrix.Entry] = []
     with Progress(console=console(stderr=True)) as progress, private_instance("mesh") as instance:
         bar = progress.add_task("matrix", total=len(catalogue()))
@@ -171,6 +177,31 @@ def matrix_(write_down: bool, as_json: bool) -> None:
             click.secho(f"OTHERWISE: {line}", fg="red")
         if unknown := matrix.new(entries, matrix.written()):
             click.echo(f"Not written down yet: {len(unknown)}; gatehouse lab matrix --write")
+    if otherwise:
+        raise click.exceptions.Exit(Failure.exit_code)
+
+
+def _matrix_of_all(write_down: bool, as_json: bool) -> None:
+    """Every attack against every removal."""
+    from rich.progress import Progress
+
+    found: dict[str, list[str]] = {}
+    removals = matrix.owners(catalogue())
+    with Progress(console=console(stderr=True)) as progress, private_instance("mesh") as instance:
+        bar = progress.add_task("matrix", total=len(removals))
+        for text, (scenario, missing) in removals.items():
+            progress.update(bar, description=scenario.id)
+            found[text] = matrix.crossed(catalogue(), missing, scenario, Target(instance))
+            progress.advance(bar)
+    if write_down:
+        matrix.CROSSED.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    otherwise = matrix.crossed_differences(found, matrix.written_crossed())
+    if as_json:
+        print_json({"removals": found, "differences": otherwise})
+    else:
+        show.print_crossed(found)
+        for line in otherwise:
+            click.secho(f"OTHERWISE: {line}", fg="red")
     if otherwise:
         raise click.exceptions.Exit(Failure.exit_code)
 

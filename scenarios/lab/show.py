@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -132,6 +132,12 @@ def print_matrix(entries: Sequence[Entry], in_depth: Sequence[str]) -> None:
     rows = ((one.scenario, one.removed, "breached" if one.breached else "stopped all the same") for one in entries)
     console().print(table(("ATTACK", "MISSING ALONE", "THEN"), rows))
     click.echo(f"Defence in depth, no single removal opens it: {', '.join(in_depth) or 'none'}.")
+
+
+def print_crossed(found: Mapping[str, Sequence[str]]) -> None:
+    """One row for each control that is missing alone, with all that gets through then."""
+    rows = ((removed, ", ".join(through) or "nothing") for removed, through in found.items())
+    console().print(table(("MISSING ALONE", "GETS THROUGH"), rows))
 
 
 def print_story(scenario: Scenario) -> None:

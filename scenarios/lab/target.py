@@ -12,6 +12,7 @@ import hmac
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -92,6 +93,12 @@ class Target(People):
         """Take the control away."""
         self._enforce(scenario, (*scenario.stage, *scenario.weaknesses), broken=True)
         self._shut_out(scenario, False)
+
+    def lack(self, scenario: Scenario, missing: Weakness, of: Scenario) -> None:
+        """All that stops this scenario's attack is there, and one control `of` another, or its own, is missing."""
+        changed = replace(scenario, id=of.id, weaknesses=(missing,))
+        self._enforce(changed, (*scenario.stage, missing), broken=True)
+        self._shut_out(scenario, missing not in scenario.weaknesses)
 
     def defend(self, scenario: Scenario) -> None:
         """Put the control back, and leave there what the scenario needs both times."""

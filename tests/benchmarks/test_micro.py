@@ -7,10 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.micro import SETUPS
-from benchmarks.micro_guards import guard_steps
-from benchmarks.micro_mediation import mediation_steps
 from benchmarks.micro_steps import build, optional_steps, request_steps
-from benchmarks.policy_costs import POLICIES, as_lines, policy_costs
+from benchmarks.policy_cases import POLICIES
+from benchmarks.policy_costs import as_lines, policy_costs
 from benchmarks.timing import measure
 from benchmarks.work import prepare
 
@@ -27,19 +26,6 @@ async def test_every_step_can_be_repeated(name: str, tmp_path_factory: pytest.Te
     assert ("filter JWT: decide" in steps) is (name == "policy")
 
 
-def test_guards_are_measured_on_what_they_let_pass() -> None:
-    for step in guard_steps().values():
-        assert step() is None
-
-
-def test_mediation_is_measured_on_what_passes_both_ways() -> None:
-    requests, answers = list(mediation_steps().values())[::2], list(mediation_steps().values())[1::2]
-    for step in requests:
-        assert step() is step() is None
-    for step in answers:
-        assert step() == step() != b""
-
-
 async def test_every_policy_lets_the_request_pass_alone_and_in_the_chain(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -52,10 +38,10 @@ async def test_every_policy_lets_the_request_pass_alone_and_in_the_chain(
 
     costs = await policy_costs(prepare(tmp_path_factory.mktemp("costs")), once, 7)
     assert [one.policy for one in costs] == list(POLICIES)
-    assert {one.policy for one in costs if one.in_chain is None} == {
-        "ApiKey", "Authorize, one scope", "JWT, a remembered token",
-    }  # fmt: skip
-    assert calls.count(7) == 3 + 2 * len(costs) - 3
+    unchained = [one.policy for one in costs if one.in_chain is None]
+    assert unchained == ["ApiKey", "JWT, a remembered token", "Authorize, one scope", "WebhookSignature"]
+    assert len(calls) < 3 * len(costs)  # what many are compared with is measured once
+    assert min(calls) == 1 < max(calls) == 7
     assert len(as_lines(costs)) == len(costs) + 1
 
 

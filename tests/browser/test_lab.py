@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,6 +51,21 @@ def test_an_attack_gets_through_and_is_stopped(console: Any, accessible: Any) ->
     expect(sides).to_contain_text("the service")
     expect(sides).to_contain_text("shop.yaml:")
     expect(page.locator(".evidence tbody tr").first).to_contain_text("insufficient_scope")
+
+
+def test_both_sides_are_compared_on_a_shop_of_the_labs_own(console: Any) -> None:
+    page = console.open(f"#/lab/{SCENARIO}")
+    press(page, "Compare both sides")
+    verdicts = page.locator(".both tr", has_text="verdict").locator("td")
+    expect(verdicts).to_have_text(["BREACHED", "STOPPED"], timeout=LONG)
+    expect(page.locator(".evidence tbody tr").first).to_contain_text("insufficient_scope")
+    expect(page.locator("#banner")).to_contain_text("DEFENDED")
+    # The traces went with that shop, so no link leads to where nothing is.
+    traces = page.locator(".evidence tbody tr td:last-child")
+    expect(traces.first).to_have_text(re.compile("[0-9a-f]{8}"))
+    expect(traces.locator("a")).to_have_count(0)
+    press(page, "Attack")
+    expect(traces.locator("a").first).to_be_visible(timeout=LONG)
 
 
 @pytest.mark.usefixtures("mended")

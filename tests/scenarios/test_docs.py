@@ -12,6 +12,7 @@ from scenarios.lab import matrix
 PAGE = Path(__file__).parents[2] / "docs" / "lab.md"
 BETWEEN = re.compile(r"(<!-- scenarios: [^\n]*-->\n)(.*?)(<!-- end of scenarios -->)", re.DOTALL)
 MATRIX = re.compile(r"(<!-- matrix: [^\n]*-->\n)(.*?)(<!-- end of matrix -->)", re.DOTALL)
+CROSSED = re.compile(r"(<!-- crossed: [^\n]*-->\n)(.*?)(<!-- end of crossed -->)", re.DOTALL)
 
 
 def table() -> str:
@@ -34,6 +35,26 @@ def removals() -> str:
         for one in written
     ]
     return "\n".join(["| attack | missing alone | then |", "|---|---|---|", *rows]) + "\n"
+
+
+def openings() -> str:
+    """What each control, missing alone, lets through of the whole catalogue; those that let nothing through are told
+    by the other table."""
+    rows = [
+        f"| {removed} | {', '.join(f'`{one}`' for one in through)} |"
+        for removed, through in matrix.written_crossed().items()
+        if through
+    ]
+    return "\n".join(["| missing alone | gets through, of the whole catalogue |", "|---|---|", *rows]) + "\n"
+
+
+def test_the_page_has_what_each_removal_opens() -> None:
+    text = PAGE.read_text()
+    if os.environ.get("GOLDEN") == "write":
+        PAGE.write_text(text := CROSSED.sub(lambda match: match[1] + openings() + match[3], text))
+    found = CROSSED.search(text)
+    assert found is not None
+    assert found[2] == openings(), "GOLDEN=write .venv/bin/python -m pytest -q tests/scenarios/test_docs.py"
 
 
 def test_the_page_has_every_removal() -> None:

@@ -129,6 +129,45 @@ def test_one_control_missing_is_as_it_was_written_down(mesh: Instance) -> None:
     nothing_is_left(mesh)
 
 
+def test_every_attack_is_tried_with_one_control_missing(mesh: Instance) -> None:
+    every, target = catalogue(), Target(mesh)
+    removals = matrix.owners(every)
+
+    def through(removed: str, *names: str) -> list[str]:
+        of, missing = removals[removed]
+        return matrix.crossed({name: every[name] for name in names}, missing, of, target)
+
+    # A check of one service, and attacks on it and on others, one of which stages something and one shuts somebody out.
+    some = ("api1-bola", "api5-bfla", "compromised-third-party", "token-replay")
+    assert through("service orders: planted: no-owner-check", *some) == ["api1-bola"]
+    nothing_is_left(mesh)
+    # What token-replay stages is not taken with a naive filter in front.
+    naive = "gateway: route orders-read verifies tokens as naive code does (LabNaiveJwt)"
+    assert through(naive, "token-replay", "token-forgery") == ["token-forgery"]
+    # A control that is only there while its scenario is staged is missed by that one alone.
+    bearer = "gateway: route orders-read takes a token from whoever bears it"
+    assert through(bearer, "api1-bola") == ["token-replay"]
+    nothing_is_left(mesh)
+
+
+def test_the_command_tries_every_attack_and_says_what_is_otherwise(
+    mesh: Instance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    some = {name: catalogue()[name] for name in ("api5-bfla", "api1-bola")}
+    monkeypatch.setattr(rehearsing, "catalogue", lambda: some)
+    monkeypatch.setattr(rehearsing, "private_instance", lambda architecture: nullcontext(mesh))
+    monkeypatch.setattr(matrix, "CROSSED", tmp_path / "crossed.json")
+    written = CliRunner().invoke(lab, ["matrix", "--all", "--write"])
+    assert written.exit_code == 0, written.output
+    found = matrix.written_crossed()
+    assert list(found.values()) == [["api5-bfla"], ["api1-bola"]]
+    assert "GETS THROUGH" in written.output
+    (tmp_path / "crossed.json").write_text(json.dumps({name: [] for name in found}))
+    told = CliRunner().invoke(lab, ["matrix", "--all", "--json"])
+    assert told.exit_code == 1
+    assert len(json.loads(told.stdout)["differences"]) == 2
+
+
 def test_more_evidence_is_gathered_where_it_is_asked_for(instance: Instance) -> None:
     verdict = judge.run_scenario(catalogue()["api5-bfla"], Target(instance), thorough=True)
     more = verdict.defended.more

@@ -3,9 +3,9 @@
 
 import { get } from "../../session.js";
 
-/** A run that fills up as events come. `weak`: whether the control was off when it began; the first event knows. */
+/** A run that fills up as events come. `weak`: whether the control was off when it began; the first event knows. `gone`: whether the shop with its traces is. */
 export function newRun(weak) {
-  return { weak, attack: [], honest: [], outcome: null, next: null };
+  return { weak, attack: [], honest: [], outcome: null, next: null, gone: false };
 }
 
 /** Take up one line; false for what is no event. */
@@ -28,10 +28,10 @@ function parsed(line) {
   }
 }
 
-/** A run of `gatehouse lab run --json`: one side of its verdict. */
+/** A run of `gatehouse lab run --json`: one side of its verdict. It was on a shop of the lab's own, which is gone. */
 export function ofSide(side, weak) {
   const { breached, got, measures, benign, requests } = side;
-  return { weak, attack: side.attack, honest: side.honest, outcome: { breached, got, measures, benign, requests }, next: null };
+  return { weak, attack: side.attack, honest: side.honest, outcome: { breached, got, measures, benign, requests }, next: null, gone: true };
 }
 
 /** Which service each request was for, by its trace id: the gateway's own records know it. */

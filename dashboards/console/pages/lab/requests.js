@@ -18,13 +18,16 @@ export function requests() {
   card.body.append(rows.node);
 
   function show(run) {
-    const all = [...run.attack, ...run.honest.map((one) => ({ ...one, honest: true }))];
+    const all = [...run.attack, ...run.honest.map((one) => ({ ...one, honest: true }))].map((one) => ({ ...one, gone: run.gone }));
     card.note(all.length ? `${all.length} in the latest run` : "");
     rows.show(all.map((one, number) => ({ ...one, number })), ["No request yet", "Press Attack: each request appears here when it is answered."]);
   }
   return { node: card.node, show };
 }
 
-function trace(one) {
-  return one.trace_id ? el("a", { href: `#/requests/${one.trace_id}` }, one.trace_id.slice(0, 8)) : el("span", {}, "–");
+/** A link where this console has the trace. */
+function trace({ trace_id: id, gone }) {
+  if (!id) return el("span", {}, "–");
+  if (gone) return el("span", { title: "This trace went with the shop that the comparison had for itself. Attack here, and it can be looked at." }, id.slice(0, 8));
+  return el("a", { href: `#/requests/${id}` }, id.slice(0, 8));
 }
