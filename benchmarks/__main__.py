@@ -19,7 +19,7 @@ from benchmarks.policy_costs import policy_costs
 from benchmarks.processes import NotServing
 from benchmarks.report import Report, machine
 from benchmarks.run import LOAD_CORE, Runner
-from benchmarks.timing import measure as timed
+from benchmarks.timing import compare
 from benchmarks.work import UNSEEN_TOKENS, prepare, program, upstreams
 from benchmarks.workloads import NOT_MEASURED, WORKLOADS
 
@@ -99,7 +99,7 @@ def measure(options: argparse.Namespace, workloads: list[Workload], peers: dict[
                 for workload in workloads:
                     runner.run(workload)
             every = len(workloads) == len(WORKLOADS)
-            costs = uvloop.run(policy_costs(work, timed, 1_000 if options.quick else 20_000)) if every else []
+            costs = uvloop.run(policy_costs(work, compare, 200 if options.quick else 5_000)) if every else []
         except NotServing as error:
             sys.exit(str(error))
     absent = [f"{peer.name}: not installed ({peer.hint})" for peer in peers.values() if not peer.version]

@@ -22,6 +22,8 @@ from benchmarks.architectures import Shop
 from benchmarks.loads.fixed_rate import Generator, arrivals, percentile
 
 KINDS = ("control", "worker")
+PATH = "/.well-known/gateway-jwks.json"
+"""Answered with 200 to anybody inside."""
 
 
 @dataclass
@@ -91,7 +93,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.live_view", description=__doc__)
     parser.add_argument("--rate", type=float, default=1000.0)
-    parser.add_argument("--path", default="/.well-known/gateway-jwks.json", help="answered with 200 to anybody inside")
+    parser.add_argument("--path", default=PATH, help="answered with 200 to anybody inside")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()

@@ -17,7 +17,7 @@ from random import Random
 
 from benchmarks.micro_steps import Taker
 from benchmarks.policy_cases import BEFORE, CHAIN, DOCUMENT, POLICIES, Case
-from benchmarks.policy_requests import KEY, Ask, Say
+from benchmarks.policy_requests import KEY, Say
 from benchmarks.work import Work
 from gateway.compile.load import load_text
 from gateway.filters.provider import read_keys
@@ -94,44 +94,43 @@ class Side:
             raise RuntimeError(f"this is not what shall be measured: {what}: {self.to_client.last[:500]!r}")
 
 
-async def policy_costs(work: Work, measure: Callable[[Callable[[], object], int], float], count: int) -> list[Cost]:
-    """Each policy's cost; `measure` gives the microseconds of one call."""
+Compare = Callable[[Callable[[], object], Callable[[], object], int], float]
+"""How many microseconds a call of the first takes more than one of the second (benchmarks.timing)."""
+
+
+async def policy_costs(work: Work, compare: Compare, count: int) -> list[Cost]:
+    """Each policy's cost."""
     stored = {"id": KEY.split("_")[1], "sha256": digest(KEY.encode()), "owner": "a", "created": "2026-01-01T00:00:00Z"}
     (work.directory / "orders.json").write_text(json.dumps(DOCUMENT))
     (work.directory / "keys.json").write_text(json.dumps({"keys": [stored]}))
 
-    async def whole(case: Case, ask: Ask, *filters: str) -> float:
-        few, together = max(1, count // case.rare), ", ".join(one for one in filters if one)
-        side = Side(work, together, ask(work, few), case.answer)
-        side.check(together)
-        took = measure(side.once, few)
-        await side.close()
+    async def more(case: Case, filters: str, base: str) -> float:
+        few = max(1, count // case.rare)
+        policy = Side(work, filters, case.asks(work, few), case.answer)
+        without = Side(work, base, (case.without or case.asks)(work, few), case.answer)
+        policy.check(filters)
+        without.check(base)
+        took = compare(policy.once, without.once, few)
+        await policy.close()
+        await without.close()
         return took
 
-    bases: dict[tuple[object, ...], float] = {}
+    return [
+        Cost(name, await more(case, *_alone(case)), await more(case, *_in_chain(case)) if case.chained else None)
+        for name, case in POLICIES.items()
+    ]
 
-    async def without(case: Case, filters: str) -> float:
-        """The same for many, and measured once."""
-        ask = case.without or case.asks
-        which = (filters, ask, case.answer, case.rare)
-        if which not in bases:
-            bases[which] = await whole(case, ask, filters)
-        return bases[which]
 
-    costs = []
-    for name, case in POLICIES.items():
-        alone = await whole(case, case.asks, case.before, case.policy)
-        alone -= await without(case, BEFORE if case.before else "")
-        chained = None
-        if case.chained:
-            chained = await whole(case, case.asks, *_in_chain(case)) - await without(case, CHAIN)
-        costs.append(Cost(name, alone, chained))
-    return costs
+def _alone(case: Case) -> tuple[str, str]:
+    """The filters with the policy, and those without."""
+    return (f"{case.before}, {case.policy}", BEFORE) if case.before else (case.policy, "")
 
 
 def _in_chain(case: Case) -> tuple[str, str]:
     """Some policies must stand in front of the token's check, others behind."""
-    return (CHAIN.replace(BEFORE, case.before), case.policy) if case.before else (case.policy, CHAIN)
+    if case.before:
+        return f"{CHAIN.replace(BEFORE, case.before)}, {case.policy}", CHAIN
+    return f"{case.policy}, {CHAIN}", CHAIN
 
 
 def as_lines(costs: Sequence[Cost]) -> list[str]:

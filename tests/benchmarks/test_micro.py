@@ -10,7 +10,7 @@ from benchmarks.micro import SETUPS
 from benchmarks.micro_steps import build, optional_steps, request_steps
 from benchmarks.policy_cases import POLICIES
 from benchmarks.policy_costs import as_lines, policy_costs
-from benchmarks.timing import measure
+from benchmarks.timing import compare, measure
 from benchmarks.work import prepare
 
 
@@ -31,8 +31,9 @@ async def test_every_policy_lets_the_request_pass_alone_and_in_the_chain(
 ) -> None:
     calls: list[int] = []
 
-    def once(step: Callable[[], object], count: int) -> float:
+    def once(step: Callable[[], object], base: Callable[[], object], count: int) -> float:
         step()
+        base()
         calls.append(count)
         return float(len(calls))
 
@@ -40,7 +41,7 @@ async def test_every_policy_lets_the_request_pass_alone_and_in_the_chain(
     assert [one.policy for one in costs] == list(POLICIES)
     unchained = [one.policy for one in costs if one.in_chain is None]
     assert unchained == ["ApiKey", "JWT, a remembered token", "Authorize, one scope", "WebhookSignature"]
-    assert len(calls) < 3 * len(costs)  # what many are compared with is measured once
+    assert len(calls) == 2 * len(costs) - len(unchained)
     assert min(calls) == 1 < max(calls) == 7
     assert len(as_lines(costs)) == len(costs) + 1
 
@@ -49,3 +50,10 @@ def test_measure_counts_calls() -> None:
     calls: list[int] = []
     assert measure(lambda: calls.append(1), 10) >= 0.0
     assert len(calls) % 10 == 0
+
+
+def test_compare_takes_turns() -> None:
+    calls: list[str] = []
+    assert compare(lambda: calls.append("step"), lambda: calls.append("base"), 2) < 1_000.0
+    assert calls[:4] == ["step", "step", "base", "base"]
+    assert calls == calls[:4] * (len(calls) // 4)
