@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import tempfile
 import time
@@ -86,10 +87,12 @@ def shop() -> Iterator[Shop]:
     if RUNNING is not None:
         yield running_already(RUNNING)
         return
-    with tempfile.TemporaryDirectory() as directory, running(Path(directory), "--mesh") as one:
-        one.gatehouse("traffic", "start")
-        time.sleep(TRAFFIC_SECONDS)
-        yield one
+    with tempfile.TemporaryDirectory() as directory:
+        os.environ["XDG_STATE_HOME"] = directory  # so that commands on the pages are as in a bare installation
+        with running(Path(directory), "--mesh", state=Path(directory) / "gatehouse") as one:
+            one.gatehouse("traffic", "start")
+            time.sleep(TRAFFIC_SECONDS)
+            yield one
 
 
 def packed(png: bytes) -> bytes:

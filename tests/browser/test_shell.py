@@ -9,6 +9,13 @@ from typing import Any
 from playwright.sync_api import expect
 
 PAGES = ("overview", "requests", "routes", "services", "lab", "lessons")
+CUT_OFF = """() => [...document.querySelectorAll(".card > header")]
+    .filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.innerText)"""
+COVERED = """() => [...document.querySelectorAll(".map .node")].filter((node) => {
+    const text = node.querySelector(".kind").getBoundingClientRect();
+    const icons = [...node.querySelectorAll(".shield, .cylinder")].map((icon) => icon.getBoundingClientRect());
+    return text.width > 0 && icons.some((icon) => text.left < icon.right && icon.left < text.right);
+}).map((node) => node.dataset.name)"""
 
 
 def test_every_page_opens_and_is_accessible_in_light_and_dark(console: Any, accessible: Any) -> None:
@@ -26,6 +33,17 @@ def test_everything_fits_a_tablet(console: Any) -> None:
         wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(wide) <= 0, name
         page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def test_no_title_is_cut_off_and_no_word_of_the_map_is_covered(console: Any) -> None:
+    for place in (*PAGES, "services/orders", "lab/api1-bola", "routes/config"):
+        page = console.open(f"#/{place}")
+        for width in (768, 1024, 1280, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate(CUT_OFF) == [], f"{place}, {width} pixels wide"
+    page = console.open("#/overview")
+    expect(page.locator(".map .cylinder").nth(3)).to_be_visible()
+    assert page.evaluate(COVERED) == []
 
 
 def test_it_is_used_with_the_keyboard(console: Any) -> None:

@@ -8,6 +8,7 @@ import { svg } from "./svg.js";
 
 const LOCK = { closed: "M-4 -1v-2.5a4 4 0 0 1 8 0v2.5M-5.5 -1h11v7.5h-11z", open: "M-4 -1v-3.5a4 4 0 0 1 7.6 -1.8M-5.5 -1h11v7.5h-11z" };
 const NARROWEST = 820;
+const LETTER = 6.2; // how wide one of the small ones is, on average
 const KINDS = { clients: "browsers, apps", gateway: "decides, routes", outside: "third party", stream: "event stream" };
 
 /**
@@ -140,10 +141,20 @@ function drawNode(one, mesh, way) {
   return svg("a", { href: `#/requests${asked}`, class: `node ${one.kind} ${ill ? "ill" : ""} ${attack}`, "data-name": one.name, "aria-label": shown(`${one.name}: ${words || one.about || one.kind}. Its requests`) },
     svg("rect", box),
     svg("text", { x: one.x, y: one.y - 3, class: one.name.length > 12 ? "name long" : "name" }, shown(one.name)),
-    svg("text", { x: one.x, y: one.y + 14, class: "kind" }, words, one.db ? ` · SQL ${rate(one.db.rate)}/s` : ""),
+    under(one, words),
     one.sidecar ? shield(one) : null,
     one.db ? cylinder(one) : null,
     svg("title", {}, shown([one.name, one.about, one.db ? `its database: ${told(one.db)}` : ""].filter(Boolean).join("; "))));
+}
+
+/** What stands under a name, between shield and cylinder: with the database's rate, or that alone, as there is room. */
+function under(one, words) {
+  const [left, right] = [one.sidecar ? 22 : 6, one.db ? 24 : 6];
+  const queries = one.db ? `SQL ${rate(one.db.rate)}/s` : "";
+  const whole = [words, queries].filter(Boolean).join(" · ");
+  const fits = whole.length * LETTER <= BOX.width - left - right;
+  const short = words === "sidecar" ? queries || words : words || queries;
+  return svg("text", { x: one.x + (left - right) / 2, y: one.y + 14, class: "kind" }, fits ? whole : short);
 }
 
 function reached(name, way) {
