@@ -177,7 +177,7 @@ def widened(text: str) -> str:
 
 
 @contextmanager
-def running(root: Path, *words: str, state: Path | None = None) -> Iterator[Shop]:
+def running(root: Path, *words: str) -> Iterator[Shop]:
     """A shop on a free block of ports, in a directory of its own, started with these words besides."""
     config = root / "shop.yaml"
     config.write_text(widened((ROOT / "config" / "shop.yaml").read_text()))
@@ -190,7 +190,7 @@ def running(root: Path, *words: str, state: Path | None = None) -> Iterator[Shop
         "payments.openapi.yaml",
     ):  # by it, relative to its folder
         shutil.copy(ROOT / "config" / named, root)
-    state = state or root / "s"
+    state = root / "s"
     gatehouse("up", "--detach", "--port-base", "0", "--state-dir", str(state), "--config", str(config), *words)
     try:
         yield Shop(state, config)

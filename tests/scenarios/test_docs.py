@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from scenarios.catalogue import catalogue
 from scenarios.lab import matrix
@@ -48,28 +51,11 @@ def openings() -> str:
     return "\n".join(["| missing alone | gets through, of the whole catalogue |", "|---|---|", *rows]) + "\n"
 
 
-def test_the_page_has_what_each_removal_opens() -> None:
+@pytest.mark.parametrize(("between", "table"), [(BETWEEN, table), (MATRIX, removals), (CROSSED, openings)])
+def test_the_page_has_every_row(between: re.Pattern[str], table: Callable[[], str]) -> None:
     text = PAGE.read_text()
     if os.environ.get("GOLDEN") == "write":
-        PAGE.write_text(text := CROSSED.sub(lambda match: match[1] + openings() + match[3], text))
-    found = CROSSED.search(text)
-    assert found is not None
-    assert found[2] == openings(), "GOLDEN=write .venv/bin/python -m pytest -q tests/scenarios/test_docs.py"
-
-
-def test_the_page_has_every_removal() -> None:
-    text = PAGE.read_text()
-    if os.environ.get("GOLDEN") == "write":
-        PAGE.write_text(text := MATRIX.sub(lambda match: match[1] + removals() + match[3], text))
-    found = MATRIX.search(text)
-    assert found is not None
-    assert found[2] == removals(), "GOLDEN=write .venv/bin/python -m pytest -q tests/scenarios/test_docs.py"
-
-
-def test_the_page_has_every_scenario() -> None:
-    text = PAGE.read_text()
-    if os.environ.get("GOLDEN") == "write":
-        PAGE.write_text(text := BETWEEN.sub(lambda match: match[1] + table() + match[3], text))
-    found = BETWEEN.search(text)
+        PAGE.write_text(text := between.sub(lambda match: match[1] + table() + match[3], text))
+    found = between.search(text)
     assert found is not None
     assert found[2] == table(), "GOLDEN=write .venv/bin/python -m pytest -q tests/scenarios/test_docs.py"
