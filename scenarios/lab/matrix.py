@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -59,15 +58,23 @@ def crossed(catalogue: Mapping[str, Scenario], missing: Weakness, of: Scenario, 
     staged = isinstance(missing, Rewrite) and missing.staged
     try:
         for scenario in [of] if staged else catalogue.values():
-            with suppress(Rejected):  # what the attack needs is not taken without this control: no way through either
-                target.lack(scenario, missing, of)
-                if judge.attack(replace(scenario, id=of.id), target).outcome.breached:
-                    through.append(scenario.id)
+            there = _lacks(target, scenario, missing, of)
+            if there and judge.attack(replace(scenario, id=of.id), target).outcome.breached:
+                through.append(scenario.id)
             if scenario.stage or any(isinstance(one, Open) for one in scenario.weaknesses):
                 target.restore(replace(scenario, id=of.id, weaknesses=(*scenario.weaknesses, missing)))
     finally:
         target.restore(replace(of, weaknesses=(missing,)))
     return through
+
+
+def _lacks(target: Target, scenario: Scenario, missing: Weakness, of: Scenario) -> bool:
+    """Have the control missing; False when what the attack needs is not taken without it: no way through either."""
+    try:
+        target.lack(scenario, missing, of)
+    except Rejected:
+        return False
+    return True
 
 
 def owners(catalogue: Mapping[str, Scenario]) -> dict[str, tuple[Scenario, Weakness]]:
