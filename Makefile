@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+NATIVE := build/native
+HOT := fuzz gateway/http gateway/observability gateway/roles gateway/routing gateway/upstream
 
-.PHONY: up test thorough rehearse check bench screenshots wheel clean
+.PHONY: up test thorough rehearse check bench screenshots wheel native test-native clean
 up: $(INSTALLED)           ## start the shop behind the gateway; Ctrl-C stops it
 	@$(BIN)/gatehouse up
 
@@ -29,6 +31,17 @@ screenshots: $(INSTALLED)  ## take the pictures of the console in docs/images an
 wheel: $(INSTALLED)        ## build dist/gatehouse-*.whl
 	@$(BIN)/python -m hatchling build -t wheel
 
+native: $(INSTALLED)       ## compile the hot path to C, in two minutes: dist/gatehouse-*-cp*.whl, laid out in build/native (docs/native.md)
+	@rm -rf $(NATIVE) && mkdir -p $(NATIVE)
+	@$(BIN)/python -m hatchling build -t sdist -d $(NATIVE)
+	@HATCH_BUILD_HOOKS_ENABLE=true $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w $(NATIVE) $(NATIVE)/gatehouse-*.tar.gz
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(NATIVE)/site $(NATIVE)/gatehouse-*.whl
+	@mkdir -p dist && cp $(NATIVE)/gatehouse-*.whl dist/ && ls dist/gatehouse-*-cp*.whl
+
+test-native: $(INSTALLED)  ## the tests of the hot path, which `make native` has compiled, in a minute
+	@$(BIN)/python -c "import sys; from benchmarks import native; sys.exit(not native.version() and 'There is no native build of these sources: make native')"
+	@PYTHONSAFEPATH=1 PYTHONPATH=$(NATIVE)/site $(BIN)/python -P -m pytest -o pythonpath= -m "not thorough" --numprocesses 2 --dist loadfile $(addprefix tests/,$(HOT)) $(ARGS)
+
 $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Creating $(VENV) and installing pinned dependencies (once)…"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Gatehouse needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 …")'
@@ -37,4 +50,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 clean:                     ## remove the environment and caches (never your shop's state)
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks import native
 from benchmarks.model import Setup
 from benchmarks.processes import start
 from benchmarks.work import CACHED_TOKENS, Work
@@ -81,14 +82,22 @@ def _listener(work: Work, setup: Setup, port: int) -> dict[str, Any]:
     return listener | {"tls": {"certificates": [pair]}}
 
 
-def start_gatehouse(work: Work, setup: Setup, core: int) -> tuple[subprocess.Popen[bytes], int]:
+def start_native(work: Work, setup: Setup, core: int) -> tuple[subprocess.Popen[bytes], int]:
+    """Likewise, with the modules of the native build."""
+    return start_gatehouse(work, setup, core, native.environment())
+
+
+def start_gatehouse(
+    work: Work, setup: Setup, core: int, environment: dict[str, str] | None = None
+) -> tuple[subprocess.Popen[bytes], int]:
     """One worker process and its port."""
     sock = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = int(sock.getsockname()[1])
     if setup.hops:
         return start_hops(work, setup.hops, sock, core), port
     more = {"otlp": {"endpoint": f"http://127.0.0.1:{work.backend_port}"}} if setup.sampled else {}
-    return start_worker(work.directory, configuration(work, setup, port), sock, core, **more), port
+    configured = configuration(work, setup, port)
+    return start_worker(work.directory, configured, sock, core, environment, **more), port
 
 
 def start_hops(work: Work, kind: str, sock: socket.socket, core: int) -> subprocess.Popen[bytes]:
@@ -102,7 +111,12 @@ def start_hops(work: Work, kind: str, sock: socket.socket, core: int) -> subproc
 
 
 def start_worker(
-    directory: Path, configured: str, sock: socket.socket, core: int, **more: Any
+    directory: Path,
+    configured: str,
+    sock: socket.socket,
+    core: int,
+    environment: dict[str, str] | None = None,
+    **more: Any,
 ) -> subprocess.Popen[bytes]:
     """A worker process with this configuration on a bound socket, which it takes over; its log is in `directory`."""
     spec = load_text(configured, "bench.yaml", {}).model_dump(mode="json", by_alias=True)
@@ -116,7 +130,8 @@ def start_worker(
     os.write(write, json.dumps(settings).encode())
     os.close(write)
     command = [sys.executable, "-m", "gateway.roles.edge", "--settings-fd", str(read)]
-    process = start(command, core, directory / "gatehouse.log", pass_fds=(sock.fileno(), read))
+    fds = (sock.fileno(), read)
+    process = start(command, core, directory / "gatehouse.log", pass_fds=fds, environment=environment)
     os.close(read)
     sock.close()
     return process

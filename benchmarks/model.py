@@ -108,7 +108,7 @@ class Workload:
     once: bool = False
     """Memory does not jitter as times do: one round is enough."""
     rate_of: str = ""
-    """Runs at half of the slower maximum of this workload's first two rows."""
+    """Runs at half of the slower maximum of Gatehouse and Envoy in this workload."""
 
 
 @dataclass(frozen=True)

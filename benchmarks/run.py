@@ -57,9 +57,8 @@ class Runner:
         return entry.proxy in self.peers and bool(self.peers[entry.proxy].version)
 
     def _rate(self, workload: Workload) -> float:
-        """Half of the slower one's maximum: of Gatehouse and the first peer, as measured before."""
-        compared = [entry.name for entry in workload.entries[:2]]
-        found = [row for row in self.rows if row.workload == workload.rate_of and row.name in compared]
+        """Half of the slower one's maximum: of Gatehouse and Envoy, as measured before."""
+        found = [row for row in self.rows if row.workload == workload.rate_of and row.name in ("gatehouse", "envoy")]
         return min((row.values["rate"] for row in found if row.values), default=0.0) / 2
 
     def _one_round(self, workload: Workload, entry: Entry, rate: float) -> Sample:
@@ -76,7 +75,8 @@ class Runner:
             warm_up(replace(site, seconds=WARM_UP_SECONDS))
             return workload.load(site)
         except NotServing as error:
-            raise NotServing(f"{error}; {last_line(work.directory / f'{entry.proxy}.log')}") from error
+            log = work.directory / f"{'gatehouse' if entry.proxy == 'native' else entry.proxy}.log"
+            raise NotServing(f"{error}; {last_line(log)}") from error
         finally:
             stop(process)
 

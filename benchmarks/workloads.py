@@ -23,12 +23,21 @@ STREAM: Final = Setup(streaming=True)
 TLS: Final = Setup(tls=True)
 
 
+LABELS: Final = {"native": "gatehouse, native"}
+OURS: Final = ("gatehouse", LABELS["native"])
+
+
 def _entries(setup: Setup, *proxies: str) -> tuple[Entry, ...]:
-    return tuple(Entry(proxy, setup) for proxy in proxies)
+    return tuple(Entry(proxy, setup, LABELS.get(proxy, "")) for proxy in proxies)
 
 
 def _cpu(limit: float, base: str, row: str = "gatehouse") -> Target:
     return Target(row, "cpu_us", limit, base)
+
+
+def _both(limit: float, base: str) -> tuple[Target, ...]:
+    """For the modules as they stand, and compiled."""
+    return tuple(_cpu(limit, base, row) for row in OURS)
 
 
 def _bytes(limit: float) -> tuple[Target, ...]:
@@ -41,21 +50,20 @@ WORKLOADS: Final = (
         "a plain proxy, answers of 132 bytes",
         "cpu_us",
         Wrk(),
-        _entries(Setup(), "gatehouse", "envoy", "haproxy", "nginx", "caddy"),
-        (_cpu(0.60, "envoy"), _cpu(2.0, "nginx")),
+        _entries(Setup(), "gatehouse", "native", "envoy", "haproxy", "nginx", "caddy"),
+        (*_both(0.60, "envoy"), *_both(2.0, "nginx")),
     ),
     Workload(
         "policy",
         "101 routes, RS256 token (remembered), scope, limit per subject, request id, trace context, metrics",
         "cpu_us",
         Wrk(),
-        _entries(CHAIN, "gatehouse", "envoy", "haproxy", "aiohttp"),
+        _entries(CHAIN, "gatehouse", "native", "envoy", "haproxy", "aiohttp"),
         (
-            _cpu(0.60, "envoy"),
-            _cpu(0.75, "haproxy"),
-            Target("gatehouse", "rate", 4.0, "aiohttp", at_least=True),
-            Target("gatehouse", "rss_idle_mib", 80.0),
-            Target("gatehouse", "rss_mib", 80.0),
+            *_both(0.60, "envoy"),
+            *_both(0.75, "haproxy"),
+            *(Target(row, "rate", 4.0, "aiohttp", at_least=True) for row in OURS),
+            *(Target(row, metric, 80.0) for metric in ("rss_idle_mib", "rss_mib") for row in OURS),
         ),
     ),
     Workload(
@@ -63,8 +71,8 @@ WORKLOADS: Final = (
         "the policy chain at the same fixed rate, half of the slower one's maximum; latency from when it was due",
         "p99_ms",
         fixed_rate,
-        _entries(CHAIN, "gatehouse", "envoy", "haproxy"),
-        (Target("gatehouse", "p99_ms", 1.0, "envoy"),),
+        _entries(CHAIN, "gatehouse", "native", "envoy", "haproxy"),
+        tuple(Target(row, "p99_ms", 1.0, "envoy") for row in OURS),
         rate_of="policy",
     ),
     Workload(
@@ -72,8 +80,8 @@ WORKLOADS: Final = (
         "the policy chain, each request with a token that is in no cache",
         "cpu_us",
         Wrk(script="tokens.lua", tokens="unseen.txt"),
-        _entries(CHAIN, "gatehouse", "envoy", "haproxy"),
-        (_cpu(1.2, "envoy"),),
+        _entries(CHAIN, "gatehouse", "native", "envoy", "haproxy"),
+        _both(1.2, "envoy"),
         warm_up=Wrk(),
     ),
     Workload(
@@ -81,8 +89,8 @@ WORKLOADS: Final = (
         "the policy chain, each request with another bad signature: all answers are 401",
         "cpu_us",
         Wrk(script="tokens.lua", tokens="bad.txt", denied=True),
-        _entries(CHAIN, "gatehouse", "envoy", "haproxy"),
-        (_cpu(1.2, "envoy"),),
+        _entries(CHAIN, "gatehouse", "native", "envoy", "haproxy"),
+        _both(1.2, "envoy"),
         warm_up=Wrk(),
     ),
     Workload(

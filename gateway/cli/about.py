@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import find_spec
 
 import click
 
@@ -12,7 +14,14 @@ from gateway.cli.options import json_option
 def version_line() -> str:
     """Name, version and the Python that runs it."""
     machine = f"{platform.system()} {platform.machine()}"
-    return f"gatehouse {_version()} (Python {platform.python_version()}, {machine})"
+    build = ", native" if is_native() else ""
+    return f"gatehouse {_version()} (Python {platform.python_version()}, {machine}{build})"
+
+
+def is_native() -> bool:
+    """Whether the hot path is compiled (docs/native.md): what an import of one of its modules would find."""
+    found = find_spec("gateway.http.heads")
+    return found is not None and isinstance(found.loader, ExtensionFileLoader)
 
 
 def _version() -> str:
@@ -28,7 +37,8 @@ def version(as_json: bool) -> None:
     if as_json:
         from gateway.cli.console import print_json
 
-        print_json({"gatehouse": _version(), "python": platform.python_version(), "system": platform.system()})
+        told = {"gatehouse": _version(), "python": platform.python_version(), "system": platform.system()}
+        print_json(told | {"native": is_native()})
     else:
         click.echo(version_line())
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from copy import copy
 from typing import Final
 
 from gateway.filters.base import Build, Decision, Filter, Verdict
@@ -131,7 +130,7 @@ class Copy:
 
     def _changed(self, request: Request) -> Request:
         """The request as the copy goes out: with a body of known length, without what is withheld."""
-        changed = copy(request)
+        changed = request.copy()
         changed.copies = ()
         changed.onward = b""
         if request.length:

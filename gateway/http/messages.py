@@ -136,8 +136,25 @@ class Request:
         self.headers = headers
         self.fields = dict(headers)
 
+    def copy(self) -> Request:
+        """Another request like this one; what is changed by assignment changes one of them only."""
+        method, path, query, host = self.method, self.path, self.query, self.host
+        other = Request(method, path, query, self.headers, self.fields, host, self.length, self.version)
+        other.reply_headers = list(self.reply_headers)
+        for name in _COPIED:
+            setattr(other, name, getattr(self, name))
+        return other
+
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.host}{self.path} length={self.length}>"
+
+
+_COPIED: Final[tuple[str, ...]] = (
+    *("target_path", "target_method", "target_scheme", "client", "address", "scheme", "listener", "keep_alive"),
+    *("expects_continue", "upgrade", "client_certificate", "claims", "subject", "cost", "limits", "body_limits"),
+    *("route", "matched", "rendered", "body", "operations", "documented", "onward", "mediation", "copies"),
+)
+"""What a request is not made with, and its copy has as well."""
 
 
 class Response:

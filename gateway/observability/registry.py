@@ -11,10 +11,10 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any, Final
 
-BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+BUCKETS: Final[tuple[float, ...]] = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """Upper bounds in seconds, as OpenTelemetry advises for http.server.request.duration."""
 
-_LE: Final = (*map(str, BUCKETS), "+Inf")
+_LE: Final[tuple[str, ...]] = (*map(str, BUCKETS), "+Inf")
 
 Labels = tuple[str, ...]
 Family = dict[str, Any]

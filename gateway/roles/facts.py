@@ -54,8 +54,6 @@ class Facts:
     """Why the gateway answered by itself, or what broke; empty when the upstream's answer went through."""
     decided_by: str = ""
     """`file:line` of the policy that decided, when one did."""
-    outcome: Stopped | Waiting | None = None
-    """The last filter that did not let pass at once; left alone by requests that no filter holds up."""
     reply: Reply | None = None
     """What the gateway answered by itself."""
     bytes_received: int = 0
@@ -108,6 +106,8 @@ class Facts:
         self.started = self.last_progress = worker.clock()
         self.ids = Ids(worker.random)
         self._request_complete = request.length == 0
+        self.outcome: Stopped | Waiting | None = None  # not above: mypyc forgets None where it stands for one of three
+        """The last filter that did not let pass at once; left alone by requests that no filter holds up."""
 
     def __repr__(self) -> str:
         return f"<Exchange {self.request!r} state={self.state} attempts={self.attempts}>"

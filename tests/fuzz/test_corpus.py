@@ -34,6 +34,6 @@ def test_the_target_notices_an_exception_in_the_gateway(monkeypatch: pytest.Monk
     def fails(*_: object, **__: object) -> bytes:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("gateway.roles.returning.downstream_fields", fails)
+    monkeypatch.setattr("gateway.roles.worker.Worker.finished", fails)
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
         exchange(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from importlib import invalidate_caches
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+import gateway.http
 from gateway.cli.main import COMMANDS, cli
 
 HEAVY = {"rich", "pydantic", "aiohttp", "yaml", "psutil", "http.client", "cryptography", "asyncio", "gateway.control"}
@@ -29,6 +34,17 @@ def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     imported = _modules_after(*arguments)
     assert "gateway.cli.main" in imported
     assert imported & HEAVY == set()
+
+
+def test_the_version_says_whether_the_hot_path_is_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "gateway.http.heads", raising=False)
+    monkeypatch.setattr(gateway.http, "__path__", [str(tmp_path)])
+    (tmp_path / "heads.py").touch()
+    assert ", native)" not in CliRunner().invoke(cli, ["--version"]).output
+    (tmp_path / f"heads{EXTENSION_SUFFIXES[0]}").touch()
+    invalidate_caches()
+    assert CliRunner().invoke(cli, ["--version"]).output.endswith(", native)\n")
+    assert json.loads(CliRunner().invoke(cli, ["version", "--json"]).output)["native"] is True
 
 
 def test_help_imports_no_command() -> None:
