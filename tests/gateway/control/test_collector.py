@@ -22,7 +22,7 @@ from opentelemetry.trace import Link, SpanKind, StatusCode
 from opentelemetry.trace import Status as SpanStatus
 
 from gateway.control import collector, otlp
-from gateway.control.trace_store import TraceStore
+from gateway.control.trace_store import Details, TraceStore
 
 SECRET = "collector-secret-of-this-start"
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
@@ -180,9 +180,30 @@ def test_every_part_of_a_span_is_cut() -> None:
     (kept,) = otlp.spans(request)
     assert kept is not None
     assert len(kept.name) == 256
-    assert len(kept.attributes) == otlp.MAX_ATTRIBUTES
-    assert {len(value) for value in kept.attributes.values()} == {otlp.MAX_TEXT}
-    assert (len(kept.events), len(kept.links)) == (otlp.MAX_EVENTS, otlp.MAX_LINKS)
+    assert_cut(kept.details())
+    assert kept.size > 64 * otlp.MAX_TEXT
+
+
+def test_what_is_kept_unread_is_cut_when_it_is_read() -> None:
+    request = export((1, 1))
+    span = request.resource_spans[0].scope_spans[0].spans[0]
+    span.attributes.add(key="long").value.string_value = "v" * (otlp.MAX_TEXT + 1)
+    for number in range(100):
+        span.attributes.add(key=f"k{number}").value.string_value = "v"
+        span.events.add(name="e" * 20, time_unix_nano=1)
+        span.links.add(trace_id=b"\1" * 16, span_id=b"\1" * 8)
+    (kept,) = otlp.spans(request)
+    assert kept is not None
+    assert span.ByteSize() <= otlp.MAX_UNREAD
+    assert kept.size >= span.ByteSize()
+    assert_cut(kept.details())
+    assert kept.linked == ("01" * 16,) * otlp.MAX_LINKS
+
+
+def assert_cut(details: Details) -> None:
+    assert len(details.attributes) == otlp.MAX_ATTRIBUTES
+    assert max(len(value) for value in details.attributes.values()) == otlp.MAX_TEXT
+    assert (len(details.events), len(details.links)) == (otlp.MAX_EVENTS, otlp.MAX_LINKS)
 
 
 def test_a_start_time_is_required_and_any_can_be_shown() -> None:
