@@ -2,7 +2,9 @@
 
 The problem: a background task that dies takes its work with it and nobody notices. The rule: it is started
 again with a growing pause, every failure is logged and counted, and it ends only with the service. Where another
-process is away, the fault is not here: that is told in a line, without the stack.
+process is away, the fault is not here: that is told in a line, without the stack. A task is cancelled until it has
+ended: a cancellation that arrives together with what the task waited for can be lost (`asyncio.wait_for` before Python
+3.12, https://github.com/python/cpython/issues/86296), and a service that waits for it would never stop.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from prometheus_client import Counter
 from redis.exceptions import RedisError
@@ -30,8 +33,20 @@ def pause(failures: int, spread: float) -> float:
     return longest * (0.5 + spread / 2)
 
 
+CANCEL_AGAIN_S = 1.0
+"""Long enough for what a task still does when it ends."""
+
 AWAY = (RedisError, OSError)
 """What is raised when another process cannot be reached."""
+
+
+async def end(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel, as often as it takes, and wait for the end; what a task raises then is of no interest any more."""
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Tasks:
@@ -50,9 +65,7 @@ class Tasks:
 
     async def stop(self) -> None:
         """Cancel all tasks and wait for their end."""
-        for task in list(self._running):
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await end(*self._running)
 
     async def _supervise(self, work: Callable[[], Awaitable[None]], name: str) -> None:
         failures = 0

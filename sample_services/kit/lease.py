@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from sample_services.kit.background import end
 from sample_services.kit.database import Database
 from sample_services.kit.problems import Problem
 
@@ -68,8 +69,7 @@ class Lease:
                     if task.done():
                         return task.result()
             finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                await end(task)
                 await self.give_back()
 
     async def _still_ours(self) -> bool:

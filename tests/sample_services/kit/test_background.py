@@ -57,6 +57,25 @@ async def test_who_is_away_is_told_without_a_stack(
     assert [record.exc_info is not None for record in caplog.records] == [stack]
 
 
+async def test_a_cancellation_that_was_lost_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one is that meets the end of `asyncio.wait_for`, before Python 3.12."""
+    monkeypatch.setattr(background, "CANCEL_AGAIN_S", 0.01)
+    begun, lost = asyncio.Event(), []
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            lost.append(1)
+        await asyncio.sleep(60)
+
+    task = asyncio.create_task(work())
+    await begun.wait()
+    await asyncio.wait_for(background.end(task), 5)
+    assert (task.cancelled(), lost) == (True, [1])
+
+
 async def test_stop_cancels_and_waits() -> None:
     running, cleaned = asyncio.Event(), []
 
