@@ -160,9 +160,9 @@ class Channel:
                 self._send({"type": "explanations", **past})
 
     def _send(self, message: Message) -> None:
-        """Write, unless control is so slow that a megabyte waits already: then it misses this one."""
+        """Write, unless the line has closed, or control is so slow that a megabyte waits: then it misses this one."""
         writer = self._writer
-        if writer is None or writer.transport.get_write_buffer_size() > 1_048_576:
+        if writer is None or writer.is_closing() or writer.transport.get_write_buffer_size() > 1_048_576:
             return
         writer.write(orjson.dumps(message) + b"\n")
 

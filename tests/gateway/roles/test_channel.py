@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from gateway.roles.channel import Channel, over_unix_socket
 from gateway.roles.worker import Worker
 
@@ -57,3 +59,19 @@ def said_something(sock: socket.socket) -> bool:
         return bool(sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
     except BlockingIOError:
         return False
+
+
+def test_nothing_is_written_to_a_line_that_has_just_closed(tmp_path: Path) -> None:
+    """uvloop raises a RuntimeError for that, and what a reporter raises would end the worker."""
+    uvloop.run(report_after_the_end(tmp_path / "control.sock"))
+
+
+async def report_after_the_end(path: Path) -> None:
+    worker = Worker("gateway-1", time.monotonic, random.Random(1), None)
+    with listening(path):
+        channel = Channel(over_unix_socket(str(path)), worker, never, {"role": "edge"})
+        _, writer = await channel._dial()
+        writer.transport.abort()
+        await asyncio.sleep(0)  # now it is closed; that reading has ended is noticed after the reporters had their turn
+        channel._writer = writer
+        channel._send({"type": "stats"})
