@@ -58,7 +58,7 @@ class Generator:
     def __init__(self, port: int, request: bytes) -> None:
         self._request = request
         self._all = [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)]
-        self._idle = list(self._all)
+        self._idle = deque(self._all)  # used in turn: one that was idle for a minute would be closed by the other side
         for sock in self._all:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._busy: dict[socket.socket, tuple[float, bytes]] = {}
@@ -92,7 +92,7 @@ class Generator:
 
     def _send(self) -> None:
         while self._waiting and self._idle:
-            sock = self._idle.pop()
+            sock = self._idle.popleft()
             self._busy[sock] = self._waiting.popleft(), b""
             sock.sendall(self._request)
 
