@@ -40,7 +40,7 @@ native: $(INSTALLED)       ## compile the hot path to C, in two minutes: dist/ga
 
 test-native: $(INSTALLED)  ## the tests of the hot path, which `make native` has compiled, in a minute
 	@$(BIN)/python -c "import sys; from benchmarks import native; sys.exit(not native.version() and 'There is no native build of these sources: make native')"
-	@PYTHONSAFEPATH=1 PYTHONPATH=$(NATIVE)/site $(BIN)/python -P -m pytest -p no:cacheprovider -o pythonpath= -m "not thorough" --numprocesses 2 --dist loadfile $(addprefix tests/,$(HOT)) $(ARGS)
+	@PYTHONSAFEPATH=1 PYTHONPATH=$(NATIVE)/site $(BIN)/python -P -m pytest -o pythonpath= -m "not thorough" --numprocesses 2 --dist loadfile $(addprefix tests/,$(HOT)) $(ARGS)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Creating $(VENV) and installing pinned dependencies (once)…"
