@@ -188,10 +188,13 @@ async def test_time_is_up_while_it_waits_for_a_connection(upstream: Any, gateway
     second = ", {type: RequestMirror, cluster: v2, timeout: 200ms}"
     edge = await gateway(config(v1.address, v2.address, ", timeout: 200ms", second, ", maxConnections: 1"))
     assert split(await edge.raw(last()))[0] == 200
-    assert len(edge.worker.snapshot.clusters["v2"].pending) == 1
+    cluster = edge.worker.snapshot.clusters["v2"]
+    assert len(cluster.pending) == 1
     await until(lambda: edge.total(TOTAL, result="timeout") == 2)
-    await until(lambda: edge.worker.snapshot.clusters["v2"].connections == 0)
-    assert v2.connections == 1
+    # Between the end of the first and its own the second may have begun to connect: that connection is kept, unused.
+    await until(lambda: not any(one.active or one.connecting for one in cluster.endpoints))
+    assert not cluster.pending
+    assert v2.connections == 1 + cluster.connections
 
 
 async def test_connections_are_kept(upstream: Any, gateway: Any) -> None:
