@@ -82,11 +82,6 @@ def _listener(work: Work, setup: Setup, port: int) -> dict[str, Any]:
     return listener | {"tls": {"certificates": [pair]}}
 
 
-def start_native(work: Work, setup: Setup, core: int) -> tuple[subprocess.Popen[bytes], int]:
-    """Likewise, with the modules of the native build."""
-    return start_gatehouse(work, setup, core, native.environment())
-
-
 def start_gatehouse(
     work: Work, setup: Setup, core: int, environment: dict[str, str] | None = None
 ) -> tuple[subprocess.Popen[bytes], int]:
@@ -98,6 +93,11 @@ def start_gatehouse(
     more = {"otlp": {"endpoint": f"http://127.0.0.1:{work.backend_port}"}} if setup.sampled else {}
     configured = configuration(work, setup, port)
     return start_worker(work.directory, configured, sock, core, environment, **more), port
+
+
+def start_native(work: Work, setup: Setup, core: int) -> tuple[subprocess.Popen[bytes], int]:
+    """Likewise, with the modules of the native build."""
+    return start_gatehouse(work, setup, core, native.environment())
 
 
 def start_hops(work: Work, kind: str, sock: socket.socket, core: int) -> subprocess.Popen[bytes]:

@@ -2,7 +2,7 @@
 
 The problem: a span may hold anything. The rule: ids must be valid (W3C: not all zero) and there must be a start
 time, as OTLP requires; everything else is cut to a size instead of being refused. Attributes, events and links are
-kept as they came and read when somebody looks at the trace, unless they are large: a span then takes 20 µs, not 65.
+kept as they came and read when somebody looks at the trace, unless they are large: a span then takes 16 µs, not 65.
 """
 
 from __future__ import annotations
